@@ -1,0 +1,68 @@
+# `make demo` and `make test` need git, make and some Python 3 with venv; everything else lives in the checkout.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.ONESHELL:
+.SHELLFLAGS := -eu -o pipefail -c
+
+VENV := $(CURDIR)/.venv
+TOOLS := $(CURDIR)/.tools
+PYTHON := $(VENV)/bin/python
+UV := $(TOOLS)/bin/uv
+READY := $(VENV)/.ready
+export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
+export UV_PYTHON_DOWNLOADS := never
+export VIRTUAL_ENV := $(VENV)
+export PATH := $(VENV)/bin:$(PATH)
+export OMP_NUM_THREADS ?= 1
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+PRESET ?= demo
+DATA ?=
+
+.PHONY: help setup demo test lint types unit lock models clean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(UV): requirements-bootstrap.lock
+	python=$$(bash tools/find-python)
+	"$$python" -m venv --clear "$(TOOLS)"
+	"$(TOOLS)/bin/python" -m pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+$(READY): requirements.lock pyproject.toml | $(UV)
+	python=$$(bash tools/find-python)
+	"$(UV)" venv --quiet --clear --python "$$python" "$(VENV)"
+	"$(UV)" pip sync --quiet --require-hashes requirements.lock
+	"$(UV)" pip install --quiet --no-deps --no-build-isolation --offline --editable .
+	touch $@
+
+setup: $(READY) ## create the virtual environment from the lock file
+
+demo: $(READY) ## run the main job on a simulated survey, or on real frames with DATA=folder
+	realbogus demo $(if $(DATA),--data "$(DATA)",--preset $(PRESET)) demo
+
+test: lint types unit ## linters, types and tests
+
+lint: $(READY) ## ruff and the floors of the house
+	ruff check .
+	ruff format --check .
+	lint-imports --no-logo || lint-imports
+
+types: $(READY) ## mypy --strict on the package
+	mypy
+
+unit: $(READY) ## every test
+	python -m pytest -q
+
+models: $(READY) ## train the two packaged models again, from simulated surveys
+	realbogus model train-packaged
+
+lock: $(UV) ## resolve the dependencies again
+	"$(UV)" pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.12 \
+	  --no-header --no-emit-index-url --no-annotate --quiet -o requirements.lock $(LOCKFLAGS)
+	echo uv | "$(UV)" pip compile - --universal --generate-hashes --no-header --no-emit-index-url \
+	  --no-annotate --quiet -o requirements-bootstrap.lock
+
+clean: ## remove what the targets above made
+	rm -rf demo .venv .tools .cache .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""Fake supernovae, stamps and real/bogus scores for difference-image sources."""
