@@ -44,10 +44,9 @@ demo: $(READY) ## run the main job on a simulated survey, or on real frames with
 
 test: lint types unit ## linters, types and tests
 
-lint: $(READY) ## ruff and the floors of the house
+lint: $(READY) ## ruff
 	ruff check .
 	ruff format --check .
-	lint-imports --no-logo || lint-imports
 
 types: $(READY) ## mypy --strict on the package
 	mypy

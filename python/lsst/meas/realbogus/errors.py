@@ -1,7 +1,7 @@
 """The exceptions of the package, and which one to raise when.
 
-* `InvalidInputError`: a value, a file or an option that the caller gave cannot be used. Name the value and say
-  what would be accepted.
+* `InvalidInputError`: a value, a file or an option that the caller gave cannot be used. Name the value and
+  say what would be accepted.
 * `InvalidCatalogError`: a catalogue has bad rows or columns. Collect every reason first, then raise once.
 * `ImageMismatchError`: images that must share pixels (boxes, units, projections) do not.
 * `SubtractionError`: no PSF-matching kernel can be found for a pair of images.

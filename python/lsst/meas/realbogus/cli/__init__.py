@@ -1,0 +1,46 @@
+"""The command `realbogus`."""
+
+from __future__ import annotations
+
+__all__ = ("main",)
+
+import importlib
+from collections.abc import Mapping
+
+import click
+
+from ..errors import RealBogusError
+
+# Command name -> module of this package that holds it as ``command``; imported on use, so `--help` is quick.
+_COMMANDS: Mapping[str, str] = {
+    "cutouts": "cutouts",
+    "demo": "demo",
+    "fakes": "fakes",
+    "model": "model",
+    "score": "score",
+    "survey": "survey",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = importlib.import_module(f"{__name__}.{_COMMANDS[cmd_name]}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except RealBogusError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="lsst-meas-realbogus")
+def main() -> None:
+    """Fake supernovae, stamps and real/bogus scores of difference-image sources."""

@@ -1,0 +1,1 @@
+"""Stamps: extraction, missing pixels, the stamp table."""

@@ -1,0 +1,1 @@
+"""Embedded difference imaging: warp, assemble, subtract, detect, measure."""

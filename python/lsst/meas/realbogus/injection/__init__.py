@@ -1,0 +1,1 @@
+"""Fakes: hosts, populations, catalogues and ids, and their light put into pixels."""

@@ -1,0 +1,1 @@
+"""Data without a telescope: instrument, simulator, FITS ingest, repository."""

@@ -1,0 +1,1 @@
+"""PipelineTasks: connections, configuration and a call to the rooms below."""

@@ -1,0 +1,1 @@
+"""What a source really is: matching, labels and fates."""

@@ -1,0 +1,84 @@
+"""The floors of the house: imports go down only, and the rooms do not know the middleware."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "python" / "lsst" / "meas" / "realbogus"
+PACKAGE = "lsst.meas.realbogus"
+FLOORS = {
+    "errors": 0,
+    "legacy": 0,
+    "randomness": 0,
+    "cutouts": 1,
+    "model": 2,
+    "truth": 2,
+    "diffim": 2,
+    "injection": 2,
+    "training": 3,
+    "evaluation": 3,
+    "report": 4,
+    "survey": 4,
+    "cli": 5,
+    "tasks": 5,
+}
+MIDDLEWARE = ("lsst.pipe", "lsst.daf", "lsst.pex")
+MODULES = sorted(ROOT.rglob("*.py"))
+
+
+def _imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """Yield every imported module with whether the import is at module level."""
+    tree = ast.parse(path.read_text())
+    inside = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+    }
+    package = [PACKAGE, *path.relative_to(ROOT).parent.parts]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, id(node) not in inside
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                base = ".".join(package)
+                for _ in range(node.level - 1):
+                    base = base.rpartition(".")[0]
+                module = f"{base}.{node.module}" if node.module else base
+            else:
+                module = node.module or ""
+            yield module, id(node) not in inside
+            if module == PACKAGE:
+                for alias in node.names:
+                    yield f"{PACKAGE}.{alias.name}", id(node) not in inside
+
+
+def _room(module: str) -> str | None:
+    if not module.startswith(PACKAGE + "."):
+        return None
+    return module.removeprefix(PACKAGE + ".").split(".")[0]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_go_down(path: Path) -> None:
+    home = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    if home in ("__init__", "version"):
+        return
+    for module, at_top in _imports(path):
+        room = _room(module)
+        if room is not None and room != home and room in FLOORS:
+            assert FLOORS[room] < FLOORS[home], f"{home} (floor {FLOORS[home]}) imports {module}"
+        if FLOORS[home] < 5 and home not in ("survey", "legacy"):
+            assert not module.startswith(MIDDLEWARE), f"the room {home} imports the middleware: {module}"
+        if module.startswith("lsst.afw"):
+            assert home == "legacy", f"{home} names afw: {module}"
+        if module.split(".")[0] in ("tensorflow", "keras"):
+            assert home in ("model", "training", "evaluation"), f"{home} imports {module}"
+            assert not at_top, f"{module} is imported when {path.name} is imported"
+        if module.split(".")[0] == "onnxruntime":
+            assert not at_top, f"onnxruntime is imported when {path.name} is imported"
