@@ -115,9 +115,7 @@ class LabelledStamps:
         if not parts:
             raise InvalidInputError("no labelled stamps to concatenate")
         return cls(
-            pixels={
-                name: np.concatenate([part.pixels[name] for part in parts]) for name in parts[0].pixels
-            },
+            pixels={name: np.concatenate([part.pixels[name] for part in parts]) for name in parts[0].pixels},
             label=np.concatenate([part.label for part in parts]),
             reason=np.concatenate([part.reason for part in parts]),
             is_negative=np.concatenate([part.is_negative for part in parts]),
