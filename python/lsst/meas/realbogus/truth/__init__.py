@@ -1,1 +1,39 @@
 """What a source really is: matching, labels and fates."""
+
+from .artefacts import distance_to_segments, nearest_artefact
+from .candidates import REAL_KINDS, STATIC_KINDS, Candidates, gather_candidates
+from .conditions import EDGE_PLANES, MASKED_PLANES, Conditions, measure_conditions, noise_equivalent_area
+from .fates import FateRules, injected_fates
+from .labels import Matched, MatchRules, label_dia_sources
+from .matching import Pairs, match_mutual_nearest, separation, unit_vectors
+from .schema import DIA_SOURCE_MATCH, INJECTED_FATE, Column, Fate, Label, Reason, empty_table
+
+__all__ = (
+    "DIA_SOURCE_MATCH",
+    "EDGE_PLANES",
+    "INJECTED_FATE",
+    "MASKED_PLANES",
+    "REAL_KINDS",
+    "STATIC_KINDS",
+    "Candidates",
+    "Column",
+    "Conditions",
+    "Fate",
+    "FateRules",
+    "Label",
+    "MatchRules",
+    "Matched",
+    "Pairs",
+    "Reason",
+    "distance_to_segments",
+    "empty_table",
+    "gather_candidates",
+    "injected_fates",
+    "label_dia_sources",
+    "match_mutual_nearest",
+    "measure_conditions",
+    "nearest_artefact",
+    "noise_equivalent_area",
+    "separation",
+    "unit_vectors",
+)

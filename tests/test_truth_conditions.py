@@ -1,0 +1,57 @@
+"""What a difference image is like where sources should be."""
+
+from __future__ import annotations
+
+import astropy.units as u
+import numpy as np
+import pytest
+from lsst.images import Box, Image, Mask, MaskPlane, MaskSchema
+from lsst.images.psfs import GaussianPointSpreadFunction
+
+from lsst.meas.realbogus.truth import measure_conditions, noise_equivalent_area
+
+BOX = Box.factory[500:560, 1000:1080]
+SIGMA = 2.0
+
+
+def _planes() -> tuple[Mask, Image, GaussianPointSpreadFunction]:
+    schema = MaskSchema([MaskPlane("SATURATED", "s"), MaskPlane("DETECTION_EDGE", "e")], dtype=np.uint8)
+    mask = Mask(0, schema=schema, bbox=BOX)
+    pixels = np.zeros(BOX.shape, bool)
+    pixels[30, 40] = True
+    mask.set("SATURATED", pixels)
+    border = np.zeros(BOX.shape, bool)
+    border[:5] = True
+    mask.set("DETECTION_EDGE", border)
+    variance = Image(np.full(BOX.shape, 100.0, np.float32), bbox=BOX, unit=u.nJy**2)
+    return mask, variance, GaussianPointSpreadFunction(SIGMA, bounds=BOX, stamp_size=33)
+
+
+def test_places_are_parent_coordinates() -> None:
+    mask, variance, psf = _planes()
+    x = [1041.0, 1041.0, 1060.0, 40.0, np.nan]
+    y = [531.0, 503.0, 540.0, 30.0, 530.0]
+    here = measure_conditions(x, y, mask=mask, variance=variance, psf=psf)
+    assert here.on_image.tolist() == [True, True, True, False, False]
+    assert here.masked.tolist() == [True, False, False, False, False]
+    assert here.edge.tolist() == [False, True, False, False, False]
+    assert np.isnan(here.flux_error[3:]).all()
+
+
+def test_the_flux_error_is_that_of_a_psf_fit() -> None:
+    mask, variance, psf = _planes()
+    assert noise_equivalent_area(psf, 1040.0, 530.0) == pytest.approx(4 * np.pi * SIGMA**2, rel=0.01)
+    here = measure_conditions([1060.0], [540.0], mask=mask, variance=variance, psf=psf)
+    assert here.flux_error == pytest.approx([10 * np.sqrt(4 * np.pi) * SIGMA], rel=0.01)
+
+
+def test_one_bad_pixel_of_the_variance_does_not_decide() -> None:
+    mask, variance, psf = _planes()
+    variance.array[40, 60], variance.array[39, 60] = np.nan, 1e9
+    here = measure_conditions([1060.0], [540.0], mask=mask, variance=variance, psf=psf)
+    assert here.flux_error == pytest.approx([10 * np.sqrt(4 * np.pi) * SIGMA], rel=0.01)
+
+
+def test_without_a_psf_the_noise_is_unknown() -> None:
+    mask, variance, _ = _planes()
+    assert np.isnan(measure_conditions([1060.0], [540.0], mask=mask, variance=variance).flux_error).all()

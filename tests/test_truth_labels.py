@@ -1,0 +1,219 @@
+"""A label and its reason for every DIA source, a fate for every injected one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lsst.meas.realbogus.errors import InvalidCatalogError, InvalidInputError
+from lsst.meas.realbogus.randomness import generator
+from lsst.meas.realbogus.truth import (
+    DIA_SOURCE_MATCH,
+    INJECTED_FATE,
+    Conditions,
+    Fate,
+    Label,
+    MatchRules,
+    empty_table,
+    injected_fates,
+    label_dia_sources,
+)
+
+SCALE = 0.2 / 3600  # degrees a pixel
+RA, DEC = 50.0, -20.0
+
+
+def _sky(x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
+    return {"ra": RA + x * SCALE / np.cos(np.radians(DEC)), "dec": DEC + y * SCALE, "x": x, "y": y}
+
+
+def _table(x: object, y: object, **columns: object) -> Table:
+    table = Table(_sky(*np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))))
+    for name, values in columns.items():
+        table[name] = values
+    return table
+
+
+def _sources(x: object, y: object, flux: object, **columns: object) -> Table:
+    flux = np.asarray(flux, float)
+    ids = 1000 + np.arange(flux.size)
+    return _table(
+        x, y, diaSourceId=ids, psfFlux=flux, psfFluxErr=100.0, isNegative=flux < 0,
+        **({"isDipole": False, "bboxSize": 12} | columns),
+    )  # fmt: skip
+
+
+def _injected(x: object, y: object, flux: object, flag: object = 0) -> Table:
+    flux = np.asarray(flux, float)
+    return _table(x, y, injection_id=1 + np.arange(flux.size), flux=flux, injection_flag=flag)
+
+
+def _truth(kinds: list[str], x: object, y: object, flux: object, template: object, **extent: object) -> Table:
+    ids = 7000 + np.arange(len(kinds))
+    extent = {"length": 0.0, "width": 0.0, "angle": 0.0} | extent
+    return _table(x, y, truth_id=ids, kind=kinds, flux=flux, template_flux=template, **extent)
+
+
+NONE = _injected([], [], [])
+
+
+def test_every_kind_of_source_gets_its_label_and_reason() -> None:
+    sources = _sources(
+        x=[100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0, 800.0, 900.0, 103.0],
+        y=100.0,
+        flux=[5000, -900, 2000, 1500, 800, 700, -600, 650, 5e4, -1000],
+        isDipole=[False, False, False, False, True, True, False, False, False, False],
+    )
+    truth = _truth(
+        [
+            "transient",
+            "variable",
+            "asteroid",
+            "cosmic_ray",
+            "star",
+            "high_proper_motion",
+            "galaxy",
+            "transient",
+        ],
+        x=[199, 200.5, 300, 402, 501, 602, 703, 900.0],
+        y=[101, 100.2, 100, 101, 100, 100, 100, 100.0],
+        flux=[3000.0, 1e4, 2100, 3e4, 9e5, 1e5, 4000, 120.0],
+        template=[0.0, 1.09e4, 0, 0, 9e5, 1e5, 4000, 0.0],
+        length=[0, 0, 0, 6.0, 0, 0, 0, 0],
+        width=[0, 0, 0, 2.0, 0, 0, 0, 0],
+    )
+    matched = label_dia_sources(sources, _injected([100.3], [100.1], [5200.0]), truth)
+    table = matched.table
+    assert table["label_reason"].tolist() == [
+        "injected", "variable", "asteroid", "cosmic_ray", "dipole", "high_proper_motion", "galaxy", "noise",
+        "noise",  # 400 times brighter than the transient at its place
+        "near_real",  # the negative lobe beside the injected one
+    ]  # fmt: skip
+    assert table["label"].tolist() == [1, 1, 1, 0, 0, 0, 0, 0, 0, -1]
+    assert table["injection_id"].tolist() == [1] + [0] * 9
+    assert table["truth_id"].tolist() == [0, 7001, 7002, 7003, 7004, 7005, 7006, 0, 0, 0]
+    assert table["match_distance"][0] == pytest.approx(np.hypot(0.3, 0.1) * 0.2, rel=1e-3)
+    assert np.isnan(table["match_distance"][3])
+    assert matched.injected_to_source.tolist() == [0]
+
+
+def test_a_source_matches_a_change_of_its_own_sign_only() -> None:
+    truth = _truth(["variable"], [100.0], [100.0], [0.0], [3000.0])
+    label = label_dia_sources(_sources([100.0], [100.0], [3000.0]), NONE, truth).table["label"]
+    assert label.tolist() != [Label.REAL]
+    label = label_dia_sources(_sources([100.0], [100.0], [-3000.0]), NONE, truth).table["label"]
+    assert label.tolist() == [Label.REAL]
+
+
+def test_rows_that_were_not_drawn_match_nothing() -> None:
+    sources = _sources([100.0], [100.0], [3000.0])
+    injected = _injected([100.0], [100.0], [3000.0], flag=8)
+    matched = label_dia_sources(sources, injected)
+    assert matched.table["label"].tolist() == [Label.UNDECIDED]
+    assert injected_fates(injected, sources, matched)["fate"].tolist() == [Fate.NOT_DRAWN]
+
+
+def test_without_truth_the_unmatched_are_undecided_unless_asked_otherwise() -> None:
+    sources = _sources([100.0], [100.0], [3000.0])
+    assert label_dia_sources(sources, NONE).table["label"].tolist() == [-1]
+    rules = MatchRules(unmatched_is_bogus=True)
+    assert label_dia_sources(sources, NONE, rules=rules).table["label"].tolist() == [0]
+
+
+def test_the_radius_follows_the_position_error_up_to_its_limit() -> None:
+    sources = _sources([100.0, 200.0, 300.0], 100.0, [3000.0] * 3)
+    sources["raErr"] = sources["decErr"] = np.array([0.0, 0.1, 9.0]) / 3600
+    injected = _injected(np.array([100.0, 200.0, 300.0]) + 3.3, 100.0, [3000.0] * 3)  # 0.66"
+    reasons = label_dia_sources(sources, injected, rules=MatchRules(max_radius=0.65)).table["label_reason"]
+    assert reasons.tolist() == ["near_real"] * 3
+    reasons = label_dia_sources(sources, injected, rules=MatchRules(max_radius=1.0)).table["label_reason"]
+    assert reasons.tolist() == ["near_real", "injected", "injected"]
+
+
+def test_every_injected_source_gets_its_fate() -> None:
+    x = np.array([50.0, 150.0, 250.0, 350.0, 450.0, 550.0, 650.0, -30.0])
+    injected = _injected(x, 100.0, [3000.0] * 8, flag=[0, 1, 0, 0, 0, 0, 0, 0])
+    sources = _sources([50.0, 555.0], [100.0, 102.0], [2900.0, 9e4])
+    conditions = Conditions(
+        on_image=x > 0,
+        masked=np.isin(x, [50.0, 250.0]),
+        edge=x == 350,
+        flux_error=np.where(x == 450, 1000.0, 100.0),
+    )
+    fates = injected_fates(injected, sources, label_dia_sources(sources, injected), conditions)
+    assert fates["fate"].tolist() == [
+        "found", "not_drawn", "masked", "edge", "below_threshold", "merged", "undetected", "off_image",
+    ]  # fmt: skip
+    assert fates["diaSourceId"].tolist() == [1000] + [0] * 7
+    assert fates["snr_expected"][[0, 4]] == pytest.approx([30.0, 3.0])
+    assert fates["mag"][0] == pytest.approx(31.4 - 2.5 * np.log10(3000))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 80), st.integers(0, 40))
+def test_the_tables_add_up(key: int, n_sources: int, n_injected: int) -> None:
+    rng = generator(2, "test-labels", key)
+    sources = _sources(
+        400 * rng.random(n_sources), 400 * rng.random(n_sources), rng.normal(0, 2000, n_sources)
+    )
+    injected = _injected(
+        400 * rng.random(n_injected), 400 * rng.random(n_injected), 4000 * rng.random(n_injected)
+    )
+    injected["x"][::2] = 0.0
+    take = min(n_sources, n_injected) // 2
+    for name in ("ra", "dec", "x", "y"):
+        injected[name][:take] = sources[name][:take]
+    truth = _truth(["star", "ghost"], [100.0, 300.0], [100.0, 200.0], 1e4, 1e4, width=[0.0, 60.0])
+    matched = label_dia_sources(sources, injected, truth)
+    fates = injected_fates(injected, sources, matched)
+    table = matched.table
+    assert len(table) == n_sources and len(fates) == n_injected
+    assert table["diaSourceId"].tolist() == sources["diaSourceId"].tolist()
+    assert fates["injection_id"].tolist() == injected["injection_id"].tolist()
+    is_injected = np.asarray(table["label_reason"] == "injected")
+    found = np.asarray(fates["fate"] == "found")
+    assert is_injected.sum() == found.sum()
+    assert set(table["diaSourceId"][is_injected].tolist()) == set(fates["diaSourceId"][found].tolist())
+    assert set(table["injection_id"][is_injected].tolist()) == set(fates["injection_id"][found].tolist())
+    assert (np.asarray(table["injection_id"] != 0) == is_injected).all()
+    assert np.isin(table["label"], list(Label)).all()
+    assert np.isin(fates["fate"], list(Fate)).all()
+
+
+def test_bad_tables_are_refused_with_every_reason() -> None:
+    sources, injected = _sources([1.0], [1.0], [1.0]), _injected([1.0, 2.0], [1.0, 2.0], [1.0, 1.0])
+    injected["injection_id"] = 5
+    with pytest.raises(InvalidCatalogError, match="injection_id 5 occurs more than once"):
+        label_dia_sources(sources, injected)
+    injected.remove_columns(["ra", "flux"])
+    with pytest.raises(InvalidCatalogError, match="column ra is missing; column flux is missing"):
+        label_dia_sources(sources, injected)
+    with pytest.raises(InvalidInputError, match="at most max_radius"):
+        MatchRules(radius=2.0, max_radius=1.0)
+
+
+def test_the_schemas_are_frozen() -> None:
+    assert {name: (c.dtype, c.unit) for name, c in DIA_SOURCE_MATCH.items()} == {
+        "diaSourceId": ("int64", None),
+        "label": ("int8", None),
+        "label_reason": ("str", None),
+        "injection_id": ("int64", None),
+        "truth_id": ("int64", None),
+        "match_distance": ("float64", "arcsec"),
+    }
+    assert {name: (c.dtype, c.unit) for name, c in INJECTED_FATE.items()} == {
+        "injection_id": ("int64", None),
+        "fate": ("str", None),
+        "diaSourceId": ("int64", None),
+        "match_distance": ("float64", "arcsec"),
+        "flux": ("float64", "nJy"),
+        "snr_expected": ("float64", None),
+        "mag": ("float64", "mag"),
+        "x": ("float64", "pix"),
+        "y": ("float64", "pix"),
+    }
+    for schema in (DIA_SOURCE_MATCH, INJECTED_FATE):
+        assert empty_table(schema).colnames == list(schema)
