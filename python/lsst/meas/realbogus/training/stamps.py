@@ -6,6 +6,7 @@ __all__ = ("LabelledStamps", "dihedral")
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -122,6 +123,29 @@ class LabelledStamps:
             snr=np.concatenate([part.snr for part in parts]),
             group=np.concatenate([part.group for part in parts]),
         )
+
+    def save(self, path: Path) -> None:
+        """Write everything to a compressed ``.npz`` file.
+
+        Parameters
+        ----------
+        path
+            File to write.
+        """
+        np.savez_compressed(path, label=self.label, **self._columns())
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        path
+            File to read.
+        """
+        with np.load(path, allow_pickle=False) as content:
+            columns = {name: content[name] for name in content.files}
+        return cls(pixels={name: columns.pop(name) for name in IMAGES if name in columns}, **columns)
 
     def split_groups(self, held_out: Sequence[int]) -> tuple[Self, Self]:
         """Split into rows of other groups and rows of the held-out groups.

@@ -1,0 +1,86 @@
+"""Labelled stamps keep their rows together, and turning them loses nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from lsst.meas.realbogus.errors import InvalidCatalogError, InvalidInputError
+from lsst.meas.realbogus.randomness import generator
+from lsst.meas.realbogus.training.stamps import IMAGES, LabelledStamps, dihedral, random_elements
+
+
+def _tables(n: int = 6, first: int = 1) -> tuple[Table, Table, Table]:
+    ids = np.arange(first, first + n)
+    rng = generator(1, "test-stamps", first)
+    cutouts = Table({"diaSourceId": ids, **{name: rng.normal(size=(n, 5, 5)) for name in IMAGES}})
+    match = Table(
+        {"diaSourceId": ids, "label": np.resize([1, 0, -1], n), "label_reason": ["injected"] * n},
+    )
+    sources = Table(
+        {"diaSourceId": ids, "isNegative": np.resize([False, True], n), "snr": rng.normal(size=n)}
+    )
+    return cutouts, match, sources
+
+
+def test_undecided_sources_are_left_out_and_the_rest_stay_aligned() -> None:
+    cutouts, match, sources = _tables()
+    stamps = LabelledStamps.from_tables(cutouts, match, sources, group=7)
+    kept = np.array([0, 1, 3, 4])
+    assert len(stamps) == 4
+    np.testing.assert_array_equal(stamps.label, [1, 0, 1, 0])
+    np.testing.assert_array_equal(stamps.pixels["science"], cutouts["science"][kept].astype(np.float32))
+    np.testing.assert_array_equal(stamps.is_negative, sources["isNegative"][kept])
+    assert set(stamps.group) == {7}
+
+
+def test_tables_of_other_sources_are_refused() -> None:
+    cutouts, match, sources = _tables()
+    match["diaSourceId"] += 1
+    with pytest.raises(InvalidCatalogError, match="dia_source_match"):
+        LabelledStamps.from_tables(cutouts, match, sources, group=0)
+
+
+def test_save_and_load_give_the_same_stamps(tmp_path: Path) -> None:
+    stamps = LabelledStamps.concatenate(
+        LabelledStamps.from_tables(*_tables(first=10 * group), group=group) for group in range(3)
+    )
+    stamps.save(tmp_path / "stamps.npz")
+    again = LabelledStamps.load(tmp_path / "stamps.npz")
+    for name in IMAGES:
+        np.testing.assert_array_equal(again.pixels[name], stamps.pixels[name])
+    np.testing.assert_array_equal(again.label, stamps.label)
+    np.testing.assert_array_equal(again.reason, stamps.reason)
+
+
+def test_groups_are_never_split() -> None:
+    stamps = LabelledStamps.concatenate(
+        LabelledStamps.from_tables(*_tables(first=10 * group), group=group) for group in range(4)
+    )
+    rest, held_out = stamps.split_groups([1, 3])
+    assert set(held_out.group) == {1, 3}
+    assert set(rest.group) == {0, 2}
+    assert len(rest) + len(held_out) == len(stamps)
+
+
+def test_nothing_to_concatenate_is_an_error() -> None:
+    with pytest.raises(InvalidInputError, match="no labelled stamps"):
+        LabelledStamps.concatenate([])
+
+
+def test_the_eight_turns_are_all_different_and_keep_every_pixel() -> None:
+    stamp = generator(1, "test-dihedral").normal(size=(1, 5, 5, 3)).astype(np.float32)
+    turned = dihedral(np.repeat(stamp, 8, axis=0), np.arange(8))
+    assert len({t.tobytes() for t in turned}) == 8
+    for t in turned:
+        np.testing.assert_array_equal(np.sort(t.ravel()), np.sort(stamp.ravel()))
+        np.testing.assert_array_equal(t[2, 2], stamp[0, 2, 2])
+
+
+def test_every_turn_is_drawn_about_equally_often() -> None:
+    counts = np.bincount(random_elements(3, 0, 8000), minlength=8)
+    assert counts.sum() == 8000
+    assert np.all(np.abs(counts - 1000) < 150)
