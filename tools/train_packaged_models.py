@@ -1,0 +1,157 @@
+#!/usr/bin/env python
+"""Train the packaged models "dia" and "nodia" again.
+
+Simulates surveys that differ from each other in seeing, depth, crowding, pixel scale and artefacts, and
+from the demo's in every random number; runs the embedded pipeline up to stamps and labels on each; trains
+the networks of Acero-Cuellar et al. on all surveys but the held-out ones; writes ``.rbmodel`` files with
+golden scores taken from the held-out surveys. Everything is keyed by the seeds below. What each step made
+stays in the folder, and a run that was interrupted goes on where it stopped.
+
+    python tools/train_packaged_models.py FOLDER [--surveys 14] [--epochs 16] [--version 1]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from lsst.meas.realbogus.randomness import uniform
+from lsst.meas.realbogus.survey import PRESETS, SurveyConfig, simulate_survey
+from lsst.meas.realbogus.training import LabelledStamps, TrainingConfig, train_model
+
+PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
+STEPS = (
+    "createFakeSupernovae,injectVisit,assembleTemplate,buildTemplate,subtractImages,"
+    "detectAndMeasureDiaSource,matchDiaSources,extractCutouts"
+)
+OUTPUT = "training"
+FIRST_SEED = 7001
+# What the numbers of a training survey are drawn from; a survey's own ranges cover a part of RANGES.
+RANGES = {
+    "seeing": (0.6, 1.5),
+    "template_seeing": (0.55, 1.0),
+    "sky_brightness": (19.4, 21.4),
+    "moffat_beta": (2.4, 4.6),
+}
+NUMBERS = {
+    "pixel_scale": (0.17, 0.27),
+    "star_density": (15_000.0, 70_000.0),
+    "galaxy_density": (60_000.0, 140_000.0),
+    "cosmic_rays": (8.0, 30.0),
+    "bad_columns": (1.0, 6.0),
+    "satellites": (0.2, 0.8),
+    "ghosts": (0.1, 0.6),
+    "astrometric_jitter": (0.1, 0.4),
+    "psf_changes": (0.1, 0.4),
+    "psf_ellipticity": (0.01, 0.06),
+    "template_artefact_factor": (0.1, 0.6),
+}
+
+
+def survey_config(number: int) -> SurveyConfig:
+    """Draw the numbers of one training survey."""
+    seed = FIRST_SEED + number
+    draws = iter(uniform(seed, "training-survey", [number], 2 * len(RANGES) + len(NUMBERS))[0])
+    overrides: dict[str, object] = {"seed": seed, "ra": 20.0 + 17.0 * number, "dec": -40.0 + 5.0 * number}
+    for name, (low, high) in RANGES.items():
+        middle, width = next(draws), 0.15 + 0.35 * next(draws)
+        ends = np.clip([middle - width, middle + width], 0.0, 1.0)
+        overrides[name] = tuple((low + ends * (high - low)).tolist())
+    for name, (low, high) in NUMBERS.items():
+        overrides[name] = float(low + next(draws) * (high - low))
+    return PRESETS["demo"].replace(**overrides)
+
+
+def make_stamps(folder: Path, number: int) -> Path:
+    """Simulate one survey, run the pipeline on it, and keep its labelled stamps in one file."""
+    out = folder / f"stamps-{number:03d}.npz"
+    if out.exists():
+        return out
+    repo = folder / f"survey-{number:03d}"
+    config = survey_config(number)
+    if not (repo / "done").exists():
+        simulate_survey(repo, config)
+        (repo / "done").touch()
+    command = [
+        "pipetask", "--log-level", "WARNING", "run", "-b", str(repo), "-p", f"{PIPELINE}#{STEPS}",
+        "-i", f"{config.instrument}/input", "-o", OUTPUT, "--register-dataset-types", "-j", "1",
+        "--skip-existing", "--extend-run", "--clobber-outputs",
+    ]  # fmt: skip
+    with (folder / f"pipetask-{number:03d}.log").open("a") as log:
+        subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
+    stamps = read_stamps(repo, number)
+    stamps.save(out)
+    return out
+
+
+def read_stamps(repo: Path, group: int) -> LabelledStamps:
+    """Read the labelled stamps of all detectors of a repository."""
+    from lsst.daf.butler import Butler
+
+    with Butler.from_config(str(repo), collections=OUTPUT) as butler:
+        return LabelledStamps.concatenate(
+            LabelledStamps.from_tables(
+                butler.get(ref),
+                butler.get("dia_source_match", ref.dataId),
+                butler.get("dia_source_unstandardized", ref.dataId),
+                group,
+            )
+            for ref in sorted(butler.query_datasets("dia_source_cutouts"))
+        )
+
+
+def main() -> None:
+    """Make the stamps, train and write both models."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where surveys, stamps and logs are kept")
+    parser.add_argument("--surveys", type=int, default=14, help="the last sixth is held out")
+    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--version", default="1")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--output", type=Path, help="folder of the models (default: the package's own)")
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+
+    def simulate(number: int) -> Path:
+        command = [sys.executable, __file__, "--one", str(arguments.folder), str(number)]
+        subprocess.run(command, check=True)
+        return arguments.folder / f"stamps-{number:03d}.npz"
+
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        files = list(pool.map(simulate, range(arguments.surveys)))
+    stamps = LabelledStamps.concatenate(LabelledStamps.load(file) for file in files)
+    held_out = range(arguments.surveys - max(1, arguments.surveys // 6), arguments.surveys)
+    print(f"{len(stamps)} stamps, {int((stamps.label == 1).sum())} real", flush=True)
+    package = Path(__file__).parents[1] / "python/lsst/meas/realbogus/resources/models"
+    output = arguments.output or package
+    output.mkdir(parents=True, exist_ok=True)
+    for name in ("dia", "nodia"):
+
+        def report(epoch: int, loss: float, auc: float, name: str = name) -> None:
+            print(f"{name} epoch {epoch}: validation loss {loss:.4f}, area under ROC {auc:.4f}", flush=True)
+
+        config = TrainingConfig(epochs=arguments.epochs * (1 if name == "dia" else 2))
+        card = train_model(
+            name,
+            arguments.version,
+            stamps,
+            held_out=tuple(held_out),
+            config=config,
+            path=output / f"{name}-{arguments.version}.rbmodel",
+            report=report,
+        )
+        print(json.dumps(card, indent=1))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--one"]:
+        make_stamps(Path(sys.argv[2]), int(sys.argv[3]))
+    else:
+        main()
