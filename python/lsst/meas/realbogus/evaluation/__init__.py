@@ -1,1 +1,29 @@
-"""Metrics, curves and explanations."""
+"""Metrics, intervals and curves."""
+
+from .binned import BinnedFraction, bin_fraction, even_edges
+from .curves import ThresholdCurve, area_under_roc, lowest_threshold, threshold_curve
+from .intervals import CONFIDENCE, Fraction, fraction, fraction_intervals
+from .performance import Performance, measure_performance, scored_labels
+from .pulls import Pull, measure_pull
+from .tally import count_fates, count_labels
+
+__all__ = (
+    "CONFIDENCE",
+    "BinnedFraction",
+    "Fraction",
+    "Performance",
+    "Pull",
+    "ThresholdCurve",
+    "area_under_roc",
+    "bin_fraction",
+    "count_fates",
+    "count_labels",
+    "even_edges",
+    "fraction",
+    "fraction_intervals",
+    "lowest_threshold",
+    "measure_performance",
+    "measure_pull",
+    "scored_labels",
+    "threshold_curve",
+)

@@ -9,7 +9,6 @@ import typing
 
 import numpy as np
 from astropy.table import Table
-
 from lsst.images import Image, Mask
 from lsst.images.psfs import PointSpreadFunction
 from lsst.pex.config import Field, ListField
@@ -41,7 +40,7 @@ from ..truth import (
 class MatchDiaSourcesConnections(PipelineTaskConnections, dimensions=("instrument", "visit", "detector")):
     """Tables and the difference image of one detector and visit."""
 
-    diaSources = connectionTypes.Input(  # noqa: N815
+    diaSources = connectionTypes.Input(
         doc="DIA sources to label.",
         name="dia_source_unstandardized",
         storageClass="ArrowAstropy",
