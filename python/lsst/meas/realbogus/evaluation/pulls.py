@@ -22,7 +22,7 @@ class Pull:
     Parameters
     ----------
     values
-        ``(measured - true) / error``, finite ones only; normal with centre 0, width 1 if the errors are right.
+        ``(measured - true) / error``, finite ones only; normal with centre 0 and width 1 if all is well.
     centre
         Their median.
     width
