@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-__all__ = ("DEFAULT_BAD_PLANES", "NOWHERE", "Mode", "Stamps", "TrimmedStamp", "extract", "first_pixels")
+__all__ = (
+    "DEFAULT_BAD_PLANES",
+    "NOWHERE",
+    "Mode",
+    "Stamps",
+    "TrimmedStamp",
+    "extract",
+    "first_pixels",
+    "stamp_shape",
+)
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
-
 from lsst.images import Box, Image, Mask
 
 from ..errors import ImageMismatchError, InvalidInputError
@@ -63,6 +72,23 @@ class Stamps:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Stamps]) -> Stamps:
+        """Join stamps of one size.
+
+        Parameters
+        ----------
+        parts
+            At least one.
+
+        Returns
+        -------
+        Stamps
+            All rows, in order.
+        """
+        names = (field.name for field in dataclasses.fields(cls))
+        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 @dataclass(frozen=True)
@@ -194,7 +220,7 @@ def extract(
     >>> stamps.leaves_image
     array([False,  True])
     """
-    shape = _stamp_shape(size)
+    shape = stamp_shape(size)
     image = _as_image(image, box)
     if mask is not None and mask.bbox != image.bbox:
         if not mask.bbox.contains(image.bbox):
@@ -216,7 +242,29 @@ def extract(
     return stamps
 
 
-def _stamp_shape(size: int | tuple[int, int]) -> tuple[int, int]:
+def stamp_shape(size: int | tuple[int, int]) -> tuple[int, int]:
+    """Height and width of stamps from their size.
+
+    Parameters
+    ----------
+    size
+        Side of square stamps, or height and width.
+
+    Returns
+    -------
+    tuple of int
+        Height and width.
+
+    Raises
+    ------
+    InvalidInputError
+        If that leaves no pixel.
+
+    Examples
+    --------
+    >>> stamp_shape(51)
+    (51, 51)
+    """
     height, width = (size, size) if isinstance(size, int | np.integer) else size
     if height < 1 or width < 1:
         raise InvalidInputError(f"a stamp needs at least one pixel; got size {height}x{width}")

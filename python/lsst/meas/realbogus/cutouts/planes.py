@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
 from lsst.images import MaskSchema
 
 from ..errors import InvalidInputError
