@@ -100,6 +100,22 @@ def test_every_kind_of_source_gets_its_label_and_reason() -> None:
     assert matched.injected_to_source.tolist() == [0]
 
 
+def test_small_things_explain_before_large_ones() -> None:
+    sources = _sources([100.0, 200.0, 300.0, 400.0], 100.0, [900.0] * 4)
+    truth = _truth(
+        ["ghost", "star", "bad_column", "cosmic_ray"],
+        x=[250.0, 201, 300, 301],
+        y=100.0,
+        flux=1e4,
+        template=1e4,
+        length=[0.0, 0, 600, 0],
+        width=[400.0, 0, 4, 1],
+        angle=[0.0, 0, 90, 0],
+    )
+    reasons = label_dia_sources(sources, NONE, truth).table["label_reason"]
+    assert reasons.tolist() == ["ghost", "star", "bad_column", "ghost"]
+
+
 def test_a_source_matches_a_change_of_its_own_sign_only() -> None:
     truth = _truth(["variable"], [100.0], [100.0], [0.0], [3000.0])
     label = label_dia_sources(_sources([100.0], [100.0], [3000.0]), NONE, truth).table["label"]

@@ -1,7 +1,7 @@
 """What a source really is: matching, labels and fates."""
 
 from .artefacts import distance_to_segments, nearest_artefact
-from .candidates import REAL_KINDS, STATIC_KINDS, Candidates, gather_candidates
+from .candidates import DIFFUSE_KINDS, REAL_KINDS, STATIC_KINDS, Candidates, gather_candidates
 from .conditions import EDGE_PLANES, MASKED_PLANES, Conditions, measure_conditions, noise_equivalent_area
 from .fates import FateRules, injected_fates
 from .labels import Matched, MatchRules, label_dia_sources
@@ -10,6 +10,7 @@ from .schema import DIA_SOURCE_MATCH, INJECTED_FATE, Column, Fate, Label, Reason
 
 __all__ = (
     "DIA_SOURCE_MATCH",
+    "DIFFUSE_KINDS",
     "EDGE_PLANES",
     "INJECTED_FATE",
     "MASKED_PLANES",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("REAL_KINDS", "STATIC_KINDS", "Candidates", "gather_candidates")
+__all__ = ("DIFFUSE_KINDS", "REAL_KINDS", "STATIC_KINDS", "Candidates", "gather_candidates")
 
 import dataclasses
 
@@ -21,6 +21,9 @@ REAL_KINDS = frozenset({"transient", "variable", "asteroid"})
 
 #: Kinds that do not change, so that a source at their place is a flaw of the subtraction.
 STATIC_KINDS = frozenset({"star", "galaxy", "high_proper_motion"})
+
+#: Kinds that cover much of an image, and explain only what nothing smaller explains.
+DIFFUSE_KINDS = frozenset({"ghost", "edge", "psf_change"})
 
 
 _INJECTED = ("injection_id", "ra", "dec", "flux", "injection_flag")

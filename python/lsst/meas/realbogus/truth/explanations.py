@@ -10,7 +10,7 @@ from astropy.table import Table
 from scipy.spatial import cKDTree
 
 from .artefacts import distance_to_segments, nearest_artefact
-from .candidates import REAL_KINDS, STATIC_KINDS
+from .candidates import DIFFUSE_KINDS, REAL_KINDS, STATIC_KINDS
 from .matching import separation, unit_vectors
 from .schema import Reason
 
@@ -52,34 +52,42 @@ def explain_bogus(
     """
     n = len(dia_sources)
     kinds = np.asarray(truth["kind"]).astype("U24")
-    ids = np.asarray(truth["truth_id"], np.int64)
-    name, row, distance = np.full(n, Reason.NOISE.value, "U24"), np.full(n, -1, np.int64), np.full(n, np.nan)
+    reason = np.full(n, Reason.NOISE.value, "U24")
+    row, distance = np.full(n, -1, np.int64), np.full(n, np.nan)
 
-    static = np.flatnonzero(np.isin(kinds, sorted(STATIC_KINDS)))
-    nearest, gap = _nearest(dia_sources, truth, static)
-    close = gap <= static_radius
-    row[close], distance[close] = nearest[close], gap[close]
-    name[close] = kinds[nearest[close]]
+    def ascribe(where: npt.NDArray[np.bool_], rows: Indices, apart: Floats | float) -> None:
+        reason[where], row[where] = kinds[rows[where]], rows[where]
+        distance[where] = np.broadcast_to(apart, n)[where]
+
+    # From the least to the most telling, each overwriting the ones before.
+    diffuse = np.isin(kinds, sorted(DIFFUSE_KINDS))
+    on = _touching(dia_sources, truth, np.flatnonzero(diffuse), artefact_margin)
+    ascribe(on >= 0, on, np.nan)
+    static = np.isin(kinds, sorted(STATIC_KINDS))
+    nearest, gap = _nearest(dia_sources, truth, np.flatnonzero(static))
+    ascribe(gap <= static_radius, nearest, gap)
     if "isDipole" in dia_sources.colnames:
-        dipole = np.asarray(dia_sources["isDipole"], bool) & (name != "high_proper_motion")
-        name[dipole] = Reason.DIPOLE
+        reason[np.asarray(dia_sources["isDipole"], bool) & (reason != "high_proper_motion")] = Reason.DIPOLE
+    compact = ~diffuse & ~static & ~np.isin(kinds, sorted(REAL_KINDS))
+    on = _touching(dia_sources, truth, np.flatnonzero(compact), artefact_margin)
+    ascribe(on >= 0, on, np.nan)
 
-    artefacts = truth[~np.isin(kinds, sorted(STATIC_KINDS | REAL_KINDS))]
+    ids = np.append(np.asarray(truth["truth_id"], np.int64), 0)
+    return reason, ids[row], distance
+
+
+def _touching(dia_sources: Table, truth: Table, rows: Indices, margin: float) -> Indices:
+    """Row of the truth whose outline each source touches, the nearest and then the thinnest; -1 for none."""
+    length, width, angle = _extent(truth)
+    rows = rows[np.argsort(width[rows], kind="stable")]
+    x, y = column_or(truth, "x", 0.0)[rows], column_or(truth, "y", 0.0)[rows]
     index, _ = nearest_artefact(
         distance_to_segments(
-            dia_sources["x"],
-            dia_sources["y"],
-            artefacts["x"],
-            artefacts["y"],
-            *_extent(artefacts),
+            dia_sources["x"], dia_sources["y"], x, y, length[rows], width[rows], angle[rows]
         ),
-        artefact_margin,
+        margin,
     )
-    on = index >= 0
-    name[on], distance[on] = np.asarray(artefacts["kind"]).astype("U24")[index[on]], np.nan
-    truth_id = np.where(row >= 0, ids[row] if len(ids) else 0, 0)
-    truth_id[on] = np.asarray(artefacts["truth_id"], np.int64)[index[on]]
-    return name, truth_id.astype(np.int64), distance
+    return np.append(rows, -1)[index].astype(np.int64)
 
 
 def _nearest(dia_sources: Table, truth: Table, rows: npt.NDArray[np.intp]) -> tuple[Indices, Floats]:

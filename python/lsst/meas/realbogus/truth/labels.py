@@ -114,8 +114,9 @@ def label_dia_sources(
     Notes
     -----
     Real are the mutual nearest neighbours of changes of the sky with the same sign (DMTN-216: a positive is a
-    spatial match with an astrophysical change). Bogus are, in this order: sources on an artefact, dipoles of
-    stars that moved, other dipoles, residuals of stars and galaxies, noise.
+    spatial match with an astrophysical change). Bogus are, in this order: sources on a compact artefact,
+    residuals of stars that moved, other dipoles, residuals of stars and galaxies, sources on a diffuse
+    artefact, noise.
     """
     rules = rules or MatchRules()
     _check_sources(dia_sources)
