@@ -1,0 +1,175 @@
+"""Normalisations by name and version: a model is fed what it was trained on.
+
+Every normalisation works on each stamp alone. Stamps come in without missing pixels; a stamp that the formula
+leaves undefined (constant, or with a pixel that is not finite) becomes zeros and is reported as degenerate.
+A single hot pixel is an ordinary value unless said otherwise below. Names end in a version: what a name means
+never changes.
+
+* ``acero-cuellar-3sigma-1``: difference (a − mean) / std; others (a − lo) / (hi − lo), where lo and hi are
+  the extremes of the pixels within mean ± 3 std; nothing clipped. A constant stamp with one hot pixel has
+  lo = hi and is degenerate, except as a difference. Float64, bit for bit as coded by Acero-Cuellar et al. (2023).
+* ``ml4transients-batch-1``: clip to percentiles 1 and 99, arcsinh, (a − median) / MAD; MAD 0 counts as 1.
+* ``ml4transients-minmax-1``: (a − min) / (max − min).
+* ``l2-1``: each row of pixels divided by its L2 norm, rows of zeros stay (braai, Duev et al. 2019). In the
+  stamps' own float32: a row whose norm overflows, as a hot pixel above 1e19 makes it, becomes zeros.
+* ``asinh-1``: arcsinh((a − median) / (softening · 1.4826 MAD)); where MAD is 0, the standard deviation.
+"""
+
+from __future__ import annotations
+
+__all__ = ("NORMALIZATIONS", "Normalization", "find_normalization")
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InvalidInputError
+
+Stamps = npt.NDArray[np.floating[Any]]
+Flags = npt.NDArray[np.bool_]
+Normalization = Callable[[Stamps, bool, Mapping[str, float], npt.NDArray[np.float32]], Flags]
+"""Takes stamps ``(n, h, w)``, whether they are differences, parameters, and where the answer goes, float32
+``(n, h, w)``, any strides; returns which stamps are degenerate."""
+
+_BLOCK = 16
+"""Stamps worked on at once: two float64 copies of a 51×51 block stay in a level-2 cache."""
+
+
+def find_normalization(name: str) -> Normalization:
+    """Return a normalisation by name.
+
+    Raises
+    ------
+    InvalidInputError
+        Raised if there is none of that name.
+    """
+    if name not in NORMALIZATIONS:
+        raise InvalidInputError(f"no normalisation is called {name!r}; there are {sorted(NORMALIZATIONS)}")
+    return NORMALIZATIONS[name]
+
+
+def acero_cuellar_3sigma(
+    stamps: Stamps, is_difference: bool, parameters: Mapping[str, float], out: npt.NDArray[np.float32]
+) -> Flags:
+    """Standardise differences; map the pixels within 3 sigma of others to 0..1."""
+    n, rows, columns = stamps.shape
+    n_pixels = rows * columns
+    degenerate = np.zeros(n, bool)
+    values = np.empty((min(n, _BLOCK), n_pixels))
+    squares = np.empty_like(values)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        for start in range(0, n, _BLOCK):
+            block = stamps[start : start + _BLOCK].reshape(-1, n_pixels)
+            m = len(block)
+            value, square = values[:m], squares[:m]
+            np.copyto(value, block)
+            mean = np.add.reduce(value, axis=1, keepdims=True) / n_pixels
+            np.subtract(value, mean, out=value)
+            np.multiply(value, value, out=square)
+            std = np.sqrt(np.add.reduce(square, axis=1, keepdims=True) / n_pixels)
+            if is_difference:
+                scale = std
+            else:
+                low, high = _extremes_inside(block, mean - 3 * std, mean + 3 * std)
+                scale = high - low
+                np.subtract(block, low, out=value)
+            bad = ~(np.isfinite(scale) & (scale > 0))[:, 0]
+            scale[bad] = 1.0
+            target = out[start : start + m]
+            np.divide(value.reshape(m, rows, columns), scale[:, :, None], out=target, casting="same_kind")
+            target[bad] = 0.0
+            degenerate[start : start + m] = bad
+    return degenerate
+
+
+def _extremes_inside(
+    block: Stamps, low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the smallest and largest pixel of each stamp strictly between its bounds, as float64 columns."""
+    kind = block.dtype.type
+    smallest = np.minimum.reduce(block, axis=1, keepdims=True)
+    largest = np.maximum.reduce(block, axis=1, keepdims=True)
+    # An extreme inside the bounds is the answer; only the others need a look at every pixel. Bounds rounded
+    # outwards to the type of the pixels compare exactly as the float64 bounds do.
+    below = np.flatnonzero(~(smallest > low)[:, 0])
+    above = np.flatnonzero(~(largest < high)[:, 0])
+    if below.size:
+        pixels = block[below]
+        bound = low[below].astype(kind)
+        bound = np.where(bound > low[below], np.nextafter(bound, kind(-np.inf)), bound)
+        smallest[below] = np.where(pixels > bound, pixels, kind(np.inf)).min(axis=1, keepdims=True)
+    if above.size:
+        pixels = block[above]
+        bound = high[above].astype(kind)
+        bound = np.where(bound < high[above], np.nextafter(bound, kind(np.inf)), bound)
+        largest[above] = np.where(pixels < bound, pixels, kind(-np.inf)).max(axis=1, keepdims=True)
+    return smallest.astype(np.float64), largest.astype(np.float64)
+
+
+def ml4transients_batch(
+    stamps: Stamps, is_difference: bool, parameters: Mapping[str, float], out: npt.NDArray[np.float32]
+) -> Flags:
+    """Clip, arcsinh, and centre on the median in units of the MAD, each stamp by itself."""
+    flat = stamps.reshape(len(stamps), -1).astype(np.float64)
+    degenerate = _constant(flat)
+    low, high = np.percentile(flat, (1, 99), axis=1, keepdims=True)
+    flat = np.arcsinh(np.clip(flat, low, high))
+    flat -= np.median(flat, axis=1, keepdims=True)
+    mad = np.median(np.abs(flat), axis=1, keepdims=True)
+    return _finish(flat / np.where(mad == 0, 1.0, mad), degenerate, out)
+
+
+def ml4transients_minmax(
+    stamps: Stamps, is_difference: bool, parameters: Mapping[str, float], out: npt.NDArray[np.float32]
+) -> Flags:
+    """Map the smallest pixel to 0 and the largest to 1."""
+    flat = stamps.reshape(len(stamps), -1).astype(np.float64)
+    degenerate = _constant(flat)
+    low, high = flat.min(axis=1, keepdims=True), flat.max(axis=1, keepdims=True)
+    return _finish((flat - low) / np.where(high == low, 1.0, high - low), degenerate, out)
+
+
+def l2_rows(
+    stamps: Stamps, is_difference: bool, parameters: Mapping[str, float], out: npt.NDArray[np.float32]
+) -> Flags:
+    """Divide each row of pixels by its L2 norm."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        norm = np.sqrt(np.square(stamps).sum(axis=2, keepdims=True))
+    degenerate = _constant(stamps.reshape(len(stamps), -1))
+    return _finish(stamps / np.where(norm == 0, stamps.dtype.type(1), norm), degenerate, out)
+
+
+def asinh(
+    stamps: Stamps, is_difference: bool, parameters: Mapping[str, float], out: npt.NDArray[np.float32]
+) -> Flags:
+    """Arcsinh of the deviation from the median in units of the robust scatter."""
+    flat = stamps.reshape(len(stamps), -1).astype(np.float64)
+    degenerate = _constant(flat)
+    flat -= np.median(flat, axis=1, keepdims=True)
+    scale = 1.4826 * np.median(np.abs(flat), axis=1, keepdims=True)
+    scale = np.where(scale == 0, flat.std(axis=1, keepdims=True), scale) * parameters.get("softening", 1.0)
+    return _finish(np.arcsinh(flat / np.where(scale == 0, 1.0, scale)), degenerate, out)
+
+
+def _constant(flat: Stamps) -> Flags:
+    """Return which stamps have no contrast or a pixel that is not finite."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        contrast = flat.max(axis=1) - flat.min(axis=1)
+    return np.asarray(~(np.isfinite(contrast) & (contrast > 0)))
+
+
+def _finish(values: Stamps, degenerate: Flags, out: npt.NDArray[np.float32]) -> Flags:
+    out[...] = values.reshape(out.shape)
+    out[degenerate] = 0.0
+    return degenerate
+
+
+NORMALIZATIONS: Mapping[str, Normalization] = {
+    "acero-cuellar-3sigma-1": acero_cuellar_3sigma,
+    "asinh-1": asinh,
+    "l2-1": l2_rows,
+    "ml4transients-batch-1": ml4transients_batch,
+    "ml4transients-minmax-1": ml4transients_minmax,
+}

@@ -1,0 +1,219 @@
+"""From stamps as they were cut to what a network is fed, and what was wrong with them."""
+
+from __future__ import annotations
+
+__all__ = ("Prepared", "fit_stamps", "prepare")
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InvalidInputError
+from .contract import Contract, MissingRule
+from .normalization import find_normalization
+
+Pixels = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
+_SWAPPED = {"difference": "difference", "science": "template", "template": "science"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Prepared:
+    """Inputs of a network and what is to be said of each.
+
+    Parameters
+    ----------
+    inputs
+        Float32 ``(n, rows, columns, channels)``.
+    fraction_missing
+        Largest fraction of missing pixels in any of the source's stamps, float32 ``(n,)``.
+    flag_nan
+        Some pixel is not finite.
+    flag_degenerate
+        A stamp has no contrast, or the normalisation is undefined for it.
+    flag_no_template
+        The model wants a template, and the stamp of it has no valid pixel.
+    flag_unscorable
+        The score of the row is meaningless: degenerate, or too many missing pixels.
+    """
+
+    inputs: Pixels
+    fraction_missing: Pixels
+    flag_nan: Flags
+    flag_degenerate: Flags
+    flag_no_template: Flags
+    flag_unscorable: Flags
+
+
+def prepare(
+    contract: Contract,
+    stamps: Mapping[str, npt.NDArray[np.float32]],
+    missing: Mapping[str, Flags] | None = None,
+    is_negative: Flags | None = None,
+) -> Prepared:
+    """Crop, fill, flip, normalise and lay out stamps as the contract says.
+
+    Parameters
+    ----------
+    contract
+        The model's.
+    stamps
+        By image name, float32 ``(n, h, w)`` each; images that the model does not use are ignored.
+    missing
+        Which pixels are not to be used, by image name; pixels that are not finite never are.
+    is_negative
+        Which sources are negative in the difference, shape ``(n,)``; default none.
+    """
+    n = len(stamps[contract.inputs[0]])
+    size = contract.stamp_size
+    inputs = np.empty((n, *contract.input_shape), np.float32)
+    normalize = find_normalization(contract.normalization.name)
+    fraction = np.zeros(n, np.float32)
+    nan, degenerate, no_template = (np.zeros(n, bool) for _ in range(3))
+    flipped = is_negative if contract.negative == "flip" and is_negative is not None else np.zeros(n, bool)
+    for position, name in enumerate(contract.inputs):
+        pixels, bad, not_finite = _read(stamps, missing, name, size)
+        if name == "template":
+            no_template = bad.all(axis=(1, 2)) if bad is not None else no_template
+        if bad is not None:
+            np.maximum(fraction, bad.mean(axis=(1, 2), dtype=np.float32), out=fraction)
+        nan |= not_finite
+        if flipped.any():
+            pixels, bad = _flip(stamps, missing, name, size, flipped, pixels, bad)
+        if bad is not None:
+            pixels = fill_missing(pixels, bad, contract.missing)
+        if contract.layout == "side_by_side":
+            target = inputs[:, :, position * size : (position + 1) * size, 0]
+        else:
+            target = inputs[:, :, :, position]
+        degenerate |= normalize(pixels, name == "difference", contract.normalization.parameters, target)
+    unscorable = degenerate | (fraction > contract.missing.maximum_fraction)
+    return Prepared(inputs, fraction, nan, degenerate, no_template, unscorable)
+
+
+def _read(
+    stamps: Mapping[str, npt.NDArray[np.float32]], missing: Mapping[str, Flags] | None, name: str, size: int
+) -> tuple[Pixels, Flags | None, Flags]:
+    """Return contiguous stamps of the model's size, their missing pixels if any, and which rows hold NaN."""
+    pixels, outside = fit_stamps(stamps[name], size)
+    with np.errstate(over="ignore", invalid="ignore"):
+        # A sum that is finite proves every pixel finite at the price of one pass.
+        suspect = ~np.isfinite(np.add.reduce(pixels.reshape(len(pixels), -1), axis=1))
+    not_finite = np.zeros(len(pixels), bool)
+    bad = None
+    if missing is not None and name in missing and missing[name].any():
+        bad = fit_stamps(missing[name], size)[0]
+    if outside is not None:
+        bad = np.broadcast_to(outside, pixels.shape) if bad is None else bad | outside
+    if suspect.any():
+        invalid = ~np.isfinite(pixels[suspect])
+        bad = np.zeros(pixels.shape, bool) if bad is None else np.array(bad)
+        bad[suspect] |= invalid
+        not_finite[suspect] = invalid.any(axis=(1, 2))
+    if outside is not None:
+        inside = ~outside
+        not_finite[suspect] = (~np.isfinite(pixels[suspect]) & inside).any(axis=(1, 2))
+    return pixels, bad, not_finite
+
+
+def fit_stamps[T: np.generic](stamps: npt.NDArray[T], size: int) -> tuple[npt.NDArray[T], Flags | None]:
+    """Crop or pad stamps to a square, the pixel at (h // 2, w // 2) staying in the middle.
+
+    Parameters
+    ----------
+    stamps
+        Shape ``(n, h, w)``.
+    size
+        Rows and columns wanted.
+
+    Returns
+    -------
+    fitted
+        Shape ``(n, size, size)``, contiguous.
+    outside
+        Which pixels ``(size, size)`` the stamps do not reach, `None` if they reach all.
+    """
+    if stamps.ndim != 3:
+        raise InvalidInputError(f"stamps must have the shape (n, h, w); got {stamps.shape}")
+    if stamps.shape[1:] == (size, size):
+        return np.ascontiguousarray(stamps), None
+    source, target = zip(*(_overlap(length, size) for length in stamps.shape[1:]), strict=True)
+    if all(part == slice(0, size) for part in target):
+        return np.ascontiguousarray(stamps[(slice(None), *source)]), None
+    fitted = np.zeros((len(stamps), size, size), stamps.dtype)
+    fitted[(slice(None), *target)] = stamps[(slice(None), *source)]
+    outside = np.ones((size, size), bool)
+    outside[target] = False
+    return fitted, outside
+
+
+def _overlap(length: int, size: int) -> tuple[slice, slice]:
+    start = length // 2 - size // 2
+    first, last = max(start, 0), min(start + size, length)
+    return slice(first, last), slice(first - start, last - start)
+
+
+def _flip(
+    stamps: Mapping[str, npt.NDArray[np.float32]],
+    missing: Mapping[str, Flags] | None,
+    name: str,
+    size: int,
+    flipped: Flags,
+    pixels: Pixels,
+    bad: Flags | None,
+) -> tuple[Pixels, Flags | None]:
+    """Show negative sources as if the template were the science image."""
+    other = _SWAPPED[name]
+    pixels = pixels.copy()
+    if other == name:
+        pixels[flipped] = -pixels[flipped]
+        return pixels, bad
+    if other not in stamps:
+        raise InvalidInputError(f"negative sources are scored with {other} in place of {name}; there is none")
+    other_pixels, other_bad, _ = _read(stamps, missing, other, size)
+    pixels[flipped] = other_pixels[flipped]
+    if bad is not None or other_bad is not None:
+        bad = np.zeros(pixels.shape, bool) if bad is None else np.array(bad)
+        bad[flipped] = False if other_bad is None else other_bad[flipped]
+    return pixels, bad
+
+
+def fill_missing(pixels: Pixels, bad: Flags, rule: MissingRule) -> Pixels:
+    """Replace missing pixels by the rule; stamps without a valid pixel become zeros (and so degenerate).
+
+    Parameters
+    ----------
+    pixels
+        Shape ``(n, h, w)``; not changed.
+    bad
+        Which to replace, same shape.
+    rule
+        The model's.
+    """
+    rows = np.flatnonzero(bad.any(axis=(1, 2)))
+    if not rows.size:
+        return pixels
+    filled = pixels.copy()
+    part, where = filled[rows], bad[rows]
+    match rule.rule:
+        case "median":
+            fill = _valid_median(part, where)
+        case "zero":
+            fill = np.zeros(len(rows), np.float32)
+        case "constant":
+            fill = np.full(len(rows), rule.value, np.float32)
+    filled[rows] = np.where(where, fill[:, None, None], part)
+    return filled
+
+
+def _valid_median(pixels: Pixels, bad: Flags) -> Pixels:
+    flat = np.where(bad, np.float32(np.inf), pixels).reshape(len(pixels), -1)
+    flat.sort(axis=1)
+    n_valid = (~bad).sum(axis=(1, 2))
+    rows = np.arange(len(flat))
+    low = flat[rows, np.maximum(n_valid - 1, 0) // 2]
+    high = flat[rows, np.minimum(n_valid // 2, flat.shape[1] - 1)]
+    with np.errstate(invalid="ignore"):
+        return np.where(n_valid > 0, 0.5 * (low + high), 0.0).astype(np.float32)

@@ -1,0 +1,160 @@
+"""Weights in HDF5 files: our own plain layout, and what Keras has written over the years."""
+
+from __future__ import annotations
+
+__all__ = ("layer_weights_from_h5", "read_weights", "write_weights")
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ModelFormatError
+from .architecture import Architecture, Weights
+
+_VARIABLES = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
+
+
+def write_weights(weights: Weights) -> bytes:
+    """Write weights as HDF5, one float32 dataset for each ``layer/variable``: equal weights, equal bytes."""
+    import h5py
+
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", libver="v108") as file:
+        for key, array in weights.items():
+            file.create_dataset(key, data=np.ascontiguousarray(array, np.float32), track_times=False)
+    return buffer.getvalue()
+
+
+def read_weights(content: bytes, architecture: Architecture) -> dict[str, npt.NDArray[np.float32]]:
+    """Read the weights of a network from what `write_weights` wrote.
+
+    Raises
+    ------
+    ModelFormatError
+        Raised if a variable is missing, has another shape or type, or is kept outside the file.
+    """
+    expected = architecture.weight_shapes()
+    with _open(content) as file:
+        found = _datasets(file)
+        if set(found) != set(expected):
+            raise ModelFormatError(
+                f"weights.h5 does not fit the layers of {architecture.name!r}: missing "
+                f"{sorted(set(expected) - set(found))}, unknown {sorted(set(found) - set(expected))}"
+            )
+        return {key: _read(found[key], key, shape) for key, shape in expected.items()}
+
+
+def layer_weights_from_h5(content: bytes, architecture: Architecture) -> dict[str, npt.NDArray[np.float32]]:
+    """Read a network's weights from a Keras HDF5 file of any generation.
+
+    Parameters
+    ----------
+    content
+        The file: a whole model or weights only, Keras 2 (``model_weights/<layer>/…/kernel:0``) or Keras 3
+        (``layers/<layer>/vars/0``).
+    architecture
+        The network. Layers are taken in order, so their names in the file do not matter; their shapes do.
+
+    Raises
+    ------
+    ModelFormatError
+        Raised if the layers in the file are not those of the network.
+    """
+    with _open(content) as file:
+        groups = _keras3_layers(file) if "layers" in file else _keras2_layers(file)
+        expected = [layer for layer in architecture.layers if _variables(architecture, layer.name)]
+        if len(groups) != len(expected):
+            raise ModelFormatError(
+                f"the file holds {len(groups)} layers with weights ({', '.join(groups)}); "
+                f"{architecture.name!r} has {len(expected)}"
+            )
+        weights = {}
+        for (label, datasets), layer in zip(groups.items(), expected, strict=True):
+            shapes = _variables(architecture, layer.name)
+            ordered = dict(zip(shapes, datasets.values(), strict=False)) if "0" in datasets else datasets
+            if set(ordered) != set(shapes):
+                raise ModelFormatError(
+                    f"layer {label!r} holds {sorted(datasets)}; {layer.name!r} of {architecture.name!r} has "
+                    f"{sorted(shapes)}"
+                )
+            for variable, shape in shapes.items():
+                weights[f"{layer.name}/{variable}"] = _read(ordered[variable], f"{label}/{variable}", shape)
+    return weights
+
+
+def _variables(architecture: Architecture, layer: str) -> dict[str, tuple[int, ...]]:
+    return {
+        key.partition("/")[2]: shape
+        for key, shape in architecture.weight_shapes().items()
+        if key.partition("/")[0] == layer
+    }
+
+
+def _open(content: bytes) -> Any:
+    import h5py
+
+    try:
+        return h5py.File(io.BytesIO(content), "r")
+    except OSError as error:
+        raise ModelFormatError(f"not an HDF5 file: {error}") from error
+
+
+def _datasets(group: Any, prefix: str = "", depth: int = 0) -> dict[str, Any]:
+    """Return every dataset below ``group``; links that leave the file or come back are refused."""
+    import h5py
+
+    if depth > 8:
+        raise ModelFormatError("the HDF5 groups are nested too deeply")
+    found = {}
+    for name in group:
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise ModelFormatError(f"HDF5 entry {prefix}{name!r} is a link, which models must not have")
+        item = group[name]
+        if isinstance(item, h5py.Dataset):
+            found[prefix + name] = item
+        elif isinstance(item, h5py.Group):
+            found |= _datasets(item, f"{prefix}{name}/", depth + 1)
+    return found
+
+
+def _read(dataset: Any, label: str, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    if dataset.external or dataset.is_virtual:
+        raise ModelFormatError(f"weights {label!r} are kept in another file")
+    if dataset.shape != shape or dataset.dtype != np.float32:
+        raise ModelFormatError(
+            f"weights {label!r} must be float32 {shape}; got {dataset.dtype} {dataset.shape}"
+        )
+    array = np.asarray(dataset[()], np.float32)
+    if not np.isfinite(array).all():
+        raise ModelFormatError(f"weights {label!r} hold values that are not finite")
+    return array
+
+
+def _keras2_layers(file: Any) -> dict[str, Mapping[str, Any]]:
+    root = file["model_weights"] if "model_weights" in file else file
+    names = [
+        name.decode() if isinstance(name, bytes) else str(name) for name in root.attrs.get("layer_names", [])
+    ]
+    groups: dict[str, Mapping[str, Any]] = {}
+    for name in names or list(root):
+        datasets = {
+            key.rpartition("/")[2].removesuffix(":0"): dataset
+            for key, dataset in _datasets(root[name]).items()
+        }
+        if datasets:
+            groups[name] = datasets
+    return groups
+
+
+def _keras3_layers(file: Any) -> dict[str, Mapping[str, Any]]:
+    # Keras 3 names groups after the class and a running number, conv2d, conv2d_1, …; h5py lists them by name,
+    # so the order of the layers comes from the tree's own order of creation where it is kept.
+    groups: dict[str, Mapping[str, Any]] = {}
+    for name in file["layers"]:
+        group = file["layers"][name].get("vars")
+        if group is not None and len(group):
+            groups[name] = {key: group[key] for key in sorted(group, key=int)}
+    return groups
