@@ -1,0 +1,130 @@
+"""Identifiers that are unique because of how they are made, not because collisions are rare."""
+
+from __future__ import annotations
+
+__all__ = ("ImageId", "sky_cell", "supernova_ids")
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InvalidInputError
+from ..randomness import stable_id
+
+_RA_BITS = 31
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageId:
+    """An image as an integer of known width, which leaves the rest of 63 bits to the rows on it.
+
+    Parameters
+    ----------
+    value
+        The packed data id (visit and detector) of the image.
+    bits
+        Width of packed data ids: every image of the survey is below ``2**bits``.
+    """
+
+    value: int
+    bits: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.bits < 63:
+            raise InvalidInputError(f"packed data ids must be 1 to 62 bits wide; got {self.bits}")
+        if not 0 <= self.value < 1 << self.bits:
+            raise InvalidInputError(f"packed data id {self.value} does not fit in {self.bits} bits")
+
+    @classmethod
+    def from_visit_detector(
+        cls, visit: int, detector: int, *, visit_bits: int = 42, detector_bits: int = 8
+    ) -> ImageId:
+        """Pack a visit and a detector where there is no instrument to ask for the widths.
+
+        Parameters
+        ----------
+        visit, detector
+            The image.
+        visit_bits, detector_bits
+            Widths; the defaults hold LSSTCam's visits (13 digits) and detectors, and leave 8191 rows.
+
+        Returns
+        -------
+        ImageId
+            The packed image.
+        """
+        if not 0 <= visit < 1 << visit_bits or not 0 <= detector < 1 << detector_bits:
+            raise InvalidInputError(
+                f"visit {visit} and detector {detector} do not fit in {visit_bits} and {detector_bits} bits"
+            )
+        return cls((visit << detector_bits) | detector, visit_bits + detector_bits)
+
+    def rows(self, n_rows: int) -> npt.NDArray[np.int64]:
+        """Number the rows on this image.
+
+        Parameters
+        ----------
+        n_rows
+            How many there are.
+
+        Returns
+        -------
+        numpy.ndarray
+            Positive int64 ids, unique over all images of the survey.
+
+        Raises
+        ------
+        InvalidInputError
+            If there are more rows than the remaining bits can number.
+        """
+        row_bits = 63 - self.bits
+        if n_rows >= 1 << row_bits:
+            raise InvalidInputError(
+                f"{n_rows} fakes on one image, but packed data ids of {self.bits} bits leave room for "
+                f"{(1 << row_bits) - 1}"
+            )
+        return (np.int64(self.value) << row_bits) | np.arange(1, n_rows + 1, dtype=np.int64)
+
+
+def sky_cell(ra: npt.ArrayLike, dec: npt.ArrayLike, size: float) -> npt.NDArray[np.int64]:
+    """Number the cells of a fixed grid on the sky.
+
+    Parameters
+    ----------
+    ra, dec
+        Positions in degrees.
+    size
+        Side of a cell in arcsec: rows of constant declination, each cut into equal steps of right ascension.
+
+    Returns
+    -------
+    numpy.ndarray
+        Non-negative int64 numbers below ``2**62``, one for each position.
+    """
+    step = size / 3600.0
+    if not 1e-8 < step < 1.0:
+        raise InvalidInputError(f"sky cells must be between 0.0001 and 3600 arcsec; got {size}")
+    row = np.floor((np.asarray(dec, dtype=np.float64) + 90.0) / step).astype(np.int64)
+    middle = np.deg2rad(np.clip((row + 0.5) * step - 90.0, -90.0, 90.0))
+    per_row = np.maximum(1, np.floor(360.0 * np.cos(middle) / step).astype(np.int64))
+    column = np.floor(np.mod(ra, 360.0) / 360.0 * per_row).astype(np.int64)
+    return np.atleast_1d((row << _RA_BITS) | np.minimum(column, per_row - 1))
+
+
+def supernova_ids(seed: int, cells: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Name the supernovae of sky cells.
+
+    Parameters
+    ----------
+    seed
+        Seed of the survey.
+    cells
+        Cells from `sky_cell`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Positive int64 ids, one to one with the cells of this seed.
+    """
+    return stable_id(seed, "supernova-id", cells, bits=62)

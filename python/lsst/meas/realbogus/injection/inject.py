@@ -1,0 +1,308 @@
+"""Light of fakes into pixels."""
+
+from __future__ import annotations
+
+__all__ = ("Injection", "inject")
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from astropy import units as u
+from astropy.table import Table
+from lsst.images import Box, MaskPlane, NoOverlapError, VisitImage
+
+from ..errors import InvalidCatalogError, InvalidInputError
+from ..randomness import generator
+from .gain import GainRegion, gain_regions
+from .options import InjectionOptions
+from .schema import FLAG_BITS, InjectionFlag
+from .sky import local_jacobian, sky_to_pixel
+from .stamps import PointSourceStamper, Stamp, good_image_size
+
+type Floats = npt.NDArray[np.float64]
+
+_POINT_SOURCES = ("Star", "DeltaFunction")
+_SERSIC_LIMITS = (0.3, 6.2)
+_DRAW_SIZE_MAX = 10_000
+_DEFAULT = InjectionOptions()
+
+
+@dataclasses.dataclass(frozen=True)
+class Injection:
+    """What `inject` returns.
+
+    Parameters
+    ----------
+    image
+        The image with fakes.
+    catalog
+        The rows on or near the image: all columns of the input, and x, y [pixels], flux [nJy],
+        injection_flag and injection_draw_size.
+    n_dropped
+        Rows that were left out because they lie off the padded image.
+    """
+
+    image: VisitImage
+    catalog: Table
+    n_dropped: int
+
+    @property
+    def n_drawn(self) -> int:
+        """Number of rows whose light is in the image."""
+        return int(np.count_nonzero(np.asarray(self.catalog["injection_flag"]) == 0))
+
+
+def inject(
+    image: VisitImage,
+    catalog: Table,
+    options: InjectionOptions = _DEFAULT,
+    *,
+    seed: int,
+    name: str = "injection catalogue",
+    dataset_type: str = "visit_image",
+) -> Injection:
+    """Add point sources to a copy of an image.
+
+    Parameters
+    ----------
+    image
+        Image in nJy, or with a photometric scaling to nJy.
+    catalog
+        Columns ``injection_id``, ``ra``, ``dec``, ``mag``; optional ``source_type``, ``draw_size``, and
+        ``visit``, ``is_visit_source``, ``is_template_source``, which select rows.
+    options
+        How.
+    seed
+        Seed of the noise; each row has its own, keyed by seed, visit, detector and ``injection_id``.
+    name
+        What the catalogue is called in messages.
+    dataset_type
+        What the image is called in the metadata.
+
+    Returns
+    -------
+    Injection
+        Image, table and the number of rows left out.
+
+    Raises
+    ------
+    InvalidCatalogError
+        If columns are missing or ids repeat.
+    """
+    rows, n_dropped = _rows_near(image, _rows_for(image, catalog, options, name), options.trim_padding)
+    image = image.copy()
+    core = _core_name(options.mask_plane)
+    _add_planes(image, options.mask_plane, core)
+    if len(rows):
+        regions = (
+            gain_regions(image, options.bad_planes) if options.add_noise or options.inject_variance else []
+        )
+        _Painter(image, regions, options, seed).paint(rows)
+    rows.meta.update(FLAG_BITS)
+    image.metadata["INJECTED"] = dataset_type
+    image.metadata["INJECTION_SEED"] = seed
+    image.metadata["INJECTION_PLANE"] = options.mask_plane
+    image.metadata["INJECTION_N_DRAWN"] = int(np.count_nonzero(np.asarray(rows["injection_flag"]) == 0))
+    image.metadata["INJECTION_N_FLAGGED"] = int(np.count_nonzero(np.asarray(rows["injection_flag"])))
+    image.metadata["INJECTION_N_DROPPED"] = n_dropped
+    return Injection(image, rows, n_dropped)
+
+
+def _core_name(plane: str) -> str:
+    """Name the core plane as afw's subtraction does: INJECTED_CORE, INJECTED_CORE_TEMPLATE."""
+    stem, found, _ = plane.rpartition("_TEMPLATE")
+    return f"{stem}_CORE_TEMPLATE" if found else f"{plane}_CORE"
+
+
+def _add_planes(image: VisitImage, plane: str, core: str) -> None:
+    wanted = {plane: "Stamp of an injected source.", core: "3 x 3 pixels about an injected source."}
+    new = [MaskPlane(k, v) for k, v in wanted.items() if k not in image.mask.schema.names]
+    if new:
+        image.mask = image.mask.add_planes(new)
+
+
+def _rows_for(image: VisitImage, catalog: Table, options: InjectionOptions, name: str) -> Table:
+    """Return a copy of the rows that are meant for this image."""
+    missing = [c for c in ("injection_id", "ra", "dec", "mag") if c not in catalog.colnames]
+    if missing:
+        raise InvalidCatalogError(name, [f"columns missing: {', '.join(missing)}"])
+    wanted = np.ones(len(catalog), dtype=bool)
+    if "visit" in catalog.colnames:
+        wanted &= np.asarray(catalog["visit"]) == image.obs_info.visit_id
+    kind = f"is_{options.target}_source"
+    if kind in catalog.colnames:
+        wanted &= np.asarray(catalog[kind], dtype=bool)
+    rows = catalog[wanted]
+    if len(np.unique(rows["injection_id"])) != len(rows):
+        raise InvalidCatalogError(name, ["injection_id repeats among the rows of one image"])
+    return rows
+
+
+def _rows_near(image: VisitImage, rows: Table, padding: int) -> tuple[Table, int]:
+    """Add pixel positions, fluxes and flags, and leave out the rows far from the image."""
+    x, y = sky_to_pixel(image.sky_projection, np.asarray(rows["ra"], float), np.asarray(rows["dec"], float))
+    box = image.bbox.padded(padding)
+    near = (
+        (x >= box.x.start - 0.5)
+        & (x <= box.x.stop - 0.5)
+        & (y >= box.y.start - 0.5)
+        & (y <= box.y.stop - 0.5)
+    )
+    rows, x, y = rows[near], x[near], y[near]
+    mag = np.ma.filled(np.ma.asarray(rows["mag"], dtype=np.float64), np.nan)
+    flag = np.where(np.isfinite(mag), 0, int(InjectionFlag.MAG_BAD))
+    if "source_type" in rows.colnames:
+        known = np.isin(np.asarray(rows["source_type"], dtype=str), _POINT_SOURCES)
+        flag = np.where(known, flag, flag | int(InjectionFlag.TYPE_UNKNOWN))
+    if "n" in rows.colnames:
+        n = np.ma.filled(np.ma.asarray(rows["n"], dtype=np.float64), np.nan)
+        extreme = (n <= _SERSIC_LIMITS[0]) | (n >= _SERSIC_LIMITS[1])
+        flag = np.where(extreme, flag | int(InjectionFlag.SERSIC_EXTREME), flag)
+    rows["x"], rows["y"] = x, y
+    rows["x"].unit = rows["y"].unit = u.pix
+    rows["flux"] = 10.0 ** (-0.4 * (mag - 31.4))
+    rows["flux"].unit = u.nJy
+    rows["injection_flag"] = flag.astype(np.int64)
+    rows["injection_draw_size"] = np.zeros(len(rows), dtype=np.int64)
+    return rows, int(np.count_nonzero(~near))
+
+
+def _image_flux(image: VisitImage, flux: Floats, x: Floats, y: Floats) -> Floats:
+    """Convert nJy to the unit of the image."""
+    if image.unit.is_equivalent(u.nJy):
+        return np.asarray(flux * (u.nJy).to(image.unit))
+    scaling = image.photometric_scaling
+    if scaling is None or scaling.unit is None:
+        raise InvalidInputError(f"an image in {image.unit} needs a photometric scaling to take fluxes in nJy")
+    nearest_x = np.clip(x, image.bbox.x.min, image.bbox.x.max)
+    nearest_y = np.clip(y, image.bbox.y.min, image.bbox.y.max)
+    per_unit = (scaling.unit * image.unit).to(u.nJy) * np.asarray(scaling(x=nearest_x, y=nearest_y))
+    return np.asarray(flux / per_unit)
+
+
+class _Painter:
+    """Adds stamps to the planes of one image."""
+
+    def __init__(
+        self, image: VisitImage, regions: Sequence[GainRegion], options: InjectionOptions, seed: int
+    ) -> None:
+        self._options = options
+        self._seed = seed
+        self._key = (int(image.obs_info.visit_id or 0), int(image.detector.id))
+        self._purpose = f"injection-noise/{options.target}"
+        self._image = image
+        self._bbox = image.bbox
+        self._regions = regions
+        self._stamper = PointSourceStamper(image.psf, image.bbox, options.calib_flux_radius)
+        schema = image.mask.schema
+        self._bit = schema.bit(options.mask_plane)
+        self._core_bit = schema.bit(_core_name(options.mask_plane))
+
+    def paint(self, rows: Table) -> None:
+        """Draw rows in the order of their ids, so that sums do not depend on the order of the table."""
+        x, y = np.asarray(rows["x"], float), np.asarray(rows["y"], float)
+        flux = _image_flux(self._image, np.asarray(rows["flux"], float), x, y)
+        ids = np.asarray(rows["injection_id"], dtype=np.int64)
+        sizes, flags = np.asarray(rows["injection_draw_size"]), np.asarray(rows["injection_flag"])
+        wanted = _wanted_sizes(rows)
+        anisotropy = self._anisotropy(x, y)
+        for row in np.argsort(ids, kind="stable"):
+            if flags[row]:
+                continue
+            stamp = self._stamper.stamp(x[row], y[row])
+            if stamp is None:
+                flags[row] |= InjectionFlag.PSF_COMPUTE_ERROR
+                continue
+            sizes[row] = size = self._draw_size(stamp, x[row], y[row], wanted[row], anisotropy[row])
+            box = self._draw_box(stamp, x[row], y[row], size)
+            if box is None:
+                flags[row] |= InjectionFlag.NO_OVERLAP
+                continue
+            self._add(stamp, box, flux[row], int(ids[row]))
+            self._mark(box, x[row], y[row])
+        rows["injection_draw_size"], rows["injection_flag"] = sizes, flags
+
+    def _anisotropy(self, x: Floats, y: Floats) -> Floats:
+        if self._options.draw_size == "psf":
+            return np.ones(len(x))
+        scales = np.linalg.svd(local_jacobian(self._image.sky_projection, x, y), compute_uv=False)
+        return np.asarray(scales[:, 0] / scales[:, 1])
+
+    def _draw_size(self, stamp: Stamp, x: float, y: float, wanted: int, anisotropy: float) -> int:
+        if wanted > 0:
+            return min(int(wanted), _DRAW_SIZE_MAX)
+        if self._options.draw_size == "good":
+            kernel = self._stamper.kernel(x, y)
+            if kernel is not None:
+                return good_image_size(kernel, anisotropy)
+        return int(max(stamp.array.shape))
+
+    def _draw_box(self, stamp: Stamp, x: float, y: float, size: int) -> Box | None:
+        """Return the pixels to draw: a square about the source's own pixel, or the PSF's own stamp."""
+        if size == max(stamp.array.shape):
+            box = Box.from_shape(stamp.array.shape, (stamp.y0, stamp.x0))
+        else:
+            yi, xi, half = int(np.floor(y)), int(np.floor(x)), size // 2
+            box = Box.factory[yi - half : yi + half + 1, xi - half : xi + half + 1]
+        try:
+            return box.intersection(self._bbox)
+        except NoOverlapError:
+            return None
+
+    def _add(self, stamp: Stamp, box: Box, flux: float, row_id: int) -> None:
+        """Add flux, noise and variance in the part of the stamp that lies in the box."""
+        try:
+            drawn = box.intersection(Box.from_shape(stamp.array.shape, (stamp.y0, stamp.x0)))
+        except NoOverlapError:
+            return
+        y0, x0 = drawn.y.start, drawn.x.start
+        light = (
+            flux
+            * stamp.array[y0 - stamp.y0 : drawn.y.stop - stamp.y0, x0 - stamp.x0 : drawn.x.stop - stamp.x0]
+        )
+        part = drawn.slice_within(self._bbox)
+        if self._regions:
+            slope = self._slopes(drawn)
+            if self._options.inject_variance:
+                self._image.variance.array[part] += (light * slope).astype(np.float32)
+            if self._options.add_noise:
+                light = light + self._noise(light, slope, row_id)
+        self._image.image.array[part] += light.astype(np.float32)
+
+    def _noise(self, light: Floats, slope: Floats | float, row_id: int) -> Floats:
+        """Return Poisson noise of zero mean: counts have light / slope as their mean."""
+        rng = generator(self._seed, self._purpose, *self._key, row_id)
+        expected = np.maximum(light, 0.0) / slope
+        return np.asarray((rng.poisson(expected) - expected) * slope)
+
+    def _slopes(self, box: Box) -> Floats | float:
+        """Return the slope of variance with flux in a box: one number, or one for each pixel."""
+        for region in self._regions:
+            if region.bbox.contains(box):
+                return region.slope
+        out = np.empty(box.shape)
+        for region in self._regions:
+            try:
+                shared = region.bbox.intersection(box)
+            except NoOverlapError:
+                continue
+            out[shared.slice_within(box)] = region.slope
+        return out
+
+    def _mark(self, box: Box, x: float, y: float) -> None:
+        mask = self._image.mask.array
+        mask[(*box.slice_within(self._bbox), self._bit.index)] |= self._bit.mask
+        yi, xi = int(np.floor(y)), int(np.floor(x))
+        try:
+            core = Box.factory[yi - 1 : yi + 2, xi - 1 : xi + 2].intersection(self._bbox)
+        except NoOverlapError:
+            return
+        mask[(*core.slice_within(self._bbox), self._core_bit.index)] |= self._core_bit.mask
+
+
+def _wanted_sizes(rows: Table) -> npt.NDArray[np.int64]:
+    if "draw_size" not in rows.colnames:
+        return np.zeros(len(rows), dtype=np.int64)
+    return np.ma.filled(np.ma.asarray(rows["draw_size"]), 0).astype(np.int64)

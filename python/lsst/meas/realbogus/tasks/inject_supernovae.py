@@ -1,0 +1,135 @@
+"""A task that puts the light of fakes into an image."""
+
+from __future__ import annotations
+
+__all__ = ("InjectSupernovaeConfig", "InjectSupernovaeConnections", "InjectSupernovaeTask")
+
+from astropy.table import Table
+from lsst.images import VisitImage
+from lsst.pex.config import ConfigField, Field
+from lsst.pipe.base import (
+    InputQuantizedConnection,
+    NoWorkFound,
+    OutputQuantizedConnection,
+    PipelineTask,
+    PipelineTaskConfig,
+    PipelineTaskConnections,
+    QuantumContext,
+    Struct,
+)
+from lsst.pipe.base import connectionTypes as ct
+from lsst.utils.timer import timeMethod
+
+from ..injection import InjectionOptions, inject
+from ._options import config_class, to_options
+
+
+class InjectSupernovaeConnections(
+    PipelineTaskConnections,
+    dimensions=("instrument", "visit", "detector"),
+    defaultTemplates={"image": "preliminary_visit_image", "prefix": "injected_"},
+):
+    """Data sets of `InjectSupernovaeTask`; templates as in lsst.source_injection."""
+
+    exposure = ct.Input(
+        doc="Image to put fakes into.",
+        name="{image}",
+        storageClass="VisitImage",
+        dimensions=("instrument", "visit", "detector"),
+    )
+    catalog = ct.Input(
+        doc="The fakes.",
+        name="fake_supernova_catalog",
+        storageClass="ArrowAstropy",
+        dimensions=("instrument", "visit", "detector"),
+    )
+    injected_exposure = ct.Output(
+        doc="The image with fakes.",
+        name="{prefix}{image}",
+        storageClass="VisitImage",
+        dimensions=("instrument", "visit", "detector"),
+    )
+    injected_catalog = ct.Output(
+        doc="The fakes on or near the image, with pixel positions, fluxes and flags.",
+        name="{prefix}{image}_catalog",
+        storageClass="ArrowAstropy",
+        dimensions=("instrument", "visit", "detector"),
+    )
+
+
+class InjectSupernovaeConfig(PipelineTaskConfig, pipelineConnections=InjectSupernovaeConnections):
+    """Configuration of `InjectSupernovaeTask`."""
+
+    seed = Field[int](
+        doc="Seed of the noise, which is keyed by it, visit, detector and injection_id.", default=20
+    )
+    process_all_data_ids = Field[bool](
+        doc="Write an untouched copy of an image that no fake falls on, instead of nothing.", default=False
+    )
+    options = ConfigField(doc="How light is drawn.", dtype=config_class(InjectionOptions))
+
+
+class InjectSupernovaeTask(PipelineTask):
+    """Draw point sources through an image's PSF, with noise, variance and mask planes."""
+
+    ConfigClass = InjectSupernovaeConfig
+    config: InjectSupernovaeConfig
+    _DefaultName = "injectVisit"
+
+    def runQuantum(  # noqa: D102
+        self,
+        butlerQC: QuantumContext,
+        inputRefs: InputQuantizedConnection,
+        outputRefs: OutputQuantizedConnection,
+    ) -> None:
+        inputs = butlerQC.get(inputRefs)
+        outputs = self.run(**inputs, dataset_type=inputRefs.exposure.datasetType.name)
+        butlerQC.put(outputs, outputRefs)
+
+    @timeMethod
+    def run(
+        self, *, exposure: VisitImage, catalog: Table, dataset_type: str = "preliminary_visit_image"
+    ) -> Struct:
+        """Inject the fakes.
+
+        Parameters
+        ----------
+        exposure
+            The image, left as it is.
+        catalog
+            The fakes.
+        dataset_type
+            What the image is called, for the metadata of the result.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``injected_exposure`` and ``injected_catalog``.
+
+        Raises
+        ------
+        lsst.pipe.base.NoWorkFound
+            If no fake touches the image and ``process_all_data_ids`` is not set.
+        """
+        result = inject(
+            exposure,
+            catalog,
+            to_options(self.config.options, InjectionOptions),
+            seed=self.config.seed,
+            name="fake_supernova_catalog",
+            dataset_type=dataset_type,
+        )
+        self.metadata["n_injected"] = result.n_drawn
+        self.metadata["n_flagged"] = len(result.catalog) - result.n_drawn
+        self.metadata["n_dropped"] = result.n_dropped
+        self.log.info(
+            "Injected %d fakes; %d flagged, %d off the padded image.",
+            result.n_drawn,
+            len(result.catalog) - result.n_drawn,
+            result.n_dropped,
+        )
+        if not result.n_drawn and not self.config.process_all_data_ids:
+            raise NoWorkFound(
+                f"none of {len(catalog)} fakes falls on the image (process_all_data_ids writes a copy)"
+            )
+        return Struct(injected_exposure=result.image, injected_catalog=result.catalog)
