@@ -11,6 +11,7 @@ from lsst.daf.butler import DeferredDatasetHandle
 from lsst.pex.config import ConfigField, Field
 from lsst.pipe.base import (
     InputQuantizedConnection,
+    Instrument,
     NoWorkFound,
     OutputQuantizedConnection,
     PipelineTask,
@@ -58,6 +59,7 @@ class CreateFakeSupernovaeConfig(PipelineTaskConfig, pipelineConnections=CreateF
     seed = Field[int](
         doc="Seed of the survey; everything random follows from it and the data id.", default=20
     )
+    packer = Instrument.make_dimension_packer_config_field()
     options = ConfigField(doc="Which fakes, and how many.", dtype=config_class(CatalogOptions))
 
 
@@ -76,20 +78,13 @@ class CreateFakeSupernovaeTask(PipelineTask):
     ) -> None:
         inputs = butlerQC.get(inputRefs)
         data_id = butlerQC.quantum.dataId
-        packed, bits = self._pack(data_id)
+        packed, bits = self.config.packer.apply(data_id, is_exposure=False).pack(data_id, returnMaxBits=True)
         outputs = self.run(
             sources=inputs["sources"],
             footprint=_footprint(inputs["exposure"], data_id),
             image_id=ImageId(packed, bits),
         )
         butlerQC.put(outputs, outputRefs)
-
-    @staticmethod
-    def _pack(data_id: Any) -> tuple[int, int]:
-        from lsst.pipe.base import Instrument
-
-        packer = Instrument.make_default_dimension_packer(data_id, is_exposure=False)
-        return packer.pack(data_id), packer.maxBits
 
     @timeMethod
     def run(self, *, sources: Table, footprint: Footprint, image_id: ImageId) -> Struct:
