@@ -1,0 +1,259 @@
+"""Figures of a report, as SVG or PNG in memory."""
+
+from __future__ import annotations
+
+__all__ = (
+    "draw_completeness",
+    "draw_curves",
+    "draw_histograms",
+    "draw_pulls",
+    "model_colors",
+    "triplet_png",
+)
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.image import imsave
+from matplotlib.typing import RcKeyType
+
+from ..evaluation import BinnedFraction, Pull, ThresholdCurve
+
+Floats = npt.NDArray[np.float64]
+
+REAL, BOGUS, INK, MUTED = "#0f766e", "#c2410c", "#1f2933", "#9aa5b1"
+_MODEL_COLORS = ("#1d4ed8", "#be185d", "#7c3aed", "#b45309")
+_MISSING = np.array([0.93, 0.78, 0.72])
+
+_STYLE: dict[RcKeyType, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#7b8794",
+    "axes.labelcolor": INK,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "grid.color": "#e4e7eb",
+    "grid.linewidth": 0.7,
+    "xtick.color": "#52606d",
+    "ytick.color": "#52606d",
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "lsst.meas.realbogus",
+}
+
+
+def model_colors(models: Sequence[str]) -> dict[str, str]:
+    """Give every model a colour, the same in all figures."""
+    return {name: _MODEL_COLORS[i % len(_MODEL_COLORS)] for i, name in enumerate(models)}
+
+
+@contextmanager
+def _panels(n: int, width: float, height: float) -> Iterator[tuple[Figure, list[Axes]]]:
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure, list(figure.subplots(1, n, squeeze=False)[0])
+
+
+def _svg(figure: Figure) -> str:
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
+    drawing = text.getvalue()
+    return drawing[drawing.index("<svg") :]
+
+
+def draw_histograms(
+    scores: Mapping[str, Floats], labels: npt.NDArray[np.int8], threshold: float, bogus_name: str = "bogus"
+) -> str:
+    """Draw the distribution of each model's scores, real and bogus sources apart.
+
+    Parameters
+    ----------
+    scores
+        Scores by model.
+    labels
+        Labels of the same sources.
+    threshold
+        Where to draw the line.
+    bogus_name
+        What to call the sources with label 0.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element.
+    """
+    edges = np.linspace(0, 1, 26).tolist()
+    with _panels(len(scores), 4.4 * len(scores), 2.9) as (figure, axes):
+        for axis, (name, values) in zip(axes, scores.items(), strict=True):
+            for label, color, legend in ((0, BOGUS, bogus_name), (1, REAL, "real")):
+                here = values[(labels == label) & np.isfinite(values)]
+                axis.hist(here, edges, color=color, alpha=0.28)
+                axis.hist(here, edges, color=color, histtype="step", lw=1.5, label=f"{legend} ({here.size})")
+            axis.axvline(threshold, color=INK, lw=1, ls=(0, (4, 3)))
+            axis.set(title=name, xlabel="score", ylabel="sources", yscale="symlog", xlim=(0, 1))
+            axis.set_ylim(bottom=0)
+            axis.yaxis.set_major_formatter("{x:.0f}")
+            axis.legend(loc="upper center")
+        return _svg(figure)
+
+
+def draw_curves(curves: Mapping[str, ThresholdCurve], areas: Mapping[str, float], threshold: float) -> str:
+    """Draw the ROC curve and purity against completeness.
+
+    Parameters
+    ----------
+    curves
+        Curves by model.
+    areas
+        Area under each ROC curve, for the legend.
+    threshold
+        Threshold to mark on every curve.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element.
+    """
+    colors = model_colors(list(curves))
+    with _panels(2, 8.8, 3.7) as (figure, (roc, purity)):
+        for name, curve in curves.items():
+            if not curve.threshold.size:
+                continue
+            color, mark = colors[name], int(np.searchsorted(-curve.threshold, -threshold, side="right")) - 1
+            x, y = np.append(0, curve.false_positive_rate), np.append(0, curve.completeness)
+            roc.step(x, y, where="post", color=color, lw=1.8, label=f"{name}  (area {areas[name]:.3f})")
+            purity.fill_between(curve.completeness, *curve.purity_interval, color=color, alpha=0.13, lw=0)
+            purity.plot(curve.completeness, curve.purity, color=color, lw=1.8, label=name)
+            if mark >= 0:
+                roc.plot(curve.false_positive_rate[mark], curve.completeness[mark], "o", color=color, ms=6)
+                purity.plot(curve.completeness[mark], curve.purity[mark], "o", color=color, ms=6)
+        roc.plot([0, 1], [0, 1], color=MUTED, lw=0.8, ls=":")
+        roc.set(xlabel="false positive rate", ylabel="completeness", xlim=(-0.01, 1), ylim=(0, 1.02))
+        roc.set_title("ROC")
+        roc.legend(loc="lower right")
+        purity.set(xlabel="completeness", ylabel="purity", xlim=(0, 1.02), ylim=(0, 1.02))
+        purity.set_title("Purity and completeness")
+        purity.legend(loc="lower left")
+        return _svg(figure)
+
+
+def draw_completeness(panels: Mapping[str, Mapping[str, BinnedFraction]], log: Mapping[str, bool]) -> str:
+    """Draw completeness of injected sources in bins.
+
+    Parameters
+    ----------
+    panels
+        For every panel, by the label of its axis, the curves by name; the first is detection alone.
+    log
+        Whether each panel's axis is logarithmic.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element.
+    """
+    with _panels(len(panels), 4.4 * len(panels), 3.3) as (figure, axes):
+        for axis, (label, curves) in zip(axes, panels.items(), strict=True):
+            colors = {**model_colors(list(curves)[1:]), next(iter(curves)): INK}
+            for i, (name, binned) in enumerate(curves.items()):
+                low, high = binned.edges[:-1], binned.edges[1:]
+                centre = np.sqrt(low * high) if log[label] else (low + high) / 2
+                shift = (i - (len(curves) - 1) / 2) * 0.12
+                centre = centre * (high / low) ** shift if log[label] else centre + shift * (high - low)
+                some = binned.trials > 0
+                error = np.abs(np.stack([binned.low, binned.high]) - binned.value)[:, some]
+                axis.errorbar(
+                    centre[some], binned.value[some], error, color=colors[name], fmt="o-", ms=4.5, lw=1.3,
+                    elinewidth=1, label=name,
+                )  # fmt: skip
+            axis.set(xlabel=label, ylabel="completeness", ylim=(-0.03, 1.05))
+            if log[label]:
+                axis.set_xscale("log")
+                axis.xaxis.set_major_formatter("{x:g}")
+                axis.set_xticks([t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500) if low[0] <= t <= high[-1]])
+                axis.minorticks_off()
+        axes[0].legend(loc="lower right", fontsize=8.5)
+        return _svg(figure)
+
+
+def draw_pulls(pulls: Mapping[str, Pull]) -> str:
+    """Draw histograms of pulls over the normal distribution they should follow.
+
+    Parameters
+    ----------
+    pulls
+        Pulls by what was measured.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element.
+    """
+    edges = np.linspace(-5, 5, 26).tolist()
+    centre = np.linspace(-5, 5, 201)
+    with _panels(len(pulls), 3.0 * len(pulls), 2.7) as (figure, axes):
+        for axis, (name, pull) in zip(axes, pulls.items(), strict=True):
+            axis.hist(np.clip(pull.values, -4.99, 4.99), edges, color=REAL, alpha=0.35)
+            normal = np.exp(-0.5 * centre**2) / np.sqrt(2 * np.pi)
+            axis.plot(centre, normal * pull.values.size * (edges[1] - edges[0]), color=INK, lw=1.2)
+            axis.set(title=name, xlabel="(measured - injected) / error", xlim=(-5, 5))
+            axis.text(
+                0.98, 0.96, f"centre {pull.centre:+.2f} ± {pull.centre_error:.2f}\nwidth {pull.width:.2f}",
+                transform=axis.transAxes, ha="right", va="top", fontsize=8.5, color="#52606d",
+            )  # fmt: skip
+        axes[0].set_ylabel("sources")
+        return _svg(figure)
+
+
+def triplet_png(stamps: Mapping[str, npt.NDArray[np.floating]], gap: int = 2) -> bytes:
+    """Draw the stamps of one source side by side.
+
+    Parameters
+    ----------
+    stamps
+        Square stamps by role; the difference is scaled symmetrically about 0, the others from their
+        background upwards.
+    gap
+        White pixels between stamps.
+
+    Returns
+    -------
+    bytes
+        A PNG file, one pixel for each pixel of the stamps.
+    """
+    parts: list[npt.NDArray[np.floating]] = []
+    for role, pixels in stamps.items():
+        if parts:
+            parts.append(np.ones((pixels.shape[0], gap, 3)))
+        parts.append(_rendered(np.asarray(pixels, float), symmetric=role == "difference"))
+    file = io.BytesIO()
+    imsave(file, np.concatenate(parts, axis=1), origin="lower", format="png")
+    return file.getvalue()
+
+
+def _rendered(pixels: Floats, *, symmetric: bool) -> npt.NDArray[np.floating]:
+    good = np.isfinite(pixels)
+    if not good.any():
+        return np.broadcast_to(_MISSING, (*pixels.shape, 3))
+    centre = 0.0 if symmetric else float(np.median(pixels[good]))
+    noise = 1.4826 * float(np.median(np.abs(pixels[good] - np.median(pixels[good])))) or 1.0
+    # asinh keeps the noise and the cores of stars visible at once (Lupton et al. 2004).
+    stretched = np.arcsinh(np.where(good, pixels - centre, 0.0) / (2 * noise))
+    top = max(float(np.quantile(np.abs(stretched[good]), 0.995)), 1.5)
+    low = -top if symmetric else -1.0
+    grey = colormaps["gray"](np.clip((stretched - low) / (top - low), 0, 1))[..., :3]
+    return np.where(good[..., None], grey, _MISSING)

@@ -1,0 +1,167 @@
+"""The page of a run: complete, self-contained, and its numbers add up."""
+
+from __future__ import annotations
+
+import io
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from matplotlib.image import imread
+
+from lsst.meas.realbogus.randomness import generator
+from lsst.meas.realbogus.report.figures import triplet_png
+from lsst.meas.realbogus.report.page import count_labels_by_model, render_page, tabulate_images, write_page
+from lsst.meas.realbogus.report.results import Gallery, Results, TripletCard, summarize
+
+
+def _run(n_real: int = 60, n_bogus: int = 140, n_lost: int = 25, *, truth: bool = True) -> Results:
+    rng = generator(9, "test-report")
+    n = n_real + n_bogus
+    real = np.arange(n) < n_real
+    sources = Table(
+        {
+            "diaSourceId": 10_000 + np.arange(n),
+            "visit": 100 + np.arange(n) % 3,
+            "detector": np.arange(n) % 2,
+            "x": 1000 * rng.random(n),
+            "y": 1000 * rng.random(n),
+            "xErr": np.full(n, 0.1),
+            "yErr": np.full(n, 0.1),
+            "psfFlux": 3000 + 500 * rng.normal(size=n),
+            "psfFluxErr": np.full(n, 300.0),
+            "snr": np.full(n, 10.0),
+            "label": np.where(real, 1, 0 if truth else -1).astype(np.int8),
+            "label_reason": np.where(real, "injected", "noise" if truth else "unmatched"),
+            "injection_id": np.where(real, 1 + np.arange(n), 0),
+            "score_dia": rng.beta(np.where(real, 8, 1), np.where(real, 1, 8)),
+            "score_nodia": rng.beta(np.where(real, 3, 1), np.where(real, 1, 3)),
+        }
+    )
+    sources["score_dia"][::40] = np.nan
+    m = n_real + n_lost
+    found = np.arange(m) < n_real
+    fates = Table(
+        {
+            "visit": 100 + np.arange(m) % 3,
+            "detector": np.arange(m) % 2,
+            "injection_id": 1 + np.arange(m),
+            "fate": np.where(found, "found", np.where(np.arange(m) % 2, "below_threshold", "masked")),
+            "diaSourceId": np.where(found, 10_000 + np.arange(m), 0),
+            "flux": np.where(found, 3000.0, 900.0),
+            "snr_expected": rng.uniform(2, 60, m),
+            "mag": rng.uniform(20, 25, m),
+            "x": np.append(sources["x"][:n_real], np.zeros(n_lost)),
+            "y": np.append(sources["y"][:n_real], np.zeros(n_lost)),
+        }
+    )
+    stamp = rng.normal(size=(51, 51))
+    stamp[:5] = np.nan
+    card = TripletCard(
+        "visit 100 · <7>",
+        {"science": stamp + 100, "template": stamp, "difference": stamp},
+        {"dia": 0.93, "nodia": np.nan},
+        {"SNR": "12.3"},
+    )
+    return Results(
+        title="A run",
+        sources=sources,
+        fates=fates,
+        models={"dia": "score_dia", "nodia": "score_nodia"},
+        provenance={"command": "pipetask run -b repo && true"},
+        galleries=[Gallery("Found", "Fakes.", [card] * 3, 60)],
+    )
+
+
+class _Page(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "img", "link", "br", "use", "path"):
+            self.open.append(tag)
+        for name, value in attrs:
+            if name in ("src", "href", "xlink:href") and value:
+                self.links.append(value)
+            if name == "id" and value:
+                self.ids.append(value)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in ("meta", "img", "link", "br", "use", "path"):
+            self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in ("use", "path"):
+            assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return render_page(_run())
+
+
+def test_the_page_is_well_formed_and_refers_to_nothing_outside(page: str) -> None:
+    parsed = _Page(page)
+    assert not parsed.open
+    assert parsed.links
+    assert all(link.startswith(("#", "data:")) for link in parsed.links)
+    for link in parsed.links:
+        assert not link.startswith("#") or link[1:] in parsed.ids
+    assert "url(http" not in page and "<script" not in page
+
+
+def test_text_from_tables_is_escaped(page: str) -> None:
+    assert "visit 100 · &lt;7&gt;" in page
+    assert "pipetask run -b repo &amp;&amp; true" in page
+
+
+def test_the_same_run_gives_the_same_page(page: str) -> None:
+    assert render_page(_run()) == page
+
+
+def test_the_numbers_of_the_summary_add_up() -> None:
+    results = _run()
+    summary = summarize(results)
+    assert summary.n_sources == summary.n_real + summary.n_bogus + summary.n_undecided == 200
+    assert (summary.n_injected, summary.n_found, summary.n_images) == (85, 60, 6)
+    dia = summary.models[0]
+    assert dia.n_scored == 195
+    kept = dia.injected_kept
+    assert kept.successes == dia.performance.completeness.successes == dia.end_to_end.successes
+    assert (kept.trials, dia.end_to_end.trials) == (60, 85)
+    labels = count_labels_by_model(results)
+    assert sum(row["n"] for row in labels) == 200  # type: ignore[misc]
+    images = tabulate_images(results)
+    assert sum(row["sources"] for row in images) == 200  # type: ignore[misc]
+    assert sum(row["injected"] for row in images) == 85  # type: ignore[misc]
+
+
+def test_without_a_truth_table_unmatched_sources_count_as_bogus_and_the_page_says_so() -> None:
+    results = _run(truth=False)
+    assert summarize(results).bogus_assumed
+    assert summarize(results).n_bogus == 140
+    assert (results.sources["label"] == -1).sum() == 140
+    assert "purity is a lower limit" in render_page(results)
+
+
+@pytest.mark.parametrize("sizes", [(0, 0, 0), (0, 30, 0), (0, 0, 9), (12, 0, 0)], ids=str)
+def test_runs_with_little_in_them_have_a_page(sizes: tuple[int, int, int], tmp_path: Path) -> None:
+    path = write_page(tmp_path / "page.html", _run(*sizes))
+    assert not _Page(path.read_text()).open
+
+
+def test_stamps_are_drawn_pixel_by_pixel() -> None:
+    stamp = np.zeros((21, 21))
+    stamp[10, 10], stamp[0, 0] = 100.0, np.nan
+    image = imread(io.BytesIO(triplet_png({"science": stamp, "difference": -stamp})))
+    assert image.shape[:2] == (21, 44)
+    assert image[10, 10, 0] > 0.9 and image[10, 33, 0] < 0.1
+    assert image[20, 0, 0] > image[20, 0, 2] + 0.1  # missing, in the lower left corner
+    triplet_png({"science": np.full((5, 5), np.nan)})
