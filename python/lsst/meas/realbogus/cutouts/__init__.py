@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from .extraction import DEFAULT_BAD_PLANES, NOWHERE, Mode, Stamps, TrimmedStamp, extract, first_pixels
+from .catalogs import STANDARD_COLUMNS, read_dia_sources, read_sources
+from .extraction import (
+    DEFAULT_BAD_PLANES,
+    NOWHERE,
+    Mode,
+    Stamps,
+    TrimmedStamp,
+    extract,
+    first_pixels,
+    stamp_shape,
+)
 from .planes import BIT_OF_PLANE, PLANES, plane_bits, plane_names, translate
 from .readers import Handle, PixelInput, PixelReader, open_pixels
+from .stamp_table import StampTableSchema, check_stamp_table, stamp_table, stamp_table_schema, stamps_of
+from .tables import as_astropy
 from .triplets import MISSING_BITS, ROLES, StampBlock, concatenate, extract_triplets
 
 __all__ = (
@@ -14,13 +26,17 @@ __all__ = (
     "NOWHERE",
     "PLANES",
     "ROLES",
+    "STANDARD_COLUMNS",
     "Handle",
     "Mode",
     "PixelInput",
     "PixelReader",
     "StampBlock",
+    "StampTableSchema",
     "Stamps",
     "TrimmedStamp",
+    "as_astropy",
+    "check_stamp_table",
     "concatenate",
     "extract",
     "extract_triplets",
@@ -28,5 +44,11 @@ __all__ = (
     "open_pixels",
     "plane_bits",
     "plane_names",
+    "read_dia_sources",
+    "read_sources",
+    "stamp_shape",
+    "stamp_table",
+    "stamp_table_schema",
+    "stamps_of",
     "translate",
 )

@@ -1,0 +1,84 @@
+"""Tables of any make as astropy tables."""
+
+from __future__ import annotations
+
+__all__ = ("as_astropy",)
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from astropy.table import QTable, Table
+
+from ..errors import InvalidInputError
+
+
+def as_astropy(table: Any, name: str = "table") -> Table:
+    """View or convert a table of any make.
+
+    Parameters
+    ----------
+    table
+        An astropy, arrow or pandas table, a structured array, a mapping of columns, or an afw catalogue.
+    name
+        What to call it in messages.
+
+    Returns
+    -------
+    astropy.table.Table
+        The table. The packed flags and slots of an afw catalogue that was read as a plain FITS table are
+        spelled out as columns.
+
+    Raises
+    ------
+    InvalidInputError
+        If this is no table.
+
+    Examples
+    --------
+    >>> as_astropy({"a": [1, 2]}).colnames
+    ['a']
+    """
+    if isinstance(table, QTable):
+        return Table(table, copy=False)
+    if isinstance(table, Table):
+        return _unpacked(table) if "flags" in table.colnames else table
+    if isinstance(table, Mapping) or (isinstance(table, np.ndarray) and table.dtype.names):
+        return Table(table, copy=False)
+    if hasattr(table, "asAstropy"):  # afw catalogue
+        return table.asAstropy()
+    if hasattr(table, "to_pandas") and hasattr(table, "column_names"):  # arrow
+        return _from_arrow(table)
+    if hasattr(table, "iloc"):  # pandas
+        return Table.from_pandas(table.reset_index() if table.index.names != [None] else table)
+    raise InvalidInputError(f"{name}: a {type(table).__name__} is not a table")
+
+
+def _from_arrow(table: Any) -> Table:
+    out = Table()
+    for name in table.column_names:
+        column = table.column(name)
+        values = column.to_numpy(zero_copy_only=False)
+        if column.null_count and values.dtype.kind == "O":
+            continue  # integers or strings with gaps: never needed here
+        out[name] = values
+    return out
+
+
+def _unpacked(table: Table) -> Table:
+    """Spell out the flags and the slots of an afw catalogue."""
+    flags = table["flags"]
+    if flags.ndim != 2:
+        return table
+    out = table.copy(copy_data=False)
+    for key, name in table.meta.items():
+        if match := re.fullmatch(r"TFLAG(\d+)", key):
+            out[name] = flags[:, int(match[1]) - 1]
+    aliases = table.meta.get("ALIAS", [])
+    for alias in [aliases] if isinstance(aliases, str) else aliases:
+        slot, _, target = alias.partition(":")
+        for column in table.colnames:
+            if column.startswith(target + "_"):
+                out[slot + column.removeprefix(target)] = table[column]
+    return out

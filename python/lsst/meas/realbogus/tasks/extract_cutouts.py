@@ -1,0 +1,187 @@
+"""Cut stamps at the DIA sources of a detector and keep them."""
+
+from __future__ import annotations
+
+__all__ = ("ExtractCutoutsConfig", "ExtractCutoutsConnections", "ExtractCutoutsTask")
+
+import typing
+
+import numpy as np
+from astropy.table import Table
+from lsst.pex.config import ChoiceField, Field, ListField, RangeField
+from lsst.pipe.base import (
+    InputQuantizedConnection,
+    NoWorkFound,
+    OutputQuantizedConnection,
+    PipelineTask,
+    PipelineTaskConfig,
+    PipelineTaskConnections,
+    QuantumContext,
+    Struct,
+    connectionTypes,
+)
+from lsst.utils.timer import timeMethod
+
+from ..cutouts import (
+    DEFAULT_BAD_PLANES,
+    PixelInput,
+    StampBlock,
+    concatenate,
+    extract_triplets,
+    read_dia_sources,
+    stamp_table,
+)
+from ..randomness import uniform
+
+
+class ExtractCutoutsConnections(PipelineTaskConnections, dimensions=("instrument", "visit", "detector")):
+    """Images and DIA sources of one detector and visit."""
+
+    science = connectionTypes.Input(
+        doc="Science image.",
+        name="preliminary_visit_image",
+        storageClass="VisitImage",
+        dimensions=("instrument", "visit", "detector"),
+        deferLoad=True,
+    )
+    template = connectionTypes.Input(
+        doc="Template, warped to the science image and not PSF-matched.",
+        name="template_detector",
+        storageClass="VisitImage",
+        dimensions=("instrument", "visit", "detector"),
+        deferLoad=True,
+    )
+    difference = connectionTypes.Input(
+        doc="Difference image.",
+        name="difference_image",
+        storageClass="DifferenceImage",
+        dimensions=("instrument", "visit", "detector"),
+        deferLoad=True,
+    )
+    diaSources = connectionTypes.Input(
+        doc="DIA sources.",
+        name="dia_source_unstandardized",
+        storageClass="AstropyTable",
+        dimensions=("instrument", "visit", "detector"),
+        deferLoad=True,
+    )
+    cutouts = connectionTypes.Output(
+        doc="Stamps of every DIA source from each image, with what is missing in them.",
+        name="dia_source_cutouts",
+        storageClass="ArrowAstropy",
+        dimensions=("instrument", "visit", "detector"),
+    )
+
+    def __init__(self, *, config: ExtractCutoutsConfig) -> None:
+        if not config.use_difference:
+            del self.difference
+
+
+class ExtractCutoutsConfig(PipelineTaskConfig, pipelineConnections=ExtractCutoutsConnections):
+    """Size and type of the stamps."""
+
+    size = RangeField(doc="Side of the stamps (pixels), odd or even.", dtype=int, default=51, min=1)
+    bad_planes = ListField[str](
+        doc="Mask planes whose pixels count as missing.", default=list(DEFAULT_BAD_PLANES)
+    )
+    use_difference = Field[bool](
+        doc="Cut stamps from the difference image too? Without, no subtraction is needed.", default=True
+    )
+    pixel_type = ChoiceField[str](
+        doc="Type of the stored pixels.",
+        allowed={
+            "float32": "As in the images.",
+            "float16": "Half the size; each stamp is scaled to fit and keeps 11 bits of each pixel.",
+        },
+        default="float32",
+    )
+    max_sources = RangeField(
+        doc="Keep the stamps of at most this many sources, chosen at random by their ids; None keeps all.",
+        dtype=int,
+        default=None,
+        optional=True,
+        min=1,
+    )
+    block_size = RangeField(doc="Sources cut at a time.", dtype=int, default=256, min=1)
+
+
+class ExtractCutoutsTask(PipelineTask):
+    """Cut a triplet of stamps at every DIA source."""
+
+    ConfigClass: typing.ClassVar = ExtractCutoutsConfig
+    _DefaultName: typing.ClassVar = "extractCutouts"
+    config: ExtractCutoutsConfig
+
+    def runQuantum(
+        self,
+        butlerQC: QuantumContext,
+        inputRefs: InputQuantizedConnection,
+        outputRefs: OutputQuantizedConnection,
+    ) -> None:
+        """Read the table; leave the images to the extractor, which reads as much of them as it needs."""
+        inputs = butlerQC.get(inputRefs)
+        sources = read_dia_sources(_read_table(inputs.pop("diaSources")), name="diaSources")
+        butlerQC.put(self.run(sources=sources, **inputs), outputRefs)
+
+    @timeMethod
+    def run(
+        self, sources: Table, science: PixelInput, template: PixelInput, difference: PixelInput | None = None
+    ) -> Struct:
+        """Cut the stamps.
+
+        Parameters
+        ----------
+        sources
+            DIA sources as from `~lsst.meas.realbogus.cutouts.read_dia_sources`.
+        science, template, difference
+            Images, or deferred handles of images.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``cutouts``, a table of the schema `~lsst.meas.realbogus.cutouts.stamp_table_schema`.
+
+        Raises
+        ------
+        lsst.pipe.base.NoWorkFound
+            If there is no source.
+        """
+        if not len(sources):
+            raise NoWorkFound("There is no DIA source to cut stamps at.")
+        sources = self._choose(sources)
+        blocks = extract_triplets(
+            science,
+            template,
+            difference,
+            sources["x"],
+            sources["y"],
+            self.config.size,
+            bad_planes=tuple(self.config.bad_planes),
+            block_size=self.config.block_size,
+        )
+        block = concatenate(blocks)
+        self._account(block)
+        return Struct(cutouts=stamp_table(sources, block, dtype=self.config.pixel_type))
+
+    def _choose(self, sources: Table) -> Table:
+        limit = self.config.max_sources
+        if limit is None or len(sources) <= limit:
+            return sources
+        draw = uniform(0, "stored-cutouts", np.abs(np.asarray(sources["id"])))[:, 0]
+        self.log.info("Keeping the stamps of %d of %d sources.", limit, len(sources))
+        return sources[np.sort(np.argsort(draw, kind="stable")[:limit])]
+
+    def _account(self, block: StampBlock) -> None:
+        edge = int(np.any([block[role].leaves_image for role in block.roles], axis=0).sum())
+        gaps = int((block.fraction_missing > 0).sum())
+        self.metadata["n_sources"] = len(block)
+        self.metadata["n_leaves_image"] = edge
+        self.metadata["n_with_missing_pixels"] = gaps
+        self.log.info("%d sources: %d at an edge, %d with missing pixels.", len(block), edge, gaps)
+
+
+def _read_table(handle: typing.Any) -> Table:
+    try:
+        return handle.get()
+    except TypeError:
+        return handle.get(storageClass="ArrowAstropy")
