@@ -132,7 +132,8 @@ class LabelledStamps:
         path
             File to write.
         """
-        np.savez_compressed(path, label=self.label, **self._columns())
+        columns: dict[str, Any] = {"label": self.label, **self._columns()}
+        np.savez_compressed(path, **columns)
 
     @classmethod
     def load(cls, path: Path) -> Self:
