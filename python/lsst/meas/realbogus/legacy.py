@@ -1,1 +1,141 @@
-"""The only door to afw, the C++ stack's image and table library."""
+"""The only door to afw, the C++ stack's image and table library.
+
+Every function works in both worlds: on repositories of `lsst.images` and astropy tables with PyPI packages
+only, and on repositories of afw exposures and catalogues inside the full stack. Connections declare
+``VisitImage`` (``DifferenceImage`` for differences), tables ``ArrowAstropy`` or ``AstropyTable``, all with
+``deferLoad=True``.
+"""
+
+from __future__ import annotations
+
+__all__ = ("DeferredImage", "afw_catalog", "read_mask", "read_projection", "read_table")
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from .errors import InvalidInputError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+    from lsst.daf.butler import DeferredDatasetHandle
+    from lsst.images import Mask, SkyProjection
+
+# afw's names of planes that lsst.images calls otherwise.
+_RENAMED_PLANES = {
+    "CR": "COSMIC_RAY",
+    "EDGE": "DETECTION_EDGE",
+    "INTRP": "INTERPOLATED",
+    "SAT": "SATURATED",
+    "UNMASKEDNAN": "UNMASKED_NAN",
+}
+_VERSION_WIDTH = 7
+
+
+def read_mask(handle: DeferredDatasetHandle, **parameters: Any) -> Mask:
+    """Read the mask of an image dataset.
+
+    Parameters
+    ----------
+    handle
+        Deferred handle of a ``VisitImage`` or ``DifferenceImage`` connection.
+    **parameters
+        Passed on to ``get``. A box is honoured by `lsst.images` datasets and ignored by afw's.
+    """
+    try:
+        mask: Mask = handle.get(component="mask", **parameters)
+    except (ValueError, RuntimeError):
+        # An afw exposure with a plane that lsst.images did not guess, such as CLIPPED on a template.
+        mask = _read_afw_mask(handle)
+    return mask
+
+
+def _read_afw_mask(handle: DeferredDatasetHandle) -> Mask:
+    from lsst.images import Mask, MaskPlane
+
+    legacy = handle.get(component="mask", storageClass="MaskX")
+    planes = {
+        name: MaskPlane(_RENAMED_PLANES.get(name, name), f"afw plane {name}")
+        for name in legacy.getMaskPlaneDict()
+    }
+    return Mask.from_legacy(legacy, plane_map=planes)
+
+
+def read_projection(handle: DeferredDatasetHandle) -> SkyProjection[Any]:
+    """Read the sky projection of an image dataset, without its pixels and without a Detector."""
+    try:
+        wcs = dataclasses.replace(handle, storageClass="ExposureF").get(component="wcs")
+    except (ValueError, ImportError):
+        projection: SkyProjection[Any] = handle.get(component="sky_projection")
+        return projection
+    import astropy.units as u
+    from lsst.images import GeneralFrame, SkyProjection
+
+    return SkyProjection.from_legacy(wcs, GeneralFrame(unit=u.pix))
+
+
+def read_table(handle: DeferredDatasetHandle) -> Table:
+    """Read a table: an afw catalogue as the stack converts it, a parquet file as it is."""
+    try:
+        return handle.get()
+    except TypeError:
+        # Declared AstropyTable, stored as parquet: no conversion is registered for that pair.
+        return handle.get(storageClass="ArrowAstropy")
+
+
+@dataclasses.dataclass(frozen=True)
+class DeferredImage:
+    """A deferred image whose components read alike in both worlds.
+
+    Parameters
+    ----------
+    handle
+        Deferred handle of a ``VisitImage`` or ``DifferenceImage`` connection.
+    """
+
+    handle: DeferredDatasetHandle
+
+    def get(self, **kwargs: Any) -> Any:
+        """Read the image or, with ``component=``, a part of it; see `read_mask` for why masks are special."""
+        if kwargs.get("component") == "mask":
+            return read_mask(self.handle, **{k: v for k, v in kwargs.items() if k != "component"})
+        return self.handle.get(**kwargs)
+
+
+def afw_catalog(table: Table) -> Any:
+    """Write scores as the afw catalogue that `FilterDiaSourceReliabilityTask` of ap_association reads.
+
+    Parameters
+    ----------
+    table
+        Columns ``id`` (int64), ``score`` (float32) and ``version`` (at most 7 characters).
+
+    Returns
+    -------
+    lsst.afw.table.BaseCatalog
+        Fields ``id`` (L), ``score`` (F) and ``version`` (String, 7), row by row; the other columns have no
+        place there.
+
+    Raises
+    ------
+    MissingDependencyError
+        Raised outside the full stack.
+    InvalidInputError
+        Raised if a version is too long for its field.
+    """
+    try:
+        from lsst.afw.table import BaseCatalog, Schema
+    except ImportError as error:
+        raise MissingDependencyError("an afw Catalog can be written in the full stack only") from error
+    versions = [str(version) for version in table["version"]]
+    too_long = sorted({version for version in versions if len(version) > _VERSION_WIDTH})
+    if too_long:
+        raise InvalidInputError(f"versions must have at most {_VERSION_WIDTH} characters; got {too_long}")
+    schema = Schema()
+    schema.addField("id", type="L", doc="Identifier of the DIA source.")
+    schema.addField("score", type="F", doc="Probability that the source is real.")
+    schema.addField("version", type="String", size=_VERSION_WIDTH, doc="Version of the model.")
+    catalog = BaseCatalog(schema)
+    for identifier, score, version in zip(table["id"], table["score"], versions, strict=True):
+        record = catalog.addNew()
+        record["id"], record["score"], record["version"] = int(identifier), float(score), version
+    return catalog

@@ -7,7 +7,8 @@ never changes.
 
 * ``acero-cuellar-3sigma-1``: difference (a − mean) / std; others (a − lo) / (hi − lo), where lo and hi are
   the extremes of the pixels within mean ± 3 std; nothing clipped. A constant stamp with one hot pixel has
-  lo = hi and is degenerate, except as a difference. Float64, bit for bit as coded by Acero-Cuellar et al. (2023).
+  lo = hi and is degenerate, except as a difference. Float64, bit for bit as coded by Acero-Cuellar et al.
+  (2023).
 * ``ml4transients-batch-1``: clip to percentiles 1 and 99, arcsinh, (a − median) / MAD; MAD 0 counts as 1.
 * ``ml4transients-minmax-1``: (a − min) / (max − min).
 * ``l2-1``: each row of pixels divided by its L2 norm, rows of zeros stay (braai, Duev et al. 2019). In the

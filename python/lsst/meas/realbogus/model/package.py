@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ("SUFFIX", "Model", "load_classifier", "read_model", "write_model")
+__all__ = (
+    "Model",
+    "archive_members",
+    "load_classifier",
+    "make_model",
+    "peek_contract",
+    "read_model",
+    "split_members",
+    "write_model",
+)
 
 import dataclasses
 import functools
@@ -22,7 +31,6 @@ from .graph import check_graph, graph_shapes, to_onnx
 from .normalization import find_normalization
 from .weights import read_weights, write_weights
 
-SUFFIX = ".rbmodel"
 _MEMBERS = ("contract.json", "weights.h5", "graph.onnx", "golden.npz")
 
 
@@ -135,17 +143,8 @@ def read_model(content: bytes, name: str = "model") -> Model:
     ModelContractError
         Raised for a model whose parts do not fit each other.
     """
-    return model_from_members(read_members(content, _MEMBERS, name), name)
-
-
-def model_from_members(members: Mapping[str, bytes], name: str = "model") -> Model:
-    """Make a model of the members of its file, as `read_model` does."""
-    if "contract.json" not in members:
-        raise ModelFormatError(f"{name} has no contract.json: it is not a model")
-    unknown = sorted(set(members) - set(_MEMBERS))
-    if unknown:
-        raise ModelFormatError(f"{name}: {unknown} do not belong into a model")
-    contract = Contract.from_json(members["contract.json"])
+    contract = peek_contract(content, name)
+    members = split_members(content, name)
     others = {key: part for key, part in members.items() if key != "contract.json"}
     if set(others) != set(contract.members):
         raise ModelFormatError(
@@ -169,9 +168,23 @@ def model_from_members(members: Mapping[str, bytes], name: str = "model") -> Mod
     return Model(contract, others["graph.onnx"], golden, weights, sha256(members["contract.json"]))
 
 
-def model_members(model: Model) -> dict[str, bytes]:
-    """Return the members of a model's file, for a Butler table."""
-    return read_members(write_model(model), _MEMBERS, model.contract.name)
+def split_members(content: bytes, name: str = "model") -> dict[str, bytes]:
+    """Return the members of a model file, for a Butler table."""
+    return read_members(content, _MEMBERS, name)
+
+
+def archive_members(members: Mapping[str, bytes]) -> bytes:
+    """Make a model file of its members, in the order in which `write_model` writes them."""
+    first = {name: part for name, part in members.items() if name == "contract.json"}
+    return write_members({**first, **{name: members[name] for name in sorted(set(members) - set(first))}})
+
+
+def peek_contract(content: bytes, name: str = "model") -> Contract:
+    """Read the contract of a model file and nothing else; the rest is not checked."""
+    members = split_members(content, name)
+    if "contract.json" not in members:
+        raise ModelFormatError(f"{name} has no contract.json: it is not a model")
+    return Contract.from_json(members["contract.json"])
 
 
 def _check_shapes(contract: Contract, graph: bytes) -> None:
