@@ -1,1 +1,24 @@
-"""Data without a telescope: instrument, simulator, FITS ingest, repository."""
+"""Where data comes from without a telescope: instruments, the simulator, FITS ingest, the repository."""
+
+from __future__ import annotations
+
+__all__ = (
+    "PRESETS",
+    "FlexibleInstrument",
+    "RealBogusCam",
+    "SimulatedImage",
+    "SurveyConfig",
+    "Visit",
+    "load_config",
+    "make_schedule",
+    "measure_sources",
+    "simulate_survey",
+    "simulate_visit",
+)
+
+from .config import PRESETS, SurveyConfig, load_config
+from .instrument import FlexibleInstrument, RealBogusCam
+from .schedule import Visit, make_schedule
+from .simulate_survey import simulate_survey
+from .simulate_visit import SimulatedImage, simulate_visit
+from .sources import measure_sources

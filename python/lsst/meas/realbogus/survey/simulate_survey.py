@@ -1,0 +1,104 @@
+"""Simulating a whole survey into a Butler repository."""
+
+from __future__ import annotations
+
+__all__ = ("simulate_survey",)
+
+from collections.abc import Callable
+from pathlib import Path
+
+from lsst.meas.realbogus.errors import InvalidInputError
+
+from .astrometry import detector_projection, make_wcs
+from .config import SurveyConfig
+from .named_instruments import instrument_class
+from .repository import VisitRecord, create_repository, make_tract, register_tract, register_visit
+from .schedule import Visit, make_schedule
+from .simulate_visit import camera_of, simulate_visit, stated_wcs
+from .sources import measure_sources
+
+Progress = Callable[[int, int, str], None]
+"""Called with the number of images done, the number of all, and what is being done."""
+
+
+def simulate_survey(root: Path | str, config: SurveyConfig, *, progress: Progress | None = None) -> str:
+    """Simulate a survey.
+
+    Parameters
+    ----------
+    root
+        Folder of the repository, which is made if it does not exist.
+    config
+        The survey.
+    progress
+        Called after each image.
+
+    Returns
+    -------
+    str
+        The RUN collection with ``template_visit_image``, ``preliminary_visit_image``, ``source_detector`` (of the
+        latter), ``visit_truth`` (of both) and ``tract_geometry``.
+
+    Raises
+    ------
+    InvalidInputError
+        If the repository already has images in that collection.
+    """
+    instrument = instrument_class(config.instrument)()
+    butler = create_repository(Path(root), instrument)
+    if butler.registry.getCollectionSummary(instrument.input_run).dataset_types.names:
+        raise InvalidInputError(f"{root} already has a survey in {instrument.input_run}")
+    visits, camera = make_schedule(config), camera_of(config)
+    instrument.register_parts(
+        butler.registry,
+        detectors=camera.detectors,
+        filters={visit.physical_filter: visit.band for visit in visits},
+    )
+    records = [_record(config, visit) for visit in visits]
+    for record in records:
+        register_visit(butler, instrument, record)
+    grid = make_wcs(config.ra, config.dec, pixel_scale=config.pixel_scale)
+    register_tract(
+        butler,
+        make_tract(config.skymap, grid, [p for record in records for p in record.projections.values()]),
+    )
+    total, done = len(visits) * config.n_detectors, 0
+    for visit in visits:
+        for detector in camera.detectors:
+            simulated = simulate_visit(config, visit, detector)
+            data_id = {"instrument": config.instrument, "visit": visit.id, "detector": detector}
+            if visit.is_template:
+                butler.put(simulated.image, "template_visit_image", data_id)
+            else:
+                butler.put(simulated.image, "preliminary_visit_image", data_id)
+                butler.put(measure_sources(simulated.image), "source_detector", data_id)
+            butler.put(simulated.truth, "visit_truth", data_id)
+            done += 1
+            if progress is not None:
+                progress(done, total, f"visit {visit.id} detector {detector}")
+    return instrument.input_run
+
+
+def _record(config: SurveyConfig, visit: Visit) -> VisitRecord:
+    camera = camera_of(config)
+    return VisitRecord(
+        id=visit.id,
+        name=f"{config.instrument}_{visit.id:06d}",
+        physical_filter=visit.physical_filter,
+        begin=visit.begin,
+        exposure_time=visit.exposure_time,
+        is_simulated=True,
+        projections={
+            detector: (
+                detector_projection(
+                    stated_wcs(config, visit, camera, detector),
+                    config.instrument,
+                    visit.id,
+                    detector,
+                    camera.bbox,
+                ),
+                camera.bbox,
+            )
+            for detector in camera.detectors
+        },
+    )
