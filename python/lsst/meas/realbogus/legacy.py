@@ -13,8 +13,6 @@ __all__ = ("DeferredImage", "afw_catalog", "read_mask", "read_projection", "read
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from .errors import InvalidInputError, MissingDependencyError
-
 if TYPE_CHECKING:
     from astropy.table import Table
     from lsst.daf.butler import DeferredDatasetHandle
@@ -117,25 +115,21 @@ def afw_catalog(table: Table) -> Any:
 
     Raises
     ------
-    MissingDependencyError
+    ImportError
         Raised outside the full stack.
-    InvalidInputError
-        Raised if a version is too long for its field.
     """
-    try:
-        from lsst.afw.table import BaseCatalog, Schema
-    except ImportError as error:
-        raise MissingDependencyError("an afw Catalog can be written in the full stack only") from error
-    versions = [str(version) for version in table["version"]]
-    too_long = sorted({version for version in versions if len(version) > _VERSION_WIDTH})
-    if too_long:
-        raise InvalidInputError(f"versions must have at most {_VERSION_WIDTH} characters; got {too_long}")
+    from lsst.afw.table import BaseCatalog, Schema
+
     schema = Schema()
     schema.addField("id", type="L", doc="Identifier of the DIA source.")
     schema.addField("score", type="F", doc="Probability that the source is real.")
     schema.addField("version", type="String", size=_VERSION_WIDTH, doc="Version of the model.")
     catalog = BaseCatalog(schema)
-    for identifier, score, version in zip(table["id"], table["score"], versions, strict=True):
+    for row in table["id", "score", "version"]:
         record = catalog.addNew()
-        record["id"], record["score"], record["version"] = int(identifier), float(score), version
+        record["id"], record["score"], record["version"] = (
+            int(row["id"]),
+            float(row["score"]),
+            str(row["version"]),
+        )
     return catalog

@@ -81,7 +81,7 @@ def check_golden(classifier: Classifier, golden: Golden, tolerance: float = TOLE
         Raised if it is above ``tolerance``, or other rows are unscorable.
     """
     score = classifier.score(golden.stamps, is_negative=golden.is_negative).score
-    difference = _largest_difference(score, golden.score)
+    difference = largest_difference(score, golden.score)
     if not difference <= tolerance:
         raise ModelContractError(
             f"model {classifier.contract.name!r} does not give its golden scores: largest difference "
@@ -91,7 +91,7 @@ def check_golden(classifier: Classifier, golden: Golden, tolerance: float = TOLE
     return difference
 
 
-def _largest_difference(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> float:
+def largest_difference(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> float:
     if (np.isnan(a) != np.isnan(b)).any():
         return float("inf")
     return float(np.nanmax(np.abs(a.astype(np.float64) - b), initial=0.0))
@@ -189,5 +189,5 @@ def sensitivity(classifier: Classifier, golden: Golden) -> dict[str, float]:
         if "template" in name and "template" not in used:
             continue
         score = classifier.score(change(golden.stamps), is_negative=golden.is_negative).score
-        found[name] = _largest_difference(score, golden.score)
+        found[name] = largest_difference(score, golden.score)
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = (
     "Model",
-    "archive_members",
     "load_classifier",
     "make_model",
     "peek_contract",
@@ -171,12 +170,6 @@ def read_model(content: bytes, name: str = "model") -> Model:
 def split_members(content: bytes, name: str = "model") -> dict[str, bytes]:
     """Return the members of a model file, for a Butler table."""
     return read_members(content, _MEMBERS, name)
-
-
-def archive_members(members: Mapping[str, bytes]) -> bytes:
-    """Make a model file of its members, in the order in which `write_model` writes them."""
-    first = {name: part for name, part in members.items() if name == "contract.json"}
-    return write_members({**first, **{name: members[name] for name in sorted(set(members) - set(first))}})
 
 
 def peek_contract(content: bytes, name: str = "model") -> Contract:

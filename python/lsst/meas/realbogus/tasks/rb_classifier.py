@@ -31,9 +31,10 @@ from ..cutouts import DEFAULT_BAD_PLANES, PixelInput, read_dia_sources
 from ..errors import InvalidCatalogError, InvalidInputError, ModelNotFoundError
 from ..legacy import DeferredImage, afw_catalog, read_projection, read_table
 from ..model import Classifier, load_classifier, score_sources, score_table
+from ..model.datasets import DATASET_TYPE, STORAGE_CLASS, file_from_table
 from ..model.locate import read_model_file
 from ..model.package import peek_contract
-from ._butler_models import BUTLER_SCHEME, classifier_from_table, model_lookup
+from ._butler_models import BUTLER_SCHEME, model_lookup
 
 DIMENSIONS = ("instrument", "visit", "detector")
 _FLAGS = ("flag_edge", "flag_nan", "flag_degenerate", "flag_no_template", "flag_unscorable")
@@ -72,14 +73,14 @@ class RbClassifierConnections(PipelineTaskConnections, dimensions=DIMENSIONS):
     )
     model = connectionTypes.PrerequisiteInput(
         doc="Model named by model_uri, where that names one in the Butler.",
-        name="rb_model",
-        storageClass="ArrowTable",
+        name=DATASET_TYPE,
+        storageClass=STORAGE_CLASS,
         dimensions=(),
     )
     nodiaModel = connectionTypes.PrerequisiteInput(
         doc="Model named by nodia_model_uri, where that names one in the Butler.",
-        name="rb_model",
-        storageClass="ArrowTable",
+        name=DATASET_TYPE,
+        storageClass=STORAGE_CLASS,
         dimensions=(),
     )
     classifications = connectionTypes.Output(
@@ -111,9 +112,9 @@ class RbClassifierConfig(PipelineTaskConfig, pipelineConnections=RbClassifierCon
     """Which models, how they run, and how tables are stored."""
 
     model_uri = Field[str](
-        doc="Model that gives the score: 'package:NAME', a path or URI of an .rbmodel file, 'butler:' (the rb_model "
-        "of the input collections), or 'butler:NAME/VERSION' (the one of run models/NAME/VERSION). Empty: only "
-        "nodia_model_uri.",
+        doc="Model that gives the score: 'package:NAME', a path or URI of an .rbmodel file, 'butler:' (the "
+        "rb_model of the input collections), or 'butler:NAME/VERSION' (the one of run models/NAME/VERSION). "
+        "Empty: only nodia_model_uri.",
         default="package:dia",
         optional=True,
     )
@@ -125,7 +126,7 @@ class RbClassifierConfig(PipelineTaskConfig, pipelineConnections=RbClassifierCon
     engine = ChoiceField[str](
         doc="What runs the network.",
         allowed={
-            "onnxruntime": "ONNX Runtime, one thread.",
+            "onnxruntime": "ONNX Runtime.",
             "tensorflow": "TensorFlow.",
             "numpy": "numpy (slow).",
         },
@@ -136,8 +137,13 @@ class RbClassifierConfig(PipelineTaskConfig, pipelineConnections=RbClassifierCon
         allowed={"cpu": "One core.", "cuda": "GPU, where the installed ONNX Runtime has it."},
         default="cpu",
     )
-    batch_size = RangeField[int](
-        doc="Stamps run at once; does not change the scores.", default=64, min=1, max=256, inclusiveMax=True
+    batch_size = RangeField(
+        doc="Stamps run at once; does not change the scores.",
+        dtype=int,
+        default=64,
+        min=1,
+        max=256,
+        inclusiveMax=True,
     )
     bad_planes = ListField[str](
         doc="Mask planes whose pixels count as missing.", default=list(DEFAULT_BAD_PLANES)
@@ -162,7 +168,7 @@ class RbClassifierConfig(PipelineTaskConfig, pipelineConnections=RbClassifierCon
         return [uri for uri in (self.model_uri, self.nodia_model_uri) if uri]
 
     def wants_difference(self) -> bool:
-        """Return whether the model of ``model_uri`` looks at the difference image, as far as can be told now."""
+        """Return whether the model of ``model_uri`` sees the difference image, as far as can be told now."""
         if not self.model_uri:
             return False
         if self.model_uri.startswith(BUTLER_SCHEME):
@@ -183,8 +189,8 @@ class RbClassifierTask(PipelineTask):
     """Cut the stamps of DIA sources in memory and score them.
 
     Every source that comes in goes out once, in order; one that cannot be scored has score NaN and flags that
-    say why. Models are loaded when the task is made, so that a model that does not exist stops a run before its
-    first quantum.
+    say why. Models are loaded when the task is made, so that a model that does not exist stops a run before
+    its first quantum.
     """
 
     ConfigClass: typing.ClassVar = RbClassifierConfig
@@ -213,12 +219,11 @@ class RbClassifierTask(PipelineTask):
         """Read the catalogue, and of the images what the stamps need."""
         inputs = butlerQC.get(inputRefs)
         found = dict(self._classifiers)
-        for connection, uri in (
-            ("model", self.config.model_uri),
-            ("nodiaModel", self.config.nodia_model_uri),
-        ):
+        uris = {"model": self.config.model_uri, "nodiaModel": self.config.nodia_model_uri}
+        for connection, uri in uris.items():
             if connection in inputs:
-                found[uri] = classifier_from_table(inputs[connection], uri, **self._options)
+                content = file_from_table(inputs[connection], uri)
+                found[uri] = load_classifier(content, uri, **self._options)
         handles = {name: inputs[name] for name in ("science", "template", "difference") if name in inputs}
         results = self.run(
             dia_sources=self._read_sources(inputs["diaSources"], handles["science"]),
@@ -285,8 +290,9 @@ class RbClassifierTask(PipelineTask):
         counts = collections.Counter({flag: int(table[flag].sum()) for flag in _FLAGS})
         for i, classifier in enumerate(classifiers):
             suffix = "" if i == 0 else "_2"
-            self.metadata[f"model_name{suffix}"] = classifier.contract.name
-            self.metadata[f"model_version{suffix}"] = classifier.contract.version
+            contract = classifier.contract
+            # One word: a version that looks like a number would come back as one.
+            self.metadata[f"model{suffix}"] = f"{contract.name}-{contract.version}"
             self.metadata[f"model_sha256{suffix}"] = classifier.content_hash
         self.metadata["n_sources"] = len(table)
         for flag, count in counts.items():
