@@ -1,0 +1,182 @@
+"""`realbogus demo`: the main job, from images to a page of results."""
+
+from __future__ import annotations
+
+__all__ = ("command",)
+
+import datetime
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from .demo_data import DemoSurvey, ingested_survey, simulated_survey
+from .demo_data import Progress as Follow
+from .pipetask import Outcome, pipetask_command, run_pipetask, shell_text
+
+if TYPE_CHECKING:
+    from ..report.results import Summary
+
+_PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
+
+
+@click.command("demo")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--preset",
+    type=click.Choice(["demo", "small", "medium"]),
+    default="demo",
+    show_default=True,
+    help="Which survey to simulate.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of calibrated FITS images to take instead: those in its folders science/ and template/, or "
+    "files called DEC-OBS04*.fits and DEC-OBS18*.fits (DECam frames of SFFT's test data).",
+)
+@click.option(
+    "--model", default="package:dia", show_default=True, help="Model: package:NAME, a file or a URI."
+)
+@click.option(
+    "--nodia-model",
+    default="package:nodia",
+    show_default=True,
+    help="Second model, without difference image; '' for none.",
+)
+@click.option("--fakes", type=click.FloatRange(0, 1), help="Share of the galaxies that get a fake supernova.")
+def command(
+    folder: Path, preset: str, data: Path | None, model: str, nodia_model: str, fakes: float | None
+) -> None:
+    """Run the main job in FOLDER: simulate a survey, inject supernovae, subtract, detect, score, report.
+
+    The repository is FOLDER/repo, the page FOLDER/report.html; for other presets and data with their name.
+    A second run does what is missing, and nothing if nothing is.
+    """
+    console, started = Console(), time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    name = preset if data is None else data.resolve().name
+    suffix = "" if name == "demo" else f"-{name}"
+    repo, log, page = (
+        folder / f"repo{suffix}",
+        folder / f"pipetask{suffix}.log",
+        folder / f"report{suffix}.html",
+    )
+    with _bar(console, "Images") as follow:
+        if data is None:
+            survey = simulated_survey(repo, preset, follow)
+        else:
+            survey = ingested_survey(repo, data, follow)
+    config = {**survey.config, "rbClassifier:model_uri": model, "rbClassifier:nodia_model_uri": nodia_model}
+    if fakes is not None:
+        config["createFakeSupernovae:options.hosted.fraction"] = str(fakes)
+    # Another configuration is another run: a RUN collection holds results of one only.
+    output = f"u/demo/{hashlib.blake2b(repr(sorted(config.items())).encode(), digest_size=3).hexdigest()}"
+    shown, outcome = _run_pipeline(survey, output, config, log, console)
+    summary = _report(survey, output, page, f"Real/bogus demo: {name}", shown)
+    console.print(_summary_table(summary))
+    if summary.bogus_assumed:
+        console.print("There is no truth table: unmatched sources count as bogus, purity is a lower limit.")
+    elapsed = datetime.timedelta(seconds=round(time.monotonic() - started))
+    console.print(f"Page: {page.resolve()}\nLog:  {log.resolve()}\nTime: {elapsed}", soft_wrap=True)
+    if outcome.failed:
+        raise click.ClickException(f"{outcome.failed} of {outcome.total} quanta failed; see {log}")
+
+
+@contextmanager
+def _bar(console: Console, title: str) -> Iterator[Follow]:
+    """Show a progress bar for a count that is known at the first report."""
+    columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.fields[what]}"), console=console) as progress:
+        task = progress.add_task(title, total=None, what="")
+
+        def follow(done: int, total: int, what: str) -> None:
+            progress.update(task, completed=done, total=total, what=what)
+
+        yield follow
+        if progress.tasks[0].total is None:
+            progress.update(task, completed=1, total=1, what="there already")
+
+
+def _run_pipeline(
+    survey: DemoSurvey, output: str, config: Mapping[str, str], log: Path, console: Console
+) -> tuple[str, Outcome]:
+    """Run the pipeline; return the command as a user would write it, and how it ended."""
+    from lsst.daf.butler import Butler
+
+    def command_line(resume: bool) -> list[str]:
+        return pipetask_command(
+            survey.repo,
+            inputs=survey.inputs,
+            output=output,
+            pipeline=_PIPELINE,
+            query=survey.query,
+            config=config,
+            resume=resume,
+        )
+
+    resume = bool(Butler.from_config(survey.repo).collections.query(output))
+    words = command_line(resume)
+    console.print(f"\n$ {shell_text(words)}\n", soft_wrap=True, style="dim", highlight=False)
+    with _bar(console, "Pipeline") as follow:
+        outcome = run_pipetask(
+            words, log, lambda done, failed, total: follow(done + failed, total, _count_failed(failed))
+        )
+    if outcome.empty and resume:
+        console.print("Nothing to do: everything is in the repository already.")
+    elif outcome.code and not outcome.total:
+        raise click.ClickException("pipetask failed:\n" + "\n".join(outcome.tail) + f"\n(all of it: {log})")
+    return shell_text(command_line(False)), outcome
+
+
+def _count_failed(failed: int) -> str:
+    return f"{failed} failed" if failed else ""
+
+
+def _report(survey: DemoSurvey, output: str, page: Path, title: str, shown: str) -> Summary:
+    from lsst.daf.butler import Butler
+
+    from ..report.page import write_page
+    from ..report.results import summarize
+    from .run_results import gather_results
+
+    with Butler.from_config(survey.repo) as butler:
+        provenance = {"command": shown, "repository": str(survey.repo), "collection": output}
+        results = gather_results(butler, output, title=title, provenance=provenance)
+    write_page(page, results)
+    return summarize(results)
+
+
+def _summary_table(summary: Summary) -> Table:
+    """Lay the numbers of a run out for the terminal."""
+    table = Table(title=None, show_edge=False, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for model in summary.models:
+        table.add_column(model.name, justify="right")
+    width = max(len(summary.models), 1)
+
+    def common(name: str, value: object) -> None:
+        table.add_row(name, str(value), *[""] * (width - 1))
+
+    common("images", summary.n_images)
+    common("DIA sources", summary.n_sources)
+    common("  real / bogus / undecided", f"{summary.n_real} / {summary.n_bogus} / {summary.n_undecided}")
+    common("supernovae injected", summary.n_injected)
+    common("  found", f"{summary.n_found}  {summary.detection}")
+    if summary.models:
+        table.add_section()
+        table.add_row("scored", *(str(model.n_scored) for model in summary.models))
+        table.add_row(
+            "completeness at 0.5", *(str(model.performance.completeness) for model in summary.models)
+        )
+        table.add_row("purity at 0.5", *(str(model.performance.purity) for model in summary.models))
+        table.add_row("found fakes kept", *(str(model.injected_kept) for model in summary.models))
+        table.add_row("area under ROC", *(f"{model.area[0]:.3f}" for model in summary.models))
+    return table

@@ -1,0 +1,146 @@
+"""Run `pipetask run` as a user would, and follow it."""
+
+from __future__ import annotations
+
+__all__ = ("Outcome", "pipetask_command", "run_pipetask", "shell_text")
+
+import dataclasses
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from ..errors import InvalidInputError
+
+_EXECUTED = re.compile(
+    r"Executed (\d+) quanta successfully, (\d+) failed and (\d+) remain out of total (\d+)"
+)
+_EMPTY = "QuantumGraph was empty"
+
+#: Called with the numbers of quanta done, failed and in all.
+Follow = Callable[[int, int, int], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a run of pipetask ended.
+
+    Parameters
+    ----------
+    code
+        Its exit status.
+    done, failed, total
+        Numbers of quanta.
+    empty
+        Whether there was nothing to run.
+    tail
+        Its last lines.
+    """
+
+    code: int
+    done: int
+    failed: int
+    total: int
+    empty: bool
+    tail: tuple[str, ...]
+
+
+def pipetask_command(
+    repo: Path,
+    *,
+    inputs: str,
+    output: str,
+    pipeline: str,
+    query: str,
+    config: Mapping[str, str],
+    resume: bool,
+) -> list[str]:
+    """Put together a `pipetask run` command.
+
+    Parameters
+    ----------
+    repo
+        Butler repository.
+    inputs, output
+        Collections.
+    pipeline
+        File or URI of the pipeline, with a subset after ``#`` if wanted.
+    query
+        Data query.
+    config
+        Overrides, ``label:field`` to value.
+    resume
+        Whether the output exists already: what is done is then kept, what failed is run again.
+
+    Returns
+    -------
+    list of str
+        The command and its arguments.
+    """
+    command = ["pipetask", "run", "-j", "1", "-b", str(repo), "-i", inputs, "-o", output, "-p", pipeline]
+    command += ["-d", query, "--register-dataset-types"]
+    for name, value in config.items():
+        command += ["-c", f"{name}={value}"]
+    return command + (["--extend-run", "--skip-existing", "--clobber-outputs"] if resume else [])
+
+
+def shell_text(command: Sequence[str]) -> str:
+    """Write a command so that it can be copied to a shell."""
+    return shlex.join(command)
+
+
+def run_pipetask(command: Sequence[str], log: Path, follow: Follow | None = None) -> Outcome:
+    """Run a command, write what it says to a file, and follow its progress.
+
+    Parameters
+    ----------
+    command
+        The command; its program is looked for beside the running Python first.
+    log
+        File to which its output is added.
+    follow
+        Called whenever a quantum has ended.
+
+    Returns
+    -------
+    Outcome
+        Counts and exit status.
+
+    Raises
+    ------
+    InvalidInputError
+        Raised if the program is not installed.
+    """
+    beside = Path(sys.executable).with_name(command[0])
+    program = str(beside) if beside.exists() else shutil.which(command[0])
+    if program is None:
+        raise InvalidInputError(f"the program {command[0]} is not installed")
+    done = failed = total = 0
+    empty = False
+    tail: list[str] = []
+    environment = os.environ | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    with (
+        log.open("a", encoding="utf-8") as file,
+        subprocess.Popen(
+            [program, *command[1:]],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        print(f"$ {shell_text(command)}", file=file, flush=True)
+        for line in process.stdout:
+            file.write(line)
+            tail = [*tail[-19:], line.rstrip()]
+            empty |= _EMPTY in line
+            if match := _EXECUTED.search(line):
+                done, failed, _, total = map(int, match.groups())
+                if follow is not None:
+                    follow(done, failed, total)
+    return Outcome(process.returncode, done, failed, total, empty, tuple(tail))

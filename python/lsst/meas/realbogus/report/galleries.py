@@ -1,0 +1,134 @@
+"""Choose sources to show: the usual ones, and those where something went wrong."""
+
+from __future__ import annotations
+
+__all__ = ("CARDS", "ReadStamps", "choose_galleries")
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..truth import Fate, Label, Reason
+from .results import Gallery, Results, TripletCard
+
+Rows = npt.NDArray[np.intp]
+Floats = npt.NDArray[np.float64]
+
+#: Gives the stamps, by role, at the position of a row of sources or of fates.
+ReadStamps = Callable[[Any], Mapping[str, npt.NDArray[np.floating]]]
+
+#: Largest number of cards in a gallery.
+CARDS = 12
+
+
+def choose_galleries(results: Results, read: ReadStamps) -> list[Gallery]:
+    """Choose what to show of a run.
+
+    Parameters
+    ----------
+    results
+        Tables of the run.
+    read
+        Gives the stamps of a row.
+
+    Returns
+    -------
+    list of Gallery
+        Those that have something in them: found fakes, other real sources, bogus ones, what the first model gets
+        wrong, what it cannot score, and lost fakes.
+    """
+    galleries = []
+    for title, description, rows, total in _choose_sources(results):
+        if rows.size:
+            cards = [_source_card(row, read(row), results.models) for row in results.sources[rows]]
+            galleries.append(Gallery(title, description, cards, total))
+    lost = _lost(results)
+    if lost.size:
+        cards = [_fate_card(row, read(row)) for row in results.fates[lost[:CARDS]]]
+        description = "The highest expected SNR first, with what became of them."
+        galleries.append(Gallery("Injected supernovae that were lost", description, cards, lost.size))
+    return galleries
+
+
+def _choose_sources(results: Results) -> Iterator[tuple[str, str, Rows, int]]:
+    """Yield title, description, chosen rows and number of all rows that they were chosen from."""
+    sources, label = results.sources, results.labels
+    reason, snr = np.asarray(sources["label_reason"]), np.abs(np.asarray(sources["snr"], float))
+    injected = np.flatnonzero(reason == Reason.INJECTED)
+    changes = np.flatnonzero((label == Label.REAL) & (reason != Reason.INJECTED))
+    bogus = np.flatnonzero(label == Label.BOGUS)
+    name = next(iter(results.models), None)
+    score = np.full(len(sources), np.nan) if name is None else results.scores(name)
+    yield (
+        "Injected supernovae that were found",
+        "From faint to bright.",
+        _spread(injected, snr),
+        injected.size,
+    )
+    yield (
+        "Other real sources",
+        "Transients, variables and asteroids, from faint to bright.",
+        _spread(changes, snr),
+        changes.size,
+    )
+    yield "Bogus sources", "Of every kind.", _varied(bogus, reason, score), bogus.size
+    if name is None:
+        return
+    passed = bogus[score[bogus] >= results.threshold]
+    best = passed[np.argsort(-score[passed], kind="stable")]
+    yield f"Bogus sources that {name} takes for real", "The highest score first.", best[:CARDS], best.size
+    rejected = np.flatnonzero((label == Label.REAL) & (score < results.threshold))
+    worst = rejected[np.argsort(score[rejected], kind="stable")]
+    yield f"Real sources that {name} takes for bogus", "The lowest score first.", worst[:CARDS], worst.size
+    unscored = np.flatnonzero(~np.isfinite(score))
+    yield "Sources without a score", "Their flags say why.", unscored[:CARDS], unscored.size
+
+
+def _spread(rows: Rows, values: Floats) -> Rows:
+    """Choose rows evenly from the smallest to the largest value."""
+    order = rows[np.argsort(values[rows], kind="stable")]
+    return order[np.unique(np.linspace(0, order.size - 1, min(CARDS, order.size)).astype(int))]
+
+
+def _varied(rows: Rows, reason: npt.NDArray[np.str_], score: Floats) -> Rows:
+    """Choose rows of every reason in turn, those with a usual score first."""
+    queues = []
+    for name in np.unique(reason[rows]):
+        of_kind = rows[reason[rows] == name]
+        known = score[of_kind][np.isfinite(score[of_kind])]
+        apart = np.abs(score[of_kind] - (np.median(known) if known.size else 0))
+        queues.append(of_kind[np.argsort(apart, kind="stable")])
+    turns = [queue[turn] for turn in range(CARDS) for queue in queues if turn < queue.size]
+    return np.array(turns[:CARDS], np.intp)
+
+
+def _lost(results: Results) -> Rows:
+    fate = np.asarray(results.fates["fate"])
+    lost = np.flatnonzero((fate != Fate.FOUND) & (fate != Fate.NOT_DRAWN) & (fate != Fate.OFF_IMAGE))
+    snr = np.nan_to_num(np.asarray(results.fates["snr_expected"], float)[lost])
+    return lost[np.argsort(-snr, kind="stable")]
+
+
+def _heading(row: Any) -> str:
+    return f"{row['visit']} · {row['detector']} · ({row['x']:.0f}, {row['y']:.0f})"
+
+
+def _source_card(row: Any, stamps: Mapping[str, Any], models: Mapping[str, str]) -> TripletCard:
+    facts = {"": str(row["label_reason"]).replace("_", " "), "SNR": f"{row['snr']:.1f}"}
+    flags = [name.removeprefix("flag_") for name in row.colnames if name.startswith("flag_") and row[name]]
+    if flags:
+        facts["flags"] = ", ".join(flags)
+    return TripletCard(
+        _heading(row), stamps, {name: float(row[column]) for name, column in models.items()}, facts
+    )
+
+
+def _fate_card(row: Any, stamps: Mapping[str, Any]) -> TripletCard:
+    facts = {
+        "": str(row["fate"]).replace("_", " "),
+        "expected SNR": f"{row['snr_expected']:.1f}",
+        "mag": f"{row['mag']:.1f}",
+    }
+    return TripletCard(_heading(row), stamps, {}, facts)
