@@ -15,6 +15,7 @@ from lsst.daf.butler import Butler, DatasetRef
 
 from ..cutouts import ROLES, concatenate, extract_triplets
 from ..errors import InvalidInputError
+from ..legacy import DeferredImage
 from ..report.galleries import choose_galleries
 from ..report.results import Results
 
@@ -144,7 +145,8 @@ class _Run:
     def stamps(self, data_id: Any, x: float, y: float) -> dict[str, Any]:
         """Cut a triplet of stamps, reading no more of the images than that."""
         science, template, difference = (
-            self.butler.getDeferred(_IMAGES[role], data_id, collections=self.collection) for role in ROLES
+            DeferredImage(self.butler.getDeferred(_IMAGES[role], data_id, collections=self.collection))
+            for role in ROLES
         )
         block = concatenate(extract_triplets(science, template, difference, [x], [y], _STAMP_SIZE))
         return {role: block[role].pixels[0] for role in ROLES}

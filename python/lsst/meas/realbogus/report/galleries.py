@@ -36,8 +36,8 @@ def choose_galleries(results: Results, read: ReadStamps) -> list[Gallery]:
     Returns
     -------
     list of Gallery
-        Those that have something in them: found fakes, other real sources, bogus ones, what the first model gets
-        wrong, what it cannot score, and lost fakes.
+        Those that have something in them: found fakes, other real sources, bogus ones, what the first model
+        gets wrong, what it cannot score, and lost fakes.
     """
     galleries = []
     for title, description, rows, total in _choose_sources(results):
@@ -89,7 +89,8 @@ def _choose_sources(results: Results) -> Iterator[tuple[str, str, Rows, int]]:
 def _spread(rows: Rows, values: Floats) -> Rows:
     """Choose rows evenly from the smallest to the largest value."""
     order = rows[np.argsort(values[rows], kind="stable")]
-    return order[np.unique(np.linspace(0, order.size - 1, min(CARDS, order.size)).astype(int))]
+    chosen: Rows = order[np.unique(np.linspace(0, order.size - 1, min(CARDS, order.size)).astype(int))]
+    return chosen
 
 
 def _varied(rows: Rows, reason: npt.NDArray[np.str_], score: Floats) -> Rows:
