@@ -60,6 +60,10 @@ def command(
     The repository is FOLDER/repo, the page FOLDER/report.html; for other presets and data with their name.
     A second run does what is missing, and nothing if nothing is.
     """
+    from ..model import read_model_file
+
+    for uri in filter(None, (model, nodia_model)):
+        read_model_file(uri)  # Better now than after the images have been made.
     console, started = Console(), time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     name = preset if data is None else data.resolve().name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("DemoSurvey", "choose_images", "ingested_survey", "simulated_survey")
+__all__ = ("DemoSurvey", "choose_images", "ingested_survey", "simulated_survey", "whole_or_nothing")
 
 import dataclasses
 import shutil
@@ -67,10 +67,10 @@ def simulated_survey(repo: Path, preset: str, progress: Progress) -> DemoSurvey:
     from ..survey import PRESETS, simulate_survey
 
     config = PRESETS[preset]
-    _make_whole(repo, lambda new: simulate_survey(new, config, progress=progress))
+    whole_or_nothing(repo, lambda new: simulate_survey(new, config, progress=progress))
     # A field on the sky has few galaxies in a few arcminutes: give more of them a supernova than usual.
     return DemoSurvey(
-        repo, config.instrument, config.skymap, {"createFakeSupernovae:options.hosted.fraction": "0.1"}
+        repo, config.instrument, config.skymap, {"createFakeSupernovae:options.hosted.fraction": "0.15"}
     )
 
 
@@ -115,7 +115,7 @@ def ingested_survey(repo: Path, folder: Path, progress: Progress) -> DemoSurvey:
     raise NotImplementedError
 
 
-def _make_whole(repo: Path, make: Callable[[Path], object]) -> None:
+def whole_or_nothing(repo: Path, make: Callable[[Path], object]) -> None:
     """Make a repository under another name, so that one cut off half-way is never taken for whole."""
     if repo.exists():
         return

@@ -1,0 +1,92 @@
+"""The command `realbogus demo`, apart from the run itself (see test_end_to_end)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from lsst.meas.realbogus.cli import main
+from lsst.meas.realbogus.cli.demo_data import choose_images, whole_or_nothing
+from lsst.meas.realbogus.cli.pipetask import pipetask_command, run_pipetask, shell_text
+from lsst.meas.realbogus.errors import InvalidInputError
+
+PROGRAM = """
+import sys
+for done in range(4):
+    counts = f"{done} quanta successfully, 1 failed and {3 - done} remain out of total 4 quanta"
+    print(f"lsst.executor INFO: Executed {counts}.")
+print("QuantumGraph was empty; ERROR logs above") if "empty" in sys.argv else None
+sys.exit(len(sys.argv) - 1)
+"""
+
+
+def test_images_are_told_apart_by_folder_or_by_name(tmp_path: Path) -> None:
+    for name in ("b/science/1.fits", "b/science/2.fits.gz", "b/template/3.fits", "a/DEC-OBS04a.mini.fits"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    science, template = choose_images(tmp_path / "b")
+    assert [path.name for path in science + template] == ["1.fits", "2.fits.gz", "3.fits"]
+    with pytest.raises(InvalidInputError, match="no pairs of science images and templates"):
+        choose_images(tmp_path / "a")
+
+
+def test_the_decam_frames_are_recognised(shared_data: Path) -> None:
+    science, template = choose_images(shared_data / "images" / "decam")
+    assert [path.name[9] for path in science] == list("abcde")
+    assert len(template) == 5
+
+
+def test_a_repository_that_was_cut_off_is_made_again(tmp_path: Path) -> None:
+    repo = tmp_path / "repo"
+
+    def cut_off(folder: Path) -> None:
+        folder.mkdir()
+        (folder / "half").touch()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        whole_or_nothing(repo, cut_off)
+    assert not repo.exists()
+    whole_or_nothing(repo, lambda folder: folder.mkdir())
+    assert repo.is_dir() and not list(repo.iterdir())
+    whole_or_nothing(repo, cut_off)  # not called again
+
+
+def test_a_run_is_followed_and_logged(tmp_path: Path) -> None:
+    program, log, seen = tmp_path / "program.py", tmp_path / "log", []
+    program.write_text(PROGRAM)
+    outcome = run_pipetask(
+        [Path(sys.executable).name, str(program), "empty"], log, lambda *counts: seen.append(counts)
+    )
+    assert seen == [(done, 1, 4) for done in range(4)]
+    assert (outcome.code, outcome.done, outcome.failed, outcome.total) == (1, 3, 1, 4)
+    assert outcome.empty and outcome.tail[-1].startswith("QuantumGraph was empty")
+    assert log.read_text().splitlines()[0].startswith("$ python")
+    with pytest.raises(InvalidInputError, match="no-such-program is not installed"):
+        run_pipetask(["no-such-program"], log)
+
+
+def test_the_command_can_be_copied_to_a_shell() -> None:
+    command = pipetask_command(
+        Path("a folder/repo"),
+        inputs="Cam/input",
+        output="u/demo",
+        pipeline="$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml",
+        query="instrument='Cam'",
+        config={"rbClassifier:model_uri": "package:dia"},
+        resume=True,
+    )
+    text = shell_text(command)
+    assert "'$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml'" in text
+    assert "'a folder/repo'" in text
+    assert text.endswith("--extend-run --skip-existing --clobber-outputs")
+
+
+def test_a_model_that_does_not_exist_stops_the_demo_before_anything_is_made(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["demo", str(tmp_path / "demo"), "--model", "package:nonesuch"])
+    assert result.exit_code == 1
+    assert "nonesuch" in result.output
+    assert not (tmp_path / "demo" / "repo").exists()
