@@ -33,6 +33,7 @@ STEPS = (
 )
 OUTPUT = "training"
 FIRST_SEED = 7001
+FAKE_FRACTION = 0.3
 # What the numbers of a training survey are drawn from; a survey's own ranges cover a part of RANGES.
 RANGES = {
     "seeing": (0.6, 1.5),
@@ -82,8 +83,12 @@ def make_stamps(folder: Path, number: int) -> Path:
     command = [
         "pipetask", "--log-level", "WARNING", "run", "-b", str(repo), "-p", f"{PIPELINE}#{STEPS}",
         "-i", f"{config.instrument}/input", "-o", OUTPUT, "--register-dataset-types", "-j", "1",
-        "--skip-existing", "--extend-run", "--clobber-outputs",
+        "-d", f"instrument='{config.instrument}' AND skymap='{config.skymap}'",
+        "-c", f"createFakeSupernovae:options.hosted.fraction={FAKE_FRACTION}",
     ]  # fmt: skip
+    if (repo / "started").exists():
+        command += ["--skip-existing", "--extend-run", "--clobber-outputs"]
+    (repo / "started").touch()
     with (folder / f"pipetask-{number:03d}.log").open("a") as log:
         subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
     stamps = read_stamps(repo, number)
