@@ -5,10 +5,13 @@ from __future__ import annotations
 __all__ = ("command",)
 
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+_EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
 @click.group("survey", help="Make a Butler repository by simulating a survey or by ingesting FITS images.")
@@ -23,7 +26,7 @@ def command() -> None:
 @click.option(
     "--config",
     "config_file",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    type=_EXISTING_FILE,
     help="YAML file that overrides numbers of the preset.",
 )
 def simulate(repo: Path, preset: str, seed: int | None, config_file: Path | None) -> None:
@@ -35,12 +38,66 @@ def simulate(repo: Path, preset: str, seed: int | None, config_file: Path | None
         config = load_config(config_file, config)
     if seed is not None:
         config = config.replace(seed=seed)
-    with _progress("Simulating") as bar:
+    with _ProgressBar("Simulating") as bar:
         run = simulate_survey(repo, config, progress=bar.update)
     _say_what_next(repo, run, config.skymap)
 
 
-class _progress:  # noqa: N801
+@command.command("ingest")
+@click.argument("repo", type=click.Path(path_type=Path))
+@click.argument("science", nargs=-1, required=True, type=_EXISTING_FILE)
+@click.option("--instrument", required=True, help="Name of the instrument; any.")
+@click.option("--band", required=True, help="Band of all images, such as i.")
+@click.option("--physical-filter", help="Filter of all images; by default what the headers say.")
+@click.option(
+    "--template", "templates", multiple=True, type=_EXISTING_FILE, help="Template image; may be repeated."
+)
+@click.option("--gain", type=float, help="Electrons per count.")
+@click.option("--zero-point", type=float, help="AB magnitude of one count.")
+@click.option("--saturation", type=float, help="Counts from which pixels are saturated.")
+@click.option("--psf-fwhm", type=float, help="First guess of the FWHM of stars, in pixels.")
+@click.option("--exposure-time", type=float, help="Seconds.")
+@click.option("--detector", type=int, help="Number of the detector; by default the header's CCDNUM, or 0.")
+@click.option(
+    "--background-box",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Width in pixels of the boxes in which the background is measured; 0 subtracts one constant.",
+)
+@click.option("--skymap", default="realbogus", show_default=True, help="Name of the sky map.")
+def ingest(
+    repo: Path,
+    science: tuple[Path, ...],
+    instrument: str,
+    band: str,
+    physical_filter: str | None,
+    templates: tuple[Path, ...],
+    skymap: str,
+    **options: Any,
+) -> None:
+    """Ingest the calibrated FITS images SCIENCE into the Butler repository REPO.
+
+    What an option says of images counts more than what their headers say.
+    """
+    from ..survey import FrameOptions, ingest_fits
+
+    with _ProgressBar("Ingesting") as bar:
+        run = ingest_fits(
+            repo,
+            science,
+            templates,
+            instrument=instrument,
+            band=band,
+            physical_filter=physical_filter,
+            options=FrameOptions(**options),
+            skymap=skymap,
+            progress=bar.update,
+        )
+    _say_what_next(repo, run, skymap)
+
+
+class _ProgressBar:
     """A progress bar for a count of images that is known at the first report."""
 
     def __init__(self, title: str) -> None:
@@ -54,7 +111,7 @@ class _progress:  # noqa: N801
         )
         self._task = self._progress.add_task(title, total=None, what="")
 
-    def __enter__(self) -> _progress:
+    def __enter__(self) -> _ProgressBar:
         self._progress.start()
         return self
 

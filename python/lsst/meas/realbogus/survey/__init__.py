@@ -5,10 +5,12 @@ from __future__ import annotations
 __all__ = (
     "PRESETS",
     "FlexibleInstrument",
+    "FrameOptions",
     "RealBogusCam",
     "SimulatedImage",
     "SurveyConfig",
     "Visit",
+    "ingest_fits",
     "load_config",
     "make_schedule",
     "measure_sources",
@@ -17,6 +19,8 @@ __all__ = (
 )
 
 from .config import PRESETS, SurveyConfig, load_config
+from .fits_frame import FrameOptions
+from .ingest import ingest_fits
 from .instrument import FlexibleInstrument, RealBogusCam
 from .schedule import Visit, make_schedule
 from .simulate_survey import simulate_survey

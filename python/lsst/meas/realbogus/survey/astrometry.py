@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("detector_projection", "make_wcs", "region_of")
+__all__ = ("detector_projection", "make_wcs", "region_of", "shift_wcs")
 
 import astropy.wcs
 import numpy as np
@@ -47,6 +47,15 @@ def make_wcs(
     wcs.wcs.ctype = ["RA---TAN-SIP", "DEC--TAN-SIP"]
     wcs.sip = astropy.wcs.Sip(a, b, None, None, wcs.wcs.crpix)
     return wcs
+
+
+def shift_wcs(wcs: astropy.wcs.WCS, dx: float, dy: float) -> astropy.wcs.WCS:
+    """Return a WCS whose pixel coordinates are larger by (dx, dy)."""
+    shifted = wcs.deepcopy()
+    shifted.wcs.crpix += np.array([dx, dy])
+    if wcs.sip is not None:
+        shifted.sip = astropy.wcs.Sip(wcs.sip.a, wcs.sip.b, wcs.sip.ap, wcs.sip.bp, shifted.wcs.crpix)
+    return shifted
 
 
 def detector_projection(

@@ -5,7 +5,8 @@ from __future__ import annotations
 __all__ = ("CameraGeometry", "make_detector")
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,8 +24,6 @@ from lsst.images.cameras import (
     ReadoutCorner,
 )
 
-from lsst.meas.realbogus.errors import InvalidInputError
-
 if TYPE_CHECKING:
     from lsst.images.serialization import InputArchive
 
@@ -34,68 +33,77 @@ PIXEL_SIZE = 0.01
 
 @dataclasses.dataclass(frozen=True)
 class CameraGeometry:
-    """Detectors of one size on a regular grid, their pixels aligned, the optical axis at the grid's middle.
+    """Detectors in a focal plane, their pixels aligned and of one size.
 
     Parameters
     ----------
     instrument
         Name of the instrument.
-    grid
-        Numbers of detectors along x and y.
-    size
-        Width and height of a detector in pixels.
-    gap
-        Pixels between neighbours.
+    boxes
+        Pixels of every detector.
+    axes
+        Where the optical axis is, in pixels (x, y) of every detector.
     pixel_scale
         Arcseconds per pixel.
     """
 
     instrument: str
-    grid: tuple[int, int]
-    size: tuple[int, int]
-    gap: int
+    boxes: Mapping[int, Box]
+    axes: Mapping[int, tuple[float, float]]
     pixel_scale: float
 
-    @property
-    def detectors(self) -> range:
-        """Identifiers of all detectors."""
-        return range(self.grid[0] * self.grid[1])
+    @classmethod
+    def grid(
+        cls, instrument: str, shape: tuple[int, int], size: tuple[int, int], gap: int, pixel_scale: float
+    ) -> CameraGeometry:
+        """Place detectors on a regular grid, the optical axis at its middle.
 
-    @property
-    def bbox(self) -> Box:
-        """Pixels of every detector."""
-        return Box.factory[0 : self.size[1], 0 : self.size[0]]
-
-    def axis(self, detector: int) -> tuple[float, float]:
-        """Return where the optical axis is, in 0-based pixels (x, y) of a detector."""
-        if detector not in self.detectors:
-            raise InvalidInputError(
-                f"{self.instrument} has detectors 0 to {len(self.detectors) - 1}; got {detector}"
-            )
-        row, column = divmod(detector, self.grid[0])
-        return (
-            _axis_along(self.grid[0], self.size[0], self.gap, column),
-            _axis_along(self.grid[1], self.size[1], self.gap, row),
+        Parameters
+        ----------
+        instrument, pixel_scale
+            As the attributes of the class.
+        shape
+            Numbers of detectors along x and y.
+        size
+            Width and height of a detector in pixels.
+        gap
+            Pixels between neighbours.
+        """
+        columns, rows = (
+            [(count * width + (count - 1) * gap - 1) / 2 - index * (width + gap) for index in range(count)]
+            for count, width in zip(shape, size, strict=True)
         )
+        axes = dict(enumerate((x, y) for y in rows for x in columns))
+        return cls(instrument, dict.fromkeys(axes, Box.factory[0 : size[1], 0 : size[0]]), axes, pixel_scale)
+
+    @classmethod
+    def single(cls, instrument: str, detector: int, bbox: Box, pixel_scale: float) -> CameraGeometry:
+        """Place one detector on the optical axis."""
+        axis = bbox.x.start + (bbox.x.size - 1) / 2, bbox.y.start + (bbox.y.size - 1) / 2
+        return cls(instrument, {detector: bbox}, {detector: axis}, pixel_scale)
+
+    @property
+    def detectors(self) -> list[int]:
+        """Identifiers of all detectors."""
+        return sorted(self.boxes)
 
     @property
     def radius(self) -> float:
         """Distance from the optical axis to the farthest pixel [pixels]."""
-        widths = [n * size + (n - 1) * self.gap for n, size in zip(self.grid, self.size, strict=True)]
-        return float(np.hypot(*widths) / 2)
+        return max(
+            math.hypot(x - self.axes[number][0], y - self.axes[number][1])
+            for number, box in self.boxes.items()
+            for x in (box.x.start, box.x.stop - 1)
+            for y in (box.y.start, box.y.stop - 1)
+        )
 
     @cached_property
     def frames(self) -> CameraFrameSet:
         """Coordinate systems of the camera: focal plane [mm], field angle [rad] and pixels."""
-        text = _frame_set_text([self.axis(d) for d in self.detectors], self.bbox, self.pixel_scale)
+        text = _frame_set_text(self.axes, self.boxes, self.pixel_scale)
         model = CameraFrameSetSerializationModel(instrument=self.instrument, ast=text)
         # The model holds the whole frame set, so it reads nothing from an archive.
         return model.deserialize(cast("InputArchive[Any]", None))
-
-
-def _axis_along(count: int, size: int, gap: int, index: int) -> float:
-    whole = count * size + (count - 1) * gap
-    return (whole - 1) / 2 - index * (size + gap)
 
 
 def make_detector(
@@ -122,13 +130,15 @@ def make_detector(
     saturation
         Saturation level in ADU.
     """
-    bbox = camera.bbox
+    bbox = camera.boxes[detector]
     edges = np.linspace(bbox.x.start, bbox.x.stop, len(gains) + 1).astype(int)
     amplifiers = [
         Amplifier(
             name=f"A{number:02d}",
             bbox=Box.factory[bbox.y.start : bbox.y.stop, int(edges[number]) : int(edges[number + 1])],
             readout_corner=ReadoutCorner.LL,
+            assembled_raw_geometry=None,
+            unassembled_raw_geometry=None,
             nominal_calibrations=AmplifierCalibrations(
                 gain=float(gain),
                 read_noise=float(read_noise),
@@ -140,7 +150,8 @@ def make_detector(
         )
         for number, gain in enumerate(gains)
     ]
-    centre = [(width - 1) / 2 - axis for width, axis in zip(camera.size, camera.axis(detector), strict=True)]
+    centre = bbox.x.start + (bbox.x.size - 1) / 2, bbox.y.start + (bbox.y.size - 1) / 2
+    axis = camera.axes[detector]
     attributes = DetectorAttributes(
         name=f"D{detector:02d}",
         id=detector,
@@ -148,11 +159,11 @@ def make_detector(
         serial=f"{camera.instrument}-{detector}",
         bbox=bbox,
         orientation=Orientation(
-            focal_plane_x=centre[0] * PIXEL_SIZE,
-            focal_plane_y=centre[1] * PIXEL_SIZE,
+            focal_plane_x=(centre[0] - axis[0]) * PIXEL_SIZE,
+            focal_plane_y=(centre[1] - axis[1]) * PIXEL_SIZE,
             focal_plane_z=0.0,
-            pixel_reference_x=(camera.size[0] - 1) / 2,
-            pixel_reference_y=(camera.size[1] - 1) / 2,
+            pixel_reference_x=centre[0],
+            pixel_reference_y=centre[1],
         ),
         pixel_size=PIXEL_SIZE,
         physical_type="CCD",
@@ -160,18 +171,19 @@ def make_detector(
     return Detector(attributes, amplifiers, camera.frames, visit=visit)
 
 
-def _frame_set_text(axes: Sequence[tuple[float, float]], bbox: Box, pixel_scale: float) -> str:
+def _frame_set_text(
+    axes: Mapping[int, tuple[float, float]], boxes: Mapping[int, Box], pixel_scale: float
+) -> str:
     """Write a Starlink AST frame set in AST's own text encoding, as `lsst.images` stores cameras."""
     radians = np.radians(pixel_scale / 3600) / PIXEL_SIZE
     frames = [_frame_text("FOCAL_PLANE", "mm"), _frame_text("FIELD_ANGLE", "rad")]
     maps = [_diagonal_text(radians)]
-    for detector, (x, y) in enumerate(axes):
-        frames.append(_frame_text(f"DETECTOR_{detector:03d}", "pix", bbox))
+    for detector, (x, y) in axes.items():
+        frames.append(_frame_text(f"DETECTOR_{detector:03d}", "pix", boxes[detector]))
         maps.append(
-            "Begin CmpMap\nNin = 2\nIsA Mapping\nMapA =\n"
-            + _diagonal_text(1 / PIXEL_SIZE)
-            + f"MapB =\nBegin ShiftMap\nNin = 2\nIsA Mapping\nSft1 = {x:.17g}\nSft2 = {y:.17g}\nEnd ShiftMap\n"
-            + "End CmpMap\n"
+            "Begin CmpMap\nNin = 2\nIsA Mapping\n"
+            + f"MapA =\n{_diagonal_text(1 / PIXEL_SIZE)}MapB =\nBegin ShiftMap\nNin = 2\nIsA Mapping\n"
+            + f"Sft1 = {x:.17g}\nSft2 = {y:.17g}\nEnd ShiftMap\nEnd CmpMap\n"
         )
     count = len(frames)
     return (

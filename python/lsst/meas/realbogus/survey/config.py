@@ -19,9 +19,9 @@ from lsst.meas.realbogus.errors import InvalidInputError
 class SurveyConfig:
     """Every number of a simulated survey.
 
-    Ranges are ``(low, high)`` pairs from which a uniform number is drawn; rates are mean numbers (of a Poisson
-    distribution) or probabilities for one detector of one search visit. In template visits the rates are
-    multiplied by ``template_artefact_factor``.
+    Ranges are ``(low, high)`` pairs from which a uniform number is drawn; rates are mean numbers (of a
+    Poisson distribution, in a megapixel) or probabilities, for one detector of one search visit. In template
+    visits the rates are multiplied by ``template_artefact_factor``.
 
     Notes
     -----

@@ -22,8 +22,8 @@ def add_noise(pixels: Pixels, rng: np.random.Generator) -> Floats:
 
     Notes
     -----
-    Photon noise is drawn from the normal distribution that Poisson's approaches: with sky in every pixel there
-    are hundreds of electrons everywhere.
+    Photon noise is drawn from the normal distribution that Poisson's approaches: with sky in every pixel
+    there are hundreds of electrons everywhere.
     """
     variance = pixels.expected_variance()
     pixels.flux += np.sqrt(variance) * rng.standard_normal(pixels.shape, dtype=np.float32)
@@ -130,7 +130,7 @@ def spoil_columns(pixels: Pixels, detector: int, config: SurveyConfig, truth: Tr
     flagged = np.zeros(pixels.shape, bool)
     for _ in range(rng.poisson(config.bad_columns)):
         x, start = int(rng.integers(2, width - 2)), int(rng.integers(height))
-        stop = height if rng.random() < 0.6 else int(min(height, start + rng.integers(20, height)))
+        stop = height if rng.random() < 0.6 else min(height, start + int(rng.integers(20, height)))
         columns = slice(x, x + (2 if rng.random() < 0.2 else 1))
         if rng.random() < 0.5:
             pixels.flux[start:stop, columns] += pixels.sky_noise * 10 ** rng.uniform(0.3, 1.3)

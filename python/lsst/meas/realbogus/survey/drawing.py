@@ -87,7 +87,7 @@ class Canvas:
             self._add(stamp.array, *corner)
 
     def trails(self, x: Floats, y: Floats, flux: Floats, length: Floats, angle: Floats) -> None:
-        """Add short trails: point sources spread evenly along a line; lengths in pixels, angles in degrees."""
+        """Add short trails, point sources spread evenly along lines: lengths in pixels, angles in degrees."""
         for x_i, y_i, flux_i, length_i, angle_i in zip(x, y, flux, length, angle, strict=True):
             count = max(1, int(np.ceil(2 * length_i)))
             along = ((np.arange(count) + 0.5) / count - 0.5) * length_i

@@ -1,8 +1,8 @@
 """Instruments of ingested images: every attribute of this module is an instrument of that name.
 
 A repository's ``instrument`` record names a class that must be importable. Images may be ingested for any
-instrument, so ``lsst.meas.realbogus.survey.named_instruments.DECam`` (or any other name) makes the class when it
-is asked for.
+instrument, so ``lsst.meas.realbogus.survey.named_instruments.DECam``, or any other name, makes the class when
+it is asked for.
 
 Examples
 --------

@@ -48,7 +48,9 @@ class PsfField:
         """Return size, g1 and g2, shape ``(3, n)``, at pixels of a detector whose optical axis is given."""
         u = (np.asarray(x, float) - axis[0]) / self.radius
         v = (np.asarray(y, float) - axis[1]) / self.radius
-        return self.coefficients @ np.array([np.ones_like(u), u, v, u * u, u * v, v * v])
+        terms = np.array([np.ones_like(u), u, v, u * u, u * v, v * v])
+        values: npt.NDArray[np.float64] = self.coefficients @ terms
+        return values
 
     def scaled(self, size_factor: float, shear: tuple[float, float]) -> PsfField:
         """Return the field of a PSF of another size and with a constant added to the shear."""

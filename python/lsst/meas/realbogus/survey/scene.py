@@ -38,8 +38,7 @@ class Scene:
     x, y
         Positions in pixels.
     flux, template_flux
-        Total fluxes of light that does not change its shape from visit to visit and of point sources [nJy], and
-        the mean of the same over the template visits.
+        Fluxes in the visit, and their mean over the template visits [nJy].
     extended_flux
         The part of ``flux`` that is extended.
     jacobian
@@ -58,7 +57,8 @@ class Scene:
         """Return directions in pixels, in degrees from +x, of directions on the sky, from east to north."""
         theta = np.radians(angle)
         step = np.einsum("nij,jn->in", self.jacobian, np.array([np.cos(theta), np.sin(theta)]))
-        return np.degrees(np.arctan2(step[1], step[0]))
+        direction: Floats = np.degrees(np.arctan2(step[1], step[0]))
+        return direction
 
     @property
     def scale(self) -> Floats:
@@ -68,7 +68,7 @@ class Scene:
 
     def trail_length(self, exposure_time: float) -> Floats:
         """Pixels by which objects move in an exposure."""
-        return np.asarray(self.objects["rate"]) * exposure_time * self.scale
+        return np.asarray(self.objects["rate"], float) * exposure_time * self.scale
 
     def draw(self, canvas: Canvas, exposure_time: float) -> None:
         """Draw every object."""

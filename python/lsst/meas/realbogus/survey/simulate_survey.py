@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ("simulate_survey",)
 
-from collections.abc import Callable
 from pathlib import Path
 
 from lsst.meas.realbogus.errors import InvalidInputError
@@ -12,13 +11,11 @@ from lsst.meas.realbogus.errors import InvalidInputError
 from .astrometry import detector_projection, make_wcs
 from .config import SurveyConfig
 from .named_instruments import instrument_class
+from .progress import Progress
 from .repository import VisitRecord, create_repository, make_tract, register_tract, register_visit
 from .schedule import Visit, make_schedule
 from .simulate_visit import camera_of, simulate_visit, stated_wcs
 from .sources import measure_sources
-
-Progress = Callable[[int, int, str], None]
-"""Called with the number of images done, the number of all, and what is being done."""
 
 
 def simulate_survey(root: Path | str, config: SurveyConfig, *, progress: Progress | None = None) -> str:
@@ -36,8 +33,8 @@ def simulate_survey(root: Path | str, config: SurveyConfig, *, progress: Progres
     Returns
     -------
     str
-        The RUN collection with ``template_visit_image``, ``preliminary_visit_image``, ``source_detector`` (of the
-        latter), ``visit_truth`` (of both) and ``tract_geometry``.
+        The RUN collection with ``template_visit_image``, ``preliminary_visit_image``, ``source_detector``
+        (of the latter), ``visit_truth`` (of both) and ``tract_geometry``.
 
     Raises
     ------
@@ -95,9 +92,9 @@ def _record(config: SurveyConfig, visit: Visit) -> VisitRecord:
                     config.instrument,
                     visit.id,
                     detector,
-                    camera.bbox,
+                    camera.boxes[detector],
                 ),
-                camera.bbox,
+                camera.boxes[detector],
             )
             for detector in camera.detectors
         },

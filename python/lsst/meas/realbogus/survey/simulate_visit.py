@@ -14,11 +14,12 @@ import numpy.typing as npt
 from lsst.images import Box, VisitImage
 from lsst.images.fields import ChebyshevField
 
+from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.randomness import generator
 
 from . import detector_artefacts as charge
 from . import light_artefacts as light
-from .astrometry import detector_projection, make_wcs
+from .astrometry import detector_projection, make_wcs, shift_wcs
 from .camera import CameraGeometry, make_detector
 from .config import SurveyConfig
 from .drawing import Canvas
@@ -43,7 +44,7 @@ class SimulatedImage:
 
 def camera_of(config: SurveyConfig) -> CameraGeometry:
     """Return the camera of a survey."""
-    return CameraGeometry(
+    return CameraGeometry.grid(
         config.instrument,
         config.detector_grid,
         config.detector_size,
@@ -82,7 +83,9 @@ def simulate_visit(config: SurveyConfig, visit: Visit, detector: int) -> Simulat
     (128, 128)
     """
     camera = camera_of(config)
-    axis, bbox = camera.axis(detector), camera.bbox
+    if detector not in camera.boxes:
+        raise InvalidInputError(f"the survey has detectors {camera.detectors}; got {detector}")
+    axis, bbox = camera.axes[detector], camera.boxes[detector]
     truth = TruthRows(visit.id, detector)
     projection = detector_projection(
         _true_wcs(config, visit, camera, detector), config.instrument, visit.id, detector, bbox
@@ -133,7 +136,7 @@ def _true_wcs(config: SurveyConfig, visit: Visit, camera: CameraGeometry, detect
         visit.ra,
         visit.dec,
         pixel_scale=config.pixel_scale,
-        axis=camera.axis(detector),
+        axis=camera.axes[detector],
         rotation=visit.rotation,
         distortion=config.distortion / camera.radius**3,
     )
@@ -141,11 +144,8 @@ def _true_wcs(config: SurveyConfig, visit: Visit, camera: CameraGeometry, detect
 
 def stated_wcs(config: SurveyConfig, visit: Visit, camera: CameraGeometry, detector: int) -> astropy.wcs.WCS:
     """Return the WCS that a visit's image states, which is off by the visit's astrometric error."""
-    wcs = _true_wcs(config, visit, camera, detector)
-    wcs.wcs.crpix += np.array(visit.wcs_offset) / config.pixel_scale
-    if wcs.sip is not None:
-        wcs.sip = astropy.wcs.Sip(wcs.sip.a, wcs.sip.b, None, None, wcs.wcs.crpix)
-    return wcs
+    dx, dy = (offset / config.pixel_scale for offset in visit.wcs_offset)
+    return shift_wcs(_true_wcs(config, visit, camera, detector), dx, dy)
 
 
 def _template_mjds(config: SurveyConfig, band: str) -> list[float]:

@@ -1,7 +1,7 @@
 """What is on the sky: stars, galaxies, transients and asteroids, made cell by cell.
 
-Every object belongs to a cell of the sky and depends on the survey's seed and that cell only, so detectors and
-visits that overlap see the same objects.
+Every object belongs to a cell of the sky and depends on the survey's seed and that cell only, so detectors
+and visits that overlap see the same objects.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ __all__ = ("Kind", "cells_of", "make_sky", "power_law")
 import enum
 import functools
 from collections.abc import Iterable
+from typing import Any
 
 import astropy.table
 import numpy as np
@@ -23,6 +24,7 @@ from .config import SurveyConfig
 from .schedule import Visit
 
 Floats = npt.NDArray[np.float64]
+Columns = dict[str, npt.NDArray[Any]]
 
 _ID_BITS = 14
 _RA_BITS = 15
@@ -64,7 +66,7 @@ def cells_of(ra: npt.ArrayLike, dec: npt.ArrayLike) -> list[tuple[int, int]]:
     middle = ra[0]
     offsets = (ra - middle + 180) % 360 - 180
     rows = np.floor((np.array([dec.min(), dec.max()]) + 90) * 60).astype(int)
-    cells = []
+    cells: list[tuple[int, int]] = []
     for row in range(max(rows[0], 0), min(rows[1], 180 * 60 - 1) + 1):
         count = _cells_in_row(row)
         low, high = (np.floor((middle + offset) / 360 * count) for offset in (offsets.min(), offsets.max()))
@@ -86,7 +88,8 @@ def _cell_area(row: int) -> float:
 def power_law(rng: np.random.Generator, count: int, slope: float, limits: tuple[float, float]) -> Floats:
     """Draw magnitudes from counts ``log10 N(<m) = slope * m + constant`` between limits."""
     low, high = 10 ** (slope * np.asarray(limits))
-    return np.log10(low + (high - low) * rng.random(count)) / slope
+    magnitudes: Floats = np.log10(low + (high - low) * rng.random(count)) / slope
+    return magnitudes
 
 
 def make_sky(
@@ -106,13 +109,13 @@ def make_sky(
     Returns
     -------
     astropy.table.Table
-        One row an object. ``truth_id``, ``kind`` (`Kind`), ``host_id``; ``ra``, ``dec`` [degrees] at the epoch of
-        the template; ``mag`` (total, at peak for transients, r band), ``colour`` (g − r), ``pm_ra``, ``pm_dec``
-        [arcsec/yr]; ``radius`` (half-light, arcsec), ``sersic``, ``g1``, ``g2`` of galaxies; ``amplitude``
-        [mag], ``period`` [days], ``phase`` of variables; ``time`` (MJD of the peak), ``rise``, ``decay``
-        [days] of transients; ``rate`` [arcsec/s] and ``angle`` [degrees] of asteroids.
+        One row an object. ``truth_id``, ``kind`` (`Kind`), ``host_id``; ``ra``, ``dec`` [degrees] at the
+        epoch of the template; ``mag`` (total, at peak for transients, r band), ``colour`` (g − r), ``pm_ra``,
+        ``pm_dec`` [arcsec/yr]; ``radius`` (half-light, arcsec), ``sersic``, ``g1``, ``g2`` of galaxies;
+        ``amplitude`` [mag], ``period`` [days], ``phase`` of variables; ``time`` (MJD of the peak), ``rise``,
+        ``decay`` [days] of transients; ``rate`` [arcsec/s] and ``angle`` [degrees] of asteroids.
     """
-    parts = []
+    parts: list[Columns] = []
     for row, column in cells:
         parts.extend(_fixed_sky(config, row, column))
         if visit is not None:
@@ -122,32 +125,30 @@ def make_sky(
 
 
 @functools.lru_cache(maxsize=4096)
-def _fixed_sky(config: SurveyConfig, row: int, column: int) -> tuple[dict[str, npt.NDArray[np.generic]], ...]:
+def _fixed_sky(config: SurveyConfig, row: int, column: int) -> tuple[Columns, ...]:
     galaxies = _galaxies(config, row, column)
     return _stars(config, row, column), galaxies, _transients(config, row, column, galaxies)
 
 
-def _blank(count: int, kind: Kind, row: int, column: int) -> dict[str, npt.NDArray[np.generic]]:
+def _blank(count: int, kind: Kind, row: int, column: int) -> Columns:
     if count >= 1 << _ID_BITS:
         raise InvalidInputError(f"{count} objects of one kind in a square arcminute; lower the densities")
     cell = (row << _RA_BITS) | column
-    part: dict[str, npt.NDArray[np.generic]] = {name: np.zeros(count) for name in _COLUMNS}
+    part: Columns = {name: np.zeros(count) for name in _COLUMNS}
     part["truth_id"] = (((cell << 3) | int(kind)) << _ID_BITS) + np.arange(count, dtype=np.int64)
     part["kind"] = np.full(count, int(kind), np.int64)
     part["host_id"] = np.zeros(count, np.int64)
     return part
 
 
-def _place(part: dict[str, npt.NDArray[np.generic]], rng: np.random.Generator, row: int, column: int) -> None:
+def _place(part: Columns, rng: np.random.Generator, row: int, column: int) -> None:
     count = len(part["ra"])
     z = np.sin(np.radians(np.array([row, row + 1]) / 60 - 90))
     part["ra"] = (column + rng.random(count)) * 360 / _cells_in_row(row)
     part["dec"] = np.degrees(np.arcsin(z[0] + (z[1] - z[0]) * rng.random(count)))
 
 
-def _vary(
-    part: dict[str, npt.NDArray[np.generic]], rng: np.random.Generator, config: SurveyConfig
-) -> npt.NDArray[np.bool_]:
+def _vary(part: Columns, rng: np.random.Generator, config: SurveyConfig) -> npt.NDArray[np.bool_]:
     count = len(part["ra"])
     varies = rng.random(count) < config.variable_fraction
     part["amplitude"] = np.where(varies, rng.uniform(*config.variable_amplitude, count), 0.0)
@@ -156,7 +157,7 @@ def _vary(
     return varies
 
 
-def _stars(config: SurveyConfig, row: int, column: int) -> dict[str, npt.NDArray[np.generic]]:
+def _stars(config: SurveyConfig, row: int, column: int) -> Columns:
     rng = generator(config.seed, "sky-stars", row, column)
     count = int(rng.poisson(config.star_density * _cell_area(row)))
     part = _blank(count, Kind.STAR, row, column)
@@ -175,7 +176,7 @@ def _stars(config: SurveyConfig, row: int, column: int) -> dict[str, npt.NDArray
     return part
 
 
-def _galaxies(config: SurveyConfig, row: int, column: int) -> dict[str, npt.NDArray[np.generic]]:
+def _galaxies(config: SurveyConfig, row: int, column: int) -> Columns:
     rng = generator(config.seed, "sky-galaxies", row, column)
     count = int(rng.poisson(config.galaxy_density * _cell_area(row)))
     part = _blank(count, Kind.GALAXY, row, column)
@@ -191,9 +192,7 @@ def _galaxies(config: SurveyConfig, row: int, column: int) -> dict[str, npt.NDAr
     return part
 
 
-def _transients(
-    config: SurveyConfig, row: int, column: int, galaxies: dict[str, npt.NDArray[np.generic]]
-) -> dict[str, npt.NDArray[np.generic]]:
+def _transients(config: SurveyConfig, row: int, column: int, galaxies: Columns) -> Columns:
     rng = generator(config.seed, "sky-transients", row, column)
     count = int(rng.poisson(config.transient_density * _cell_area(row)))
     part = _blank(count, Kind.TRANSIENT, row, column)
@@ -220,7 +219,7 @@ def _transients(
     return part
 
 
-def _asteroids(config: SurveyConfig, row: int, column: int, visit: int) -> dict[str, npt.NDArray[np.generic]]:
+def _asteroids(config: SurveyConfig, row: int, column: int, visit: int) -> Columns:
     rng = generator(config.seed, "sky-asteroids", visit, row, column)
     count = min(int(rng.poisson(config.asteroid_density * _cell_area(row))), (1 << _ASTEROID_BITS) - 1)
     part = _blank(count, Kind.ASTEROID, row, column)

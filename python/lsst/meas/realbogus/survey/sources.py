@@ -53,10 +53,11 @@ def measure_sources(image: VisitImage, *, threshold: float = 5.0) -> astropy.tab
     -------
     astropy.table.Table
         Columns ``sourceId``, ``visit``, ``detector``, ``band``, ``ra``, ``dec``, ``x``, ``y`` (parent
-        coordinates), ``psfFlux``, ``psfFluxErr``, ``apFlux``, ``apFluxErr`` (total flux: that within four times
-        the source's size, plus what a star would have farther out), ``ixx``, ``iyy``, ``ixy`` (adaptive
-        moments) and those of the PSF, ``extendedness`` (probability that the source is wider than the PSF),
-        ``pixelFlags_*`` (somewhere in the source's pixels) and ``pixelFlags_*Center`` (in its central 3x3).
+        coordinates), ``psfFlux``, ``psfFluxErr``, ``apFlux``, ``apFluxErr`` (total flux: that within four
+        times the source's size, plus what a star would have farther out), ``ixx``, ``iyy``, ``ixy``
+        (adaptive moments) and those of the PSF, ``extendedness`` (probability that the source is wider than
+        the PSF), ``pixelFlags_*`` (somewhere in the source's pixels) and ``pixelFlags_*Center`` (in its
+        central 3x3).
     """
     flux = np.asarray(image.image.array, float)
     variance = np.asarray(image.variance.array, float)
