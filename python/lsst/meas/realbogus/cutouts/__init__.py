@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .alerts import Alert, read_alerts, stamp_batch
 from .catalogs import STANDARD_COLUMNS, read_dia_sources, read_sources
 from .extraction import (
     DEFAULT_BAD_PLANES,
@@ -13,8 +14,10 @@ from .extraction import (
     first_pixels,
     stamp_shape,
 )
+from .image_files import ImageFile, read_image_file
 from .planes import BIT_OF_PLANE, PLANES, plane_bits, plane_names, translate
 from .readers import Handle, PixelInput, PixelReader, open_pixels
+from .stamp_files import StampBatch, StampFile, open_stamp_file
 from .stamp_table import StampTableSchema, check_stamp_table, stamp_table, stamp_table_schema, stamps_of
 from .tables import as_astropy
 from .triplets import MISSING_BITS, ROLES, StampBlock, concatenate, extract_triplets
@@ -27,11 +30,15 @@ __all__ = (
     "PLANES",
     "ROLES",
     "STANDARD_COLUMNS",
+    "Alert",
     "Handle",
+    "ImageFile",
     "Mode",
     "PixelInput",
     "PixelReader",
+    "StampBatch",
     "StampBlock",
+    "StampFile",
     "StampTableSchema",
     "Stamps",
     "TrimmedStamp",
@@ -42,10 +49,14 @@ __all__ = (
     "extract_triplets",
     "first_pixels",
     "open_pixels",
+    "open_stamp_file",
     "plane_bits",
     "plane_names",
+    "read_alerts",
     "read_dia_sources",
+    "read_image_file",
     "read_sources",
+    "stamp_batch",
     "stamp_shape",
     "stamp_table",
     "stamp_table_schema",

@@ -20,7 +20,8 @@ STANDARD_COLUMNS: tuple[str, ...] = ("id", "x", "y", "ra", "dec", "is_negative",
 """Columns that every catalogue gets; NaN (False) where it says nothing."""
 
 # Each quantity by the names it has had: DiaSource tables, afw catalogues (slots first), older pipelines.
-_IDS = {"dia": ("diaSourceId", "id", "sourceId"), "science": ("sourceId", "id", "diaSourceId", "objectId")}
+_IDS = ("diaSourceId", "id", "sourceId")
+_SCIENCE_IDS = ("sourceId", "id", "objectId")
 _CENTROIDS = (
     ("x", "y"),
     ("slot_Centroid_x", "slot_Centroid_y"),
@@ -70,7 +71,7 @@ def read_dia_sources(
     >>> table["id", "x", "y", "is_negative"].as_array()[0].item()
     (7, 10.5, 3.0, True)
     """
-    return _read(catalog, projection, name, "dia")
+    return _read(catalog, projection, name, _IDS)
 
 
 def read_sources(
@@ -93,15 +94,15 @@ def read_sources(
     InvalidCatalogError
         As for `read_dia_sources`.
     """
-    table = _read(catalog, projection, name, "science")
+    table = _read(catalog, projection, name, _SCIENCE_IDS)
     table["is_negative"] = False
     return table
 
 
-def _read(catalog: Any, projection: SkyProjection[Any] | None, name: str, kind: str) -> Table:
+def _read(catalog: Any, projection: SkyProjection[Any] | None, name: str, id_names: tuple[str, ...]) -> Table:
     columns = as_astropy(catalog, name)
     reasons: list[str] = []
-    ids = _identifiers(columns, _IDS[kind], reasons)
+    ids = _identifiers(columns, id_names, reasons)
     ra, dec = _sky(columns)
     x, y = _pixels(columns)
     if x is None and ra is not None and dec is not None and projection is not None:

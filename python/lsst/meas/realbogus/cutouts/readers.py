@@ -7,13 +7,14 @@ __all__ = ("Handle", "PixelInput", "PixelReader", "open_pixels")
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 from lsst.images import Box, Image, Mask, MaskedImage
 
 from ..errors import InvalidInputError
+from ..legacy import DeferredImage
 from .extraction import DEFAULT_BAD_PLANES, Stamps, extract, first_pixels, stamp_shape
 
 READ_OVERHEAD = 450_000
@@ -88,10 +89,11 @@ def open_pixels(pixels: PixelInput, n_stamps: int, size: int | tuple[int, int]) 
         case (Image() as image, mask) if mask is None or isinstance(mask, Mask):
             return _InMemory(image, mask)
         case Handle():
-            box = pixels.get(component="bbox")
+            handle = pixels if isinstance(pixels, DeferredImage) else DeferredImage(cast(Any, pixels))
+            box = handle.get(component="bbox")
             if n_stamps * (math.prod(stamp_shape(size)) + READ_OVERHEAD) < box.area:
-                return _ByBox(pixels, box)
-            return _whole(pixels)
+                return _ByBox(handle, box)
+            return _whole(handle)
         case _:
             raise InvalidInputError(f"no pixels can be read from a {type(pixels).__name__}")
 
@@ -119,7 +121,7 @@ class _InMemory:
 class _ByBox:
     """Reads the box of each stamp from the dataset, one after the other."""
 
-    def __init__(self, handle: Handle, box: Box) -> None:
+    def __init__(self, handle: DeferredImage, box: Box) -> None:
         self.box = box
         self._handle = handle
         self._image: _InMemory | None = None
@@ -158,7 +160,7 @@ class _ByBox:
         return _InMemory(image, mask)
 
 
-def _whole(handle: Handle, image: Image | None = None) -> _InMemory:
+def _whole(handle: DeferredImage, image: Image | None = None) -> _InMemory:
     if image is None:
         image = handle.get(component="image")
     return _InMemory(image, handle.get(component="mask"))

@@ -31,6 +31,8 @@ from ..cutouts import (
     read_dia_sources,
     stamp_table,
 )
+from ..errors import InvalidCatalogError
+from ..legacy import read_projection, read_table
 from ..randomness import uniform
 
 
@@ -120,7 +122,11 @@ class ExtractCutoutsTask(PipelineTask):
     ) -> None:
         """Read the table; leave the images to the extractor, which reads as much of them as it needs."""
         inputs = butlerQC.get(inputRefs)
-        sources = read_dia_sources(_read_table(inputs.pop("diaSources")), name="diaSources")
+        table, name = read_table(inputs.pop("diaSources")), inputRefs.diaSources.datasetType.name
+        try:
+            sources = read_dia_sources(table, name=name)
+        except InvalidCatalogError:  # perhaps it has sky positions only; what else is wrong is said again
+            sources = read_dia_sources(table, read_projection(inputs["science"]), name=name)
         butlerQC.put(self.run(sources=sources, **inputs), outputRefs)
 
     @timeMethod
@@ -178,10 +184,3 @@ class ExtractCutoutsTask(PipelineTask):
         self.metadata["n_leaves_image"] = edge
         self.metadata["n_with_missing_pixels"] = gaps
         self.log.info("%d sources: %d at an edge, %d with missing pixels.", len(block), edge, gaps)
-
-
-def _read_table(handle: typing.Any) -> Table:
-    try:
-        return handle.get()
-    except TypeError:
-        return handle.get(storageClass="ArrowAstropy")
