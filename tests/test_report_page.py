@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from astropy.table import Table
+from astropy.table import Row, Table
 from matplotlib.image import imread
 
 from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.report.figures import triplet_png
+from lsst.meas.realbogus.report.galleries import CARDS, choose_galleries
 from lsst.meas.realbogus.report.page import count_labels_by_model, render_page, tabulate_images, write_page
 from lsst.meas.realbogus.report.results import Gallery, Results, TripletCard, summarize
 
@@ -34,7 +35,7 @@ def _run(n_real: int = 60, n_bogus: int = 140, n_lost: int = 25, *, truth: bool 
             "psfFluxErr": np.full(n, 300.0),
             "snr": np.full(n, 10.0),
             "label": np.where(real, 1, 0 if truth else -1).astype(np.int8),
-            "label_reason": np.where(real, "injected", "noise" if truth else "unmatched"),
+            "label_reason": np.where(real, "injected", "noise" if truth else "unmatched").astype("U24"),
             "injection_id": np.where(real, 1 + np.arange(n), 0),
             "score_dia": rng.beta(np.where(real, 8, 1), np.where(real, 1, 8)),
             "score_nodia": rng.beta(np.where(real, 3, 1), np.where(real, 1, 3)),
@@ -165,3 +166,32 @@ def test_stamps_are_drawn_pixel_by_pixel() -> None:
     assert image[10, 10, 0] > 0.9 and image[10, 33, 0] < 0.1
     assert image[20, 0, 0] > image[20, 0, 2] + 0.1  # missing, in the lower left corner
     triplet_png({"science": np.full((5, 5), np.nan)})
+
+
+def test_galleries_show_what_went_right_and_wrong() -> None:
+    results = _run()
+    results.sources["label_reason"][5:15] = "transient"
+    results.sources["label_reason"][100:120] = "cosmic_ray"
+    asked: list[tuple[int, int]] = []
+
+    def read(row: Row) -> dict[str, np.ndarray]:
+        asked.append((int(row["visit"]), int(row["detector"])))
+        return {"science": np.zeros((5, 5))}
+
+    galleries = {gallery.title: gallery for gallery in choose_galleries(results, read)}
+    assert len(asked) == sum(len(gallery.cards) for gallery in galleries.values())
+    found = galleries["Injected supernovae that were found"]
+    assert (len(found.cards), found.total) == (CARDS, 50)
+    assert galleries["Other real sources"].total == 10
+    kinds = {card.facts[""] for card in galleries["Bogus sources"].cards}
+    assert kinds == {"noise", "cosmic ray"}
+    lost = galleries["Injected supernovae that were lost"]
+    snr = [float(card.facts["expected SNR"]) for card in lost.cards]
+    assert snr == sorted(snr, reverse=True) and lost.total == 25
+    assert galleries["Sources without a score"].total == 5
+    wrong = galleries["Real sources that dia takes for bogus"]
+    assert all(card.scores["dia"] < 0.5 for card in wrong.cards)
+
+
+def test_a_run_with_nothing_in_it_has_no_galleries() -> None:
+    assert choose_galleries(_run(0, 0, 0), lambda row: {}) == []
