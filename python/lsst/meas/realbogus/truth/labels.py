@@ -190,16 +190,15 @@ def _plausible(candidates: Candidates, dia_sources: Table, rules: MatchRules) ->
 
 def _match(dia_sources: Table, candidates: Candidates, rules: MatchRules) -> tuple[Indices, Indices, Floats]:
     """Pair DIA sources with candidates of the same sign: rows, rows, arcseconds."""
-    dec = np.asarray(dia_sources["dec"], float)
-    error = 3600 * np.hypot(
-        column_or(dia_sources, "raErr", 0.0) * np.cos(np.radians(dec)), column_or(dia_sources, "decErr", 0.0)
-    )
+    ra, dec = np.asarray(dia_sources["ra"], float), np.asarray(dia_sources["dec"], float)
+    # Both are errors along great circles.
+    error = 3600 * np.hypot(column_or(dia_sources, "raErr", 0.0), column_or(dia_sources, "decErr", 0.0))
     radius = np.clip(np.nan_to_num(rules.n_sigma * error), rules.radius, rules.max_radius)
     negative, found = _negative(dia_sources), []
     for sign in (False, True):
         rows, others = np.flatnonzero(negative == sign), np.flatnonzero((candidates.change < 0) == sign)
         pairs = match_mutual_nearest(
-            np.asarray(dia_sources["ra"], float)[rows],
+            ra[rows],
             dec[rows],
             candidates.ra[others],
             candidates.dec[others],
