@@ -110,13 +110,15 @@ class Classifier:
         """
         n = self._check(stamps, missing, is_negative)
         parts = []
+        buffer = np.empty((min(n, self.batch_size), *self.contract.input_shape), np.float32)
         for start in range(0, n, self.batch_size):
             rows = slice(start, start + self.batch_size)
             parts.append(
                 self._score_batch(
-                    {name: stamps[name][rows] for name in self.contract.inputs},
+                    {name: array[rows] for name, array in stamps.items()},
                     None if missing is None else {name: array[rows] for name, array in missing.items()},
                     None if is_negative is None else is_negative[rows],
+                    buffer,
                 )
             )
         return Scores.concatenate(parts)
@@ -149,7 +151,7 @@ class Classifier:
                 f"model {self.contract.name!r} needs the stamps {list(self.contract.inputs)}; "
                 f"{absent} are absent"
             )
-        shapes = {name: stamps[name].shape for name in self.contract.inputs}
+        shapes = {name: array.shape for name, array in stamps.items()}
         if len({shape[0] for shape in shapes.values()}) != 1 or any(len(s) != 3 for s in shapes.values()):
             raise InvalidInputError(f"stamps must be (n, h, w) with one n; got {shapes}")
         n = int(shapes[self.contract.inputs[0]][0])
@@ -167,8 +169,9 @@ class Classifier:
         stamps: Mapping[str, npt.NDArray[np.float32]],
         missing: Mapping[str, Flags] | None,
         is_negative: Flags | None,
+        buffer: Pixels,
     ) -> Scores:
-        prepared = prepare(self.contract, stamps, missing, is_negative)
+        prepared = prepare(self.contract, stamps, missing, is_negative, buffer)
         outputs = self.engine.predict(prepared.inputs)
         score = real_probability(self.contract, outputs).astype(np.float32)
         unscorable = prepared.flag_unscorable | ~np.isfinite(score)

@@ -5,18 +5,22 @@ from __future__ import annotations
 __all__ = ("Prepared", "fit_stamps", "prepare")
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidInputError
-from .contract import Contract, MissingRule
+from .contract import Contract, ImageName, MissingRule
 from .normalization import find_normalization
 
 Pixels = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
-_SWAPPED = {"difference": "difference", "science": "template", "template": "science"}
+_SWAPPED: Mapping[ImageName, ImageName] = {
+    "difference": "difference",
+    "science": "template",
+    "template": "science",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ def prepare(
     stamps: Mapping[str, npt.NDArray[np.float32]],
     missing: Mapping[str, Flags] | None = None,
     is_negative: Flags | None = None,
+    out: Pixels | None = None,
 ) -> Prepared:
     """Crop, fill, flip, normalise and lay out stamps as the contract says.
 
@@ -65,56 +70,90 @@ def prepare(
         Which pixels are not to be used, by image name; pixels that are not finite never are.
     is_negative
         Which sources are negative in the difference, shape ``(n,)``; default none.
+    out
+        Where the inputs go, for callers that use the memory again: float32, at least ``n`` of them.
     """
     n = len(stamps[contract.inputs[0]])
-    size = contract.stamp_size
-    inputs = np.empty((n, *contract.input_shape), np.float32)
-    normalize = find_normalization(contract.normalization.name)
-    fraction = np.zeros(n, np.float32)
-    nan, degenerate, no_template = (np.zeros(n, bool) for _ in range(3))
     flipped = is_negative if contract.negative == "flip" and is_negative is not None else np.zeros(n, bool)
+    troubled = flipped | _any_missing(contract, stamps, missing)
+    inputs = np.empty((n, *contract.input_shape), np.float32) if out is None else out[:n]
+    if not troubled.all():
+        for target, name in _targets(contract, inputs):
+            pixels = fit_stamps(stamps[name], contract.stamp_size)[0]
+            troubled |= _normalize(contract, pixels, name, target)
+    prepared = Prepared(inputs, np.zeros(n, np.float32), *(np.zeros(n, bool) for _ in range(4)))
+    rows = np.flatnonzero(troubled)
+    if rows.size:
+        _prepare_carefully(contract, stamps, missing, flipped, rows, prepared)
+    return prepared
+
+
+def _any_missing(
+    contract: Contract, stamps: Mapping[str, npt.NDArray[np.float32]], missing: Mapping[str, Flags] | None
+) -> Flags:
+    """Return which sources are known to miss pixels; NaN shows when normalising."""
+    found = np.zeros(len(stamps[contract.inputs[0]]), bool)
+    for name in contract.inputs:
+        found |= min(stamps[name].shape[1:]) < contract.stamp_size
+        if missing is not None and name in missing:
+            found |= missing[name].reshape(len(found), -1).any(axis=1)
+    return found
+
+
+def _targets(contract: Contract, inputs: Pixels) -> Iterator[tuple[Pixels, ImageName]]:
+    """Yield the part of the network's input that each image fills."""
+    size = contract.stamp_size
     for position, name in enumerate(contract.inputs):
-        pixels, bad, not_finite = _read(stamps, missing, name, size)
-        if name == "template":
-            no_template = bad.all(axis=(1, 2)) if bad is not None else no_template
-        if bad is not None:
-            np.maximum(fraction, bad.mean(axis=(1, 2), dtype=np.float32), out=fraction)
-        nan |= not_finite
-        if flipped.any():
-            pixels, bad = _flip(stamps, missing, name, size, flipped, pixels, bad)
-        if bad is not None:
-            pixels = fill_missing(pixels, bad, contract.missing)
         if contract.layout == "side_by_side":
-            target = inputs[:, :, position * size : (position + 1) * size, 0]
+            yield inputs[:, :, position * size : (position + 1) * size, 0], name
         else:
-            target = inputs[:, :, :, position]
-        degenerate |= normalize(pixels, name == "difference", contract.normalization.parameters, target)
-    unscorable = degenerate | (fraction > contract.missing.maximum_fraction)
-    return Prepared(inputs, fraction, nan, degenerate, no_template, unscorable)
+            yield inputs[:, :, :, position], name
+
+
+def _normalize(contract: Contract, pixels: Pixels, name: str, target: Pixels) -> Flags:
+    normalize = find_normalization(contract.normalization.name)
+    return normalize(pixels, name == "difference", contract.normalization.parameters, target)
+
+
+def _prepare_carefully(
+    contract: Contract,
+    stamps: Mapping[str, npt.NDArray[np.float32]],
+    missing: Mapping[str, Flags] | None,
+    flipped: Flags,
+    rows: npt.NDArray[np.intp],
+    prepared: Prepared,
+) -> None:
+    """Do the sources that miss pixels, are negative or degenerate: find out what is wrong, fill, flip."""
+    stamps = {name: array[rows] for name, array in stamps.items()}
+    missing = None if missing is None else {name: array[rows] for name, array in missing.items()}
+    inputs = prepared.inputs[rows]
+    for target, name in _targets(contract, inputs):
+        pixels, bad, not_finite = _read(stamps, missing, name, contract.stamp_size)
+        fraction = bad.mean(axis=(1, 2), dtype=np.float32)
+        prepared.fraction_missing[rows] = np.maximum(prepared.fraction_missing[rows], fraction)
+        prepared.flag_nan[rows] |= not_finite
+        if name == "template":
+            prepared.flag_no_template[rows] = fraction == 1
+        if flipped[rows].any():
+            pixels, bad = _flip(stamps, missing, name, contract.stamp_size, flipped[rows], pixels, bad)
+        pixels = fill_missing(pixels, bad, contract.missing)
+        prepared.flag_degenerate[rows] |= _normalize(contract, pixels, name, target)
+    prepared.inputs[rows] = inputs
+    too_many = prepared.fraction_missing[rows] > contract.missing.maximum_fraction
+    prepared.flag_unscorable[rows] = prepared.flag_degenerate[rows] | too_many
 
 
 def _read(
     stamps: Mapping[str, npt.NDArray[np.float32]], missing: Mapping[str, Flags] | None, name: str, size: int
-) -> tuple[Pixels, Flags | None, Flags]:
-    """Return contiguous stamps of the model's size, their missing pixels if any, and which rows hold NaN."""
+) -> tuple[Pixels, Flags, Flags]:
+    """Return stamps of the model's size, their missing pixels, and which of the stamps hold NaN."""
     pixels, outside = fit_stamps(stamps[name], size)
-    with np.errstate(over="ignore", invalid="ignore"):
-        # A sum that is finite proves every pixel finite at the price of one pass.
-        suspect = ~np.isfinite(np.add.reduce(pixels.reshape(len(pixels), -1), axis=1))
-    not_finite = np.zeros(len(pixels), bool)
-    bad = None
-    if missing is not None and name in missing and missing[name].any():
-        bad = fit_stamps(missing[name], size)[0]
+    bad = ~np.isfinite(pixels)
+    not_finite = bad.any(axis=(1, 2))
+    if missing is not None and name in missing:
+        bad |= fit_stamps(missing[name], size)[0]
     if outside is not None:
-        bad = np.broadcast_to(outside, pixels.shape) if bad is None else bad | outside
-    if suspect.any():
-        invalid = ~np.isfinite(pixels[suspect])
-        bad = np.zeros(pixels.shape, bool) if bad is None else np.array(bad)
-        bad[suspect] |= invalid
-        not_finite[suspect] = invalid.any(axis=(1, 2))
-    if outside is not None:
-        inside = ~outside
-        not_finite[suspect] = (~np.isfinite(pixels[suspect]) & inside).any(axis=(1, 2))
+        bad |= outside
     return pixels, bad, not_finite
 
 
@@ -158,26 +197,21 @@ def _overlap(length: int, size: int) -> tuple[slice, slice]:
 def _flip(
     stamps: Mapping[str, npt.NDArray[np.float32]],
     missing: Mapping[str, Flags] | None,
-    name: str,
+    name: ImageName,
     size: int,
     flipped: Flags,
     pixels: Pixels,
-    bad: Flags | None,
-) -> tuple[Pixels, Flags | None]:
+    bad: Flags,
+) -> tuple[Pixels, Flags]:
     """Show negative sources as if the template were the science image."""
+    which = flipped[:, None, None]
     other = _SWAPPED[name]
-    pixels = pixels.copy()
     if other == name:
-        pixels[flipped] = -pixels[flipped]
-        return pixels, bad
+        return np.where(which, -pixels, pixels), bad
     if other not in stamps:
         raise InvalidInputError(f"negative sources are scored with {other} in place of {name}; there is none")
     other_pixels, other_bad, _ = _read(stamps, missing, other, size)
-    pixels[flipped] = other_pixels[flipped]
-    if bad is not None or other_bad is not None:
-        bad = np.zeros(pixels.shape, bool) if bad is None else np.array(bad)
-        bad[flipped] = False if other_bad is None else other_bad[flipped]
-    return pixels, bad
+    return np.where(which, other_pixels, pixels), np.where(which, other_bad, bad)
 
 
 def fill_missing(pixels: Pixels, bad: Flags, rule: MissingRule) -> Pixels:
