@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lsst.daf.butler import DimensionUniverse
+from lsst.daf.butler import DatasetType, DimensionUniverse
 from lsst.pipe.base import Pipeline
 from lsst.pipe.base.pipeline_graph import PipelineGraph, TaskNode
 
@@ -34,8 +34,11 @@ def location(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def _graph(pipeline: Pipeline) -> PipelineGraph:
-    graph = pipeline.to_graph()
-    graph.resolve(dimensions=DimensionUniverse(), dataset_types={})
+    """Resolve a pipeline as in a repository in which the first half of the job has run."""
+    graph, universe = pipeline.to_graph(), DimensionUniverse()
+    dimensions = universe.conform(("instrument", "visit", "detector"))
+    sources = DatasetType("dia_source_unstandardized", dimensions, "ArrowAstropy")
+    graph.resolve(dimensions=universe, dataset_types={sources.name: sources})
     return graph
 
 

@@ -1,0 +1,211 @@
+"""The main job on a small simulated survey: every table adds up, and a run that was cut off can go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from lsst.daf.butler import Butler
+from lsst.pipe.base import Pipeline
+from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
+
+from lsst.meas.realbogus.cli.run_results import gather_results
+from lsst.meas.realbogus.model import (
+    Contract,
+    NormalizationChoice,
+    Output,
+    initial_weights,
+    make_model,
+    named_architecture,
+    write_model,
+)
+from lsst.meas.realbogus.report.page import render_page
+from lsst.meas.realbogus.report.results import summarize
+from lsst.meas.realbogus.survey import PRESETS, simulate_survey
+from lsst.meas.realbogus.truth import Fate, Label
+
+pytestmark = pytest.mark.slow
+
+PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
+WHERE = "instrument='RealBogusCam' AND skymap='realbogus'"
+TABLES = (
+    "fake_supernova_catalog",
+    "injected_preliminary_visit_image_catalog",
+    "dia_source_unstandardized",
+    "dia_source_match",
+    "injected_supernova_fate",
+    "dia_source_cutouts",
+    "dia_source_reliability",
+)
+N_IMAGES = 2
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Untrained models: what matters here is that every source gets through."""
+    folder = tmp_path_factory.mktemp("models")
+    for name, inputs in (("dia", ("difference", "science", "template")), ("nodia", ("science", "template"))):
+        architecture = named_architecture(name)
+        contract = Contract(
+            name=name,
+            version="0.test",
+            inputs=inputs,
+            layout="side_by_side",
+            stamp_size=51,
+            normalization=NormalizationChoice(name="acero-cuellar-3sigma-1"),
+            output=Output(size=2, real=0),
+            architecture=architecture,
+        )
+        (folder / f"{name}.rbmodel").write_bytes(
+            write_model(make_model(contract, initial_weights(architecture)))
+        )
+    return {name: str(folder / f"{name}.rbmodel") for name in ("dia", "nodia")}
+
+
+def _executor(repo: Path, output: str, models: Mapping[str, str], subset: str = "") -> SimplePipelineExecutor:
+    pipeline = Pipeline.from_uri(PIPELINE + subset)
+    for name, value in {"fakeFraction": 0.5, "model": models["dia"], "nodiaModel": models["nodia"]}.items():
+        pipeline.addConfigOverride("parameters", name, value)
+    butler = SimplePipelineExecutor.prep_butler(str(repo), inputs=["RealBogusCam/input"], output=output)
+    return SimplePipelineExecutor.from_pipeline(pipeline, where=WHERE, butler=butler)
+
+
+@pytest.fixture(scope="module")
+def repo(tmp_path_factory: pytest.TempPathFactory, models: dict[str, str]) -> Path:
+    """A repository with a small survey and one run of the main job."""
+    repo = tmp_path_factory.mktemp("survey") / "repo"
+    simulate_survey(repo, PRESETS["small"])
+    _executor(repo, "u/whole", models).run(register_dataset_types=True)
+    return repo
+
+
+@pytest.fixture(scope="module")
+def butler(repo: Path) -> Iterator[Butler]:
+    """Open the repository at the run."""
+    with Butler.from_config(repo, collections="u/whole") as opened:
+        yield opened
+
+
+def _all(butler: Butler, dataset_type: str, collection: str = "u/whole") -> dict[tuple[int, int], Any]:
+    refs = butler.query_datasets(dataset_type, collections=collection, explain=False)
+    return {(ref.dataId["visit"], ref.dataId["detector"]): butler.get(ref) for ref in refs}
+
+
+def test_every_image_has_every_table(butler: Butler) -> None:
+    for name in TABLES:
+        tables = _all(butler, name)
+        assert len(tables) == N_IMAGES, name
+        assert all(len(table) for table in tables.values()), name
+
+
+def test_rows_of_sources_labels_stamps_and_scores_are_aligned(butler: Butler) -> None:
+    sources = _all(butler, "dia_source_unstandardized")
+    for name, column in (
+        ("dia_source_match", "diaSourceId"),
+        ("dia_source_cutouts", "id"),
+        ("dia_source_reliability", "id"),
+    ):
+        for key, table in _all(butler, name).items():
+            column = column if column in table.colnames else "diaSourceId"
+            assert table[column].tolist() == sources[key]["diaSourceId"].tolist(), name
+    scores = np.concatenate([table["score"] for table in _all(butler, "dia_source_reliability").values()])
+    flags = np.concatenate(
+        [table["flag_unscorable"] for table in _all(butler, "dia_source_reliability").values()]
+    )
+    np.testing.assert_array_equal(np.isnan(scores), flags)
+
+
+def test_labels_and_fates_add_up(butler: Butler) -> None:
+    matches, injected = (
+        _all(butler, "dia_source_match"),
+        _all(butler, "injected_preliminary_visit_image_catalog"),
+    )
+    for key, fates in _all(butler, "injected_supernova_fate").items():
+        match = matches[key]
+        assert fates["injection_id"].tolist() == injected[key]["injection_id"].tolist()
+        found = fates[np.asarray(fates["fate"] == Fate.FOUND)]
+        is_injected = match[np.asarray(match["label_reason"] == "injected")]
+        assert sorted(found["diaSourceId"]) == sorted(is_injected["diaSourceId"])
+        assert sorted(found["injection_id"]) == sorted(is_injected["injection_id"])
+        assert (np.asarray(is_injected["label"]) == Label.REAL).all()
+        assert np.isfinite(fates["snr_expected"]).any()
+
+
+def test_bright_fakes_are_found_with_their_flux_where_they_are(butler: Butler) -> None:
+    sources = _all(butler, "dia_source_unstandardized")
+    pulls, kept = [], []
+    for key, fates in _all(butler, "injected_supernova_fate").items():
+        lost_for_cause = np.isin(fates["fate"], ["masked", "edge", "not_drawn", "off_image"])
+        bright = fates[np.asarray(fates["snr_expected"] > 8) & ~lost_for_cause]
+        kept += (bright["fate"] == "found").tolist()
+        found = bright[np.asarray(bright["fate"] == "found")]
+        rows = [sources[key]["diaSourceId"].tolist().index(i) for i in found["diaSourceId"]]
+        source = sources[key][rows]
+        pulls += ((source["psfFlux"] - found["flux"]) / source["psfFluxErr"]).tolist()
+        assert np.hypot(source["x"] - found["x"], source["y"] - found["y"]).max() < 2.5
+    assert len(kept) > 5
+    assert np.mean(kept) > 0.8
+    assert abs(np.median(pulls)) < 1.0
+
+
+def test_the_run_has_a_summary_and_a_page(butler: Butler) -> None:
+    results = gather_results(butler, "u/whole", title="Small", provenance={})
+    summary = summarize(results)
+    assert summary.n_images == N_IMAGES
+    assert summary.n_sources == sum(len(t) for t in _all(butler, "dia_source_match").values())
+    assert [model.name for model in summary.models] == ["dia", "nodia"]
+    assert not summary.bogus_assumed
+    assert "Injected supernovae that were found" in render_page(results)
+
+
+def test_what_is_done_is_not_done_again_and_what_was_cut_off_goes_on(
+    repo: Path, models: dict[str, str], butler: Butler
+) -> None:
+    from click.testing import CliRunner
+    from lsst.ctrl.mpexec.cli.pipetask import cli as pipetask
+
+    def run(*options: str) -> Any:
+        config = {
+            "parameters:fakeFraction": "0.5",
+            "parameters:model": models["dia"],
+            "parameters:nodiaModel": models["nodia"],
+        }
+        words = [
+            "run",
+            "-b",
+            str(repo),
+            "-i",
+            "RealBogusCam/input",
+            "-o",
+            "u/cut",
+            "-d",
+            WHERE,
+            "--register-dataset-types",
+        ]
+        words += [word for pair in config.items() for word in ("-c", "=".join(pair))]
+        return CliRunner().invoke(pipetask, [*words, *options])
+
+    resume = ("--extend-run", "--skip-existing", "--clobber-outputs")
+    assert run("-p", PIPELINE + "#injection,template").exit_code == 0
+    with Butler.from_config(repo, writeable=True) as writeable:
+        ref = writeable.query_datasets("injected_preliminary_visit_image", collections="u/cut")[0]
+        writeable.pruneDatasets([ref], unstore=True, purge=True, disassociate=True)
+    assert run("-p", PIPELINE, *resume).exit_code == 0
+    for name in TABLES:
+        whole, cut = _all(butler, name), _all(butler, name, "u/cut")
+        assert whole.keys() == cut.keys(), name
+        for key, table in whole.items():
+            _assert_same(table, cut[key])
+    again = run("-p", PIPELINE, *resume)
+    assert again.exit_code == 1
+    assert "QuantumGraph was empty" in again.output
+
+
+def _assert_same(table: Table, other: Table) -> None:
+    assert table.colnames == other.colnames
+    for name in table.colnames:
+        np.testing.assert_array_equal(np.asarray(table[name]), np.asarray(other[name]), err_msg=name)
