@@ -78,7 +78,7 @@ def add_cosmic_rays(
     found = np.zeros(pixels.shape, bool)
     for _ in range(rng.poisson(rate * width * height / 1024**2)):
         x, y = rng.uniform(0, width - 1), rng.uniform(0, height - 1)
-        length, theta = 1 + rng.exponential(5.0), rng.uniform(0, np.pi)
+        length, theta = 1 + rng.exponential(25.0 if rng.random() < 0.15 else 5.0), rng.uniform(0, np.pi)
         density = 10 ** rng.uniform(2.4, 3.8)
         window, share = _track(pixels.shape, x, y, length, theta)
         charge = density * share / pixels.electrons_per_flux[window]

@@ -69,7 +69,7 @@ def add_ghosts(pixels: Pixels, rng: np.random.Generator, rate: float, truth: Tru
         x, y = rng.uniform(0, width), rng.uniform(0, height)
         outer = rng.uniform(0.06, 0.22) * min(width, height) + 15
         inner = outer * rng.uniform(0.3, 0.6)
-        level = pixels.sky_noise * rng.uniform(0.3, 1.2)
+        level = pixels.sky_noise * 10 ** rng.uniform(-0.9, -0.05)
         v, u = np.mgrid[0:height, 0:width]
         radius = np.hypot(u - x, v - y)
         hole = np.hypot(u - x - rng.normal(0, 0.1) * outer, v - y - rng.normal(0, 0.1) * outer)
