@@ -12,9 +12,9 @@ from typing import Any, Self
 import astropy.io.fits
 import astropy.wcs
 import numpy as np
-
 from lsst.images import YX, Box, SkyProjection, TractFrame
 from lsst.images.cells import CellGrid, PatchDefinition
+
 from lsst.meas.realbogus.errors import InvalidInputError
 
 

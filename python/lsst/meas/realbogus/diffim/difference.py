@@ -1,0 +1,143 @@
+"""Subtraction and measurement of whole images, as the pipeline tasks do it."""
+
+from __future__ import annotations
+
+__all__ = ("DifferenceProducts", "measure_difference", "midpoint_mjd", "subtract_visit")
+
+import dataclasses
+
+import numpy as np
+from astro_metadata_translator import ObservationInfo
+from lsst.images import DifferenceImage, MaskedImage, VisitImage
+from lsst.images.psfs import PointSpreadFunction
+
+from .catalog import DetectionOptions, DiaCatalog, SourceIds, detect_and_measure
+from .kernel import to_convolution_kernel
+from .psf import KernelField
+from .subtract import SubtractionOptions, subtract
+
+
+@dataclasses.dataclass(frozen=True)
+class DifferenceProducts:
+    """A difference image, its matched template, and numbers that tell how the subtraction went."""
+
+    difference: DifferenceImage
+    template: VisitImage
+    summary: dict[str, float | int | str]
+
+
+def subtract_visit(
+    science: VisitImage, template: VisitImage, options: SubtractionOptions | None = None
+) -> DifferenceProducts:
+    """Subtract a template from a visit image.
+
+    Parameters
+    ----------
+    science, template
+        Images on one pixel grid, as for `lsst.meas.realbogus.diffim.subtract`.
+    options
+        How to do it.
+
+    Returns
+    -------
+    DifferenceProducts
+        The difference carries its own PSF, the kernel, and everything else of the science image.
+    """
+    result = subtract(science, template, science.psf, template.psf, options)
+    swapped = result.summary["convolved"] == "science"
+    difference = DifferenceImage(
+        result.difference.image,
+        mask=result.difference.mask,
+        variance=result.difference.variance,
+        psf=result.psf.to_psf(science.bbox),
+        kernel=to_convolution_kernel(result.kernel),
+        sky_projection=science.sky_projection,
+        bounds=science.bounds,
+        obs_info=science.obs_info,
+        summary_stats=science.summary_stats,
+        photometric_scaling=science.photometric_scaling,
+        detector=science.detector,
+        aperture_corrections=science.aperture_corrections,
+        backgrounds=science.backgrounds,
+        band=science.band,
+    )
+    difference.metadata.update(science.metadata)
+    matched = VisitImage(
+        result.template.image,
+        mask=result.template.mask,
+        variance=result.template.variance,
+        psf=template.psf if swapped else science.psf,
+        sky_projection=science.sky_projection,
+        obs_info=science.obs_info,
+        detector=science.detector,
+        band=science.band,
+    )
+    return DifferenceProducts(difference, matched, result.summary)
+
+
+def measure_difference(
+    difference: DifferenceImage,
+    science: MaskedImage,
+    template: MaskedImage,
+    *,
+    science_psf: PointSpreadFunction,
+    template_psf: PointSpreadFunction,
+    id_base: int = 0,
+    options: DetectionOptions | None = None,
+    psf_order: int = 2,
+) -> tuple[DifferenceImage, DiaCatalog]:
+    """Detect and measure sources on a difference image.
+
+    Parameters
+    ----------
+    difference
+        Difference image.
+    science, template
+        The images it was made from, of the same box; the template matched.
+    science_psf, template_psf
+        Their PSFs.
+    id_base
+        Added to the number of each source to make its identifier.
+    options
+        How to do it.
+    psf_order
+        Degree of the PSFs' variation.
+
+    Returns
+    -------
+    tuple
+        The difference image with the planes DETECTED and DETECTED_NEGATIVE, and the sources.
+    """
+    bbox = difference.bbox
+    frame = difference.sky_projection.pixel_frame
+    ids = SourceIds(
+        visit=0 if frame.visit is None else frame.visit,
+        detector=frame.detector,
+        band=difference.band,
+        midpoint=midpoint_mjd(difference.obs_info),
+        id_base=id_base,
+    )
+    catalog = detect_and_measure(
+        difference,
+        science,
+        template,
+        difference_psf=KernelField.from_psf(difference.psf, bbox, order=psf_order),
+        science_psf=KernelField.from_psf(science_psf, bbox, order=psf_order),
+        template_psf=KernelField.from_psf(template_psf, bbox, order=psf_order),
+        ids=ids,
+        options=options,
+    )
+    measured = difference[...]
+    measured.mask = catalog.mask
+    return measured, catalog
+
+
+def midpoint_mjd(obs_info: ObservationInfo) -> float:
+    """Return the middle of an exposure as MJD TAI, NaN where its times are not known."""
+    begin, end = obs_info.datetime_begin, obs_info.datetime_end
+    if begin is None:
+        return float("nan")
+    if end is not None:
+        return float((begin.tai.mjd + end.tai.mjd) / 2)
+    seconds = 0.0 if obs_info.exposure_time is None else obs_info.exposure_time.to_value("s")
+    return float(begin.tai.mjd + (0.0 if not np.isfinite(seconds) else seconds) / 2 / 86_400)

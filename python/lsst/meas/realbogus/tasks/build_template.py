@@ -1,0 +1,146 @@
+"""Build the template of a detector from template coadds."""
+
+from __future__ import annotations
+
+__all__ = ("BuildTemplateConfig", "BuildTemplateConnections", "BuildTemplateTask")
+
+import typing
+from collections.abc import Sequence
+
+from astro_metadata_translator import ObservationInfo
+from lsst.images import Box, DetectorFrame, SkyProjection
+from lsst.images.cameras import Detector
+from lsst.images.cells import CellCoadd
+from lsst.pex.config import Field
+from lsst.pipe.base import (
+    InputQuantizedConnection,
+    NoWorkFound,
+    OutputQuantizedConnection,
+    PipelineTask,
+    PipelineTaskConfig,
+    PipelineTaskConnections,
+    QuantumContext,
+    Struct,
+    connectionTypes,
+)
+from lsst.utils.timer import timeMethod
+
+from ..diffim import build_template
+
+_COMPONENTS = ("bbox", "sky_projection", "detector", "obs_info")
+
+
+class BuildTemplateConnections(PipelineTaskConnections, dimensions=("instrument", "visit", "detector")):
+    """Template coadds and the science image's pixel grid in, template out."""
+
+    science = connectionTypes.Input(
+        doc="Science image, of which only the pixel grid and the observation are read.",
+        name="preliminary_visit_image",
+        storageClass="VisitImage",
+        dimensions=("instrument", "visit", "detector"),
+        deferLoad=True,
+    )
+    coadds = connectionTypes.Input(
+        doc="Template coadds that overlap the detector.",
+        name="template_coadd",
+        storageClass="CellCoadd",
+        dimensions=("skymap", "tract", "patch", "band"),
+        multiple=True,
+        deferLoad=True,
+    )
+    template = connectionTypes.Output(
+        doc="Template on the pixel grid of the science image, larger on every side.",
+        name="template_detector",
+        storageClass="VisitImage",
+        dimensions=("instrument", "visit", "detector"),
+    )
+
+
+class BuildTemplateConfig(PipelineTaskConfig, pipelineConnections=BuildTemplateConnections):
+    """How coadds are warped; see `~lsst.meas.realbogus.diffim.build_template`."""
+
+    border = Field[int](doc="How far the template reaches beyond the detector (pixels).", default=20)
+    psfOrder = Field[int](doc="Degree of the variation of the template's PSF.", default=2)
+    highVariance = Field[float](
+        doc="Pixels whose variance is above this many medians are HIGH_VARIANCE.", default=4.0
+    )
+
+
+class BuildTemplateTask(PipelineTask):
+    """Warp template coadds to a detector."""
+
+    ConfigClass: typing.ClassVar = BuildTemplateConfig
+    _DefaultName: typing.ClassVar = "buildTemplate"
+    config: BuildTemplateConfig
+
+    def runQuantum(
+        self,
+        butlerQC: QuantumContext,
+        inputRefs: InputQuantizedConnection,
+        outputRefs: OutputQuantizedConnection,
+    ) -> None:
+        """Read the coadds, and of the science image no pixels."""
+        inputs = butlerQC.get(inputRefs)
+        grid = {name: inputs["science"].get(component=name) for name in _COMPONENTS}
+        handles = sorted(
+            inputs["coadds"], key=lambda h: (h.dataId["skymap"], h.dataId["tract"], h.dataId["patch"])
+        )
+        coadds = [handle.get() for handle in handles]
+        struct = self.run(
+            coadds,
+            grid["bbox"],
+            grid["sky_projection"],
+            detector=grid["detector"],
+            obs_info=grid["obs_info"],
+            band=str(outputRefs.template.dataId["band"]),
+        )
+        butlerQC.put(struct, outputRefs)
+
+    @timeMethod
+    def run(
+        self,
+        coadds: Sequence[CellCoadd],
+        bbox: Box,
+        projection: SkyProjection[DetectorFrame],
+        *,
+        detector: Detector,
+        obs_info: ObservationInfo,
+        band: str,
+    ) -> Struct:
+        """Build the template.
+
+        Parameters
+        ----------
+        coadds
+            Coadds near the detector.
+        bbox, projection, detector, obs_info, band
+            Of the science image.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``template``, a `lsst.images.VisitImage`.
+
+        Raises
+        ------
+        lsst.pipe.base.NoWorkFound
+            If no coadd reaches the detector.
+        """
+        template = build_template(
+            coadds,
+            bbox,
+            projection,
+            detector=detector,
+            obs_info=obs_info,
+            band=band,
+            border=self.config.border,
+            psf_order=self.config.psfOrder,
+            high_variance=self.config.highVariance,
+        )
+        if template is None:
+            raise NoWorkFound(f"None of {len(coadds)} coadds reaches the detector.")
+        fraction = float(template.mask[bbox].get("NO_DATA").mean())
+        self.metadata["n_coadds"] = len(coadds)
+        self.metadata["fraction_no_data"] = fraction
+        self.log.info("Built the template from %d coadds; %.1f %% has no data.", len(coadds), 100 * fraction)
+        return Struct(template=template)

@@ -1,0 +1,175 @@
+"""Detect and measure sources on a difference image."""
+
+from __future__ import annotations
+
+__all__ = ("DetectAndMeasureConfig", "DetectAndMeasureConnections", "DetectAndMeasureTask")
+
+import typing
+
+from lsst.daf.butler import DataCoordinate
+from lsst.images import DifferenceImage, VisitImage
+from lsst.pex.config import Field, ListField
+from lsst.pipe.base import (
+    InputQuantizedConnection,
+    Instrument,
+    OutputQuantizedConnection,
+    PipelineTask,
+    PipelineTaskConfig,
+    PipelineTaskConnections,
+    QuantumContext,
+    Struct,
+    connectionTypes,
+)
+from lsst.utils.timer import timeMethod
+
+from ..diffim import DetectionOptions, measure_difference
+
+_ID_BITS = 63
+
+
+class DetectAndMeasureConnections(PipelineTaskConnections, dimensions=("instrument", "visit", "detector")):
+    """Difference image and what it was made from in, DIA sources out."""
+
+    science = connectionTypes.Input(
+        doc="Science image.",
+        name="injected_preliminary_visit_image",
+        storageClass="VisitImage",
+        dimensions=("instrument", "visit", "detector"),
+    )
+    matchedTemplate = connectionTypes.Input(
+        doc="Template matched to the science image.",
+        name="template_matched",
+        storageClass="VisitImage",
+        dimensions=("instrument", "visit", "detector"),
+    )
+    difference = connectionTypes.Input(
+        doc="Difference image, before detection.",
+        name="difference_image_predetection",
+        storageClass="DifferenceImage",
+        dimensions=("instrument", "visit", "detector"),
+    )
+    diaSources = connectionTypes.Output(
+        doc="DIA sources.",
+        name="dia_source_unstandardized",
+        storageClass="ArrowAstropy",
+        dimensions=("instrument", "visit", "detector"),
+    )
+    subtractedMeasuredExposure = connectionTypes.Output(
+        doc="Difference image with the planes of detections.",
+        name="difference_image",
+        storageClass="DifferenceImage",
+        dimensions=("instrument", "visit", "detector"),
+    )
+
+
+class DetectAndMeasureConfig(PipelineTaskConfig, pipelineConnections=DetectAndMeasureConnections):
+    """How to detect and measure; see `~lsst.meas.realbogus.diffim.DetectionOptions`."""
+
+    threshold = Field[float](doc="Least absolute significance of a detection.", default=5.0)
+    growFootprint = Field[int](doc="By how many pixels footprints grow.", default=2)
+    dipoleDistance = Field[float](
+        doc="Peaks of opposite sign at most this far apart are tried as dipoles (FWHM).", default=2.0
+    )
+    apertureRadius = Field[float](doc="Radius of the aperture of apFlux (pixels).", default=12.0)
+    badSourceFlags = ListField[str](
+        doc="Sources with one of these pixel flags (without 'pixelFlags_') are left out, and counted.",
+        default=["badCenter", "edgeCenter", "nodataCenter", "saturatedCenter", "saturated_templateCenter"],
+    )
+
+    def options(self) -> DetectionOptions:
+        """Return the options of detection and measurement."""
+        return DetectionOptions(
+            threshold=self.threshold,
+            grow=self.growFootprint,
+            dipole_distance=self.dipoleDistance,
+            aperture_radius=self.apertureRadius,
+            bad_flags=tuple(self.badSourceFlags),
+        )
+
+
+class DetectAndMeasureTask(PipelineTask):
+    """Find sources of both signs on a difference image."""
+
+    ConfigClass: typing.ClassVar = DetectAndMeasureConfig
+    _DefaultName: typing.ClassVar = "detectAndMeasureDiaSource"
+    config: DetectAndMeasureConfig
+
+    def runQuantum(
+        self,
+        butlerQC: QuantumContext,
+        inputRefs: InputQuantizedConnection,
+        outputRefs: OutputQuantizedConnection,
+    ) -> None:
+        """Make the identifiers of the sources from the data id."""
+        inputs = butlerQC.get(inputRefs)
+        base = source_id_base(outputRefs.diaSources.dataId)
+        butlerQC.put(self.run(**inputs, id_base=base), outputRefs)
+
+    @timeMethod
+    def run(
+        self,
+        science: VisitImage,
+        matchedTemplate: VisitImage,
+        difference: DifferenceImage,
+        *,
+        id_base: int = 0,
+    ) -> Struct:
+        """Detect and measure.
+
+        Parameters
+        ----------
+        science, matchedTemplate, difference
+            Images of one box.
+        id_base
+            Added to the number of each source to make its identifier.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``diaSources``, an `astropy.table.Table` with the columns of
+            `lsst.meas.realbogus.diffim.schema.COLUMNS`, and ``subtractedMeasuredExposure``, a
+            `lsst.images.DifferenceImage`.
+        """
+        measured, catalog = measure_difference(
+            difference,
+            science,
+            matchedTemplate,
+            science_psf=science.psf,
+            template_psf=matchedTemplate.psf,
+            id_base=id_base,
+            options=self.config.options(),
+        )
+        sources = catalog.sources
+        self.metadata["n_sources"] = len(sources)
+        self.metadata["n_negative"] = int(sources["isNegative"].sum())
+        self.metadata["n_dipoles"] = int(sources["isDipole"].sum())
+        self.metadata["score_rms"] = catalog.score_rms
+        for flag, count in catalog.removed.items():
+            self.metadata[f"n_removed_{flag}"] = count
+        self.log.info(
+            "%d sources (%d negative, %d dipoles); left out %d with bad pixels; rms of the score %.3f.",
+            len(sources),
+            self.metadata["n_negative"],
+            self.metadata["n_dipoles"],
+            sum(catalog.removed.values()),
+            catalog.score_rms,
+        )
+        return Struct(diaSources=sources, subtractedMeasuredExposure=measured)
+
+
+def source_id_base(data_id: DataCoordinate) -> int:
+    """Return the lowest identifier of a data id's sources.
+
+    Parameters
+    ----------
+    data_id
+        Expanded data id of a visit and detector.
+
+    Returns
+    -------
+    int
+        The packed data id, shifted so that all numbers fit a signed 64-bit integer.
+    """
+    packer = Instrument.make_default_dimension_packer(data_id, is_exposure=False)
+    packed = typing.cast(int, packer.pack(data_id))
+    return packed << (_ID_BITS - packer.maxBits)
