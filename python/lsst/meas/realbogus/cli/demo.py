@@ -66,7 +66,8 @@ def command(
         read_model_file(uri)  # Better now than after the images have been made.
     console, started = Console(), time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
-    name = preset if data is None else data.resolve().name
+    # No dots: the Butler takes a folder with a suffix for a configuration file.
+    name = preset if data is None else data.resolve().name.replace(".", "_")
     suffix = "" if name == "demo" else f"-{name}"
     repo, log, page = (
         folder / f"repo{suffix}",
@@ -126,7 +127,8 @@ def _run_pipeline(
             resume=resume,
         )
 
-    resume = bool(Butler.from_config(survey.repo).collections.query(output))
+    with Butler.from_config(survey.repo) as butler:
+        resume = output in butler.collections.query("u/demo/*")
     words = command_line(resume)
     console.print(f"\n$ {shell_text(words)}\n", soft_wrap=True, style="dim", highlight=False)
     with _bar(console, "Pipeline") as follow:

@@ -119,7 +119,7 @@ def whole_or_nothing(repo: Path, make: Callable[[Path], object]) -> None:
     """Make a repository under another name, so that one cut off half-way is never taken for whole."""
     if repo.exists():
         return
-    unfinished = repo.with_name(repo.name + ".unfinished")
+    unfinished = repo.with_name(repo.name + "-unfinished")
     if unfinished.exists():
         shutil.rmtree(unfinished)
     make(unfinished)
