@@ -32,7 +32,7 @@ from lsst.meas.realbogus.survey.visit_image import make_visit_image
 INSTRUMENT = "ToyCam"
 SIZE = 200
 VISITS = {101: "r", 102: "i"}
-CAMERA = CameraGeometry(INSTRUMENT, (2, 1), (SIZE, SIZE), 10, 0.2)
+CAMERA = CameraGeometry.grid(INSTRUMENT, (2, 1), (SIZE, SIZE), 10, 0.2)
 BBOX = Box.factory[0:SIZE, 0:SIZE]
 TASKS = "lsst.meas.realbogus.tasks"
 

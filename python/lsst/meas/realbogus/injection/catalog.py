@@ -4,14 +4,22 @@ from __future__ import annotations
 
 __all__ = ("make_catalog",)
 
+import dataclasses
+
+import numpy as np
 from astropy.table import Table
 
-from .hosts import select_hosts
+from .dc2 import dc2_supernovae
+from .faint_grid import faint_grid
+from .hosts import Hosts, magnitudes, select_hosts
 from .ids import ImageId
 from .options import CatalogOptions
-from .populations import hosted, hostless
+from .populations import halton_sources, hosted, hostless
 from .schema import stack_catalogs
 from .sky import Footprint
+from .supernovae import supernovae
+from .tables import from_user_table
+from .variables import link_twins, template_sources, variables
 
 _DEFAULT = CatalogOptions()
 
@@ -23,6 +31,9 @@ def make_catalog(
     *,
     seed: int,
     image_id: ImageId | None = None,
+    host_table: Table | None = None,
+    user_table: Table | None = None,
+    truth: Table | None = None,
     name: str = "source table",
 ) -> Table:
     """Make the fakes of one image.
@@ -36,9 +47,17 @@ def make_catalog(
     options
         Which populations and how many.
     seed
-        Seed of the survey; the result depends on it, the image and its sources only.
+        Seed of the survey; the result depends on it, the image and the tables only.
     image_id
         Packed data id that makes ``injection_id`` unique; made from visit and detector if not given.
+    host_table
+        Hosts common to all images, with shapes on the sky (`merge_hosts` makes one), for supernovae that
+        are then at exactly the same position in every visit. The image's own sources are used if it is not
+        given.
+    user_table
+        A user's rows, see `from_user_table`.
+    truth
+        Supernovae of DC2, see `read_dc2_truth`.
     name
         What the source table is called in messages.
 
@@ -50,13 +69,44 @@ def make_catalog(
     Raises
     ------
     InvalidCatalogError
-        If the source table lacks columns.
+        If a table lacks columns.
     """
     hosts = select_hosts(sources, footprint.projection, options.host, name=name)
     near = hosted(hosts, footprint, options.hosted, seed)
-    far = hostless(len(near), footprint, options.hostless, seed)
-    catalog = stack_catalogs([near, far])
+    random = options.random
+    parts = [
+        near,
+        hostless(len(near), footprint, options.hostless, seed),
+        halton_sources("random", footprint, random.density, (random.mag_min, random.mag_max), seed),
+        template_sources(footprint, options.template, seed),
+        faint_grid(hosts, footprint, options.faint_grid, seed),
+    ]
+    if options.variable.fraction > 0.0:
+        extendedness = np.asarray(sources["extendedness"], dtype=np.float64)
+        stars = sources[extendedness <= options.variable.extendedness_max]
+        mags = magnitudes(stars, options.host.flux_column)
+        parts.append(variables(stars, mags, footprint, options.variable, seed))
+    if options.supernova.fraction > 0.0:
+        common = hosts if host_table is None else _hosts_near(host_table, footprint, options)
+        parts.append(supernovae(common, footprint, options.supernova, seed))
+    if truth is not None:
+        model = options.supernova.model
+        limit = options.supernova.mag_max
+        parts.append(
+            dc2_supernovae(truth, footprint, seed=seed, mag_max=limit, model=model, padding=options.padding)
+        )
+    if user_table is not None:
+        parts.append(from_user_table(user_table, footprint, padding=options.padding))
+    catalog = stack_catalogs(parts)
     if image_id is None:
         image_id = ImageId.from_visit_detector(footprint.visit, footprint.detector)
     catalog["injection_id"] = image_id.rows(len(catalog))
+    link_twins(catalog)
     return catalog
+
+
+def _hosts_near(host_table: Table, footprint: Footprint, options: CatalogOptions) -> Hosts:
+    hosts = select_hosts(
+        host_table, None, dataclasses.replace(options.host, shape="columns"), name="host catalogue"
+    )
+    return hosts[footprint.contains(hosts.ra, hosts.dec, options.padding)]

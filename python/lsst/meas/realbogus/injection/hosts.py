@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("Hosts", "select_hosts")
+__all__ = ("Hosts", "magnitudes", "select_hosts")
 
 import dataclasses
 from typing import Any
@@ -36,6 +36,8 @@ class Hosts:
         Semi-axes in arcsec, square roots of the eigenvalues of the second moments.
     pa
         Position angle of the major axis in degrees, north through east.
+    redshift
+        NaN where unknown.
     """
 
     id: npt.NDArray[np.int64]
@@ -45,6 +47,7 @@ class Hosts:
     a: npt.NDArray[np.float64]
     b: npt.NDArray[np.float64]
     pa: npt.NDArray[np.float64]
+    redshift: npt.NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.id)
@@ -94,9 +97,7 @@ def select_hosts(
         missing.append("sourceId")
     if missing or id_column is None:
         raise InvalidCatalogError(name, [f"columns missing for hosts: {', '.join(missing)}"])
-    flux = np.asarray(sources[options.flux_column], dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mag = _AB_ZERO_NJY - 2.5 * np.log10(flux)
+    mag = magnitudes(sources, options.flux_column)
     good = (mag >= options.mag_min) & (mag <= options.mag_max)
     good &= np.asarray(sources["extendedness"], dtype=np.float64) >= options.extendedness_min
     good &= np.isfinite(sources["ra"]) & np.isfinite(sources["dec"])
@@ -120,7 +121,21 @@ def select_hosts(
         a=a,
         b=b,
         pa=np.where(np.isfinite(pa), pa, 0.0),
+        redshift=_redshifts(rows),
     )
+
+
+def _redshifts(rows: Table) -> npt.NDArray[np.float64]:
+    if "redshift" not in rows.colnames:
+        return np.full(len(rows), np.nan)
+    return np.ma.filled(np.ma.asarray(rows["redshift"], dtype=np.float64), np.nan)
+
+
+def magnitudes(table: Table, flux_column: str) -> npt.NDArray[np.float64]:
+    """Return AB magnitudes of a column of fluxes in nJy, NaN where they are not positive."""
+    flux = np.asarray(table[flux_column], dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(flux > 0.0, _AB_ZERO_NJY - 2.5 * np.log10(flux), np.nan))
 
 
 def _bounded(values: npt.NDArray[np.float64], low: float, high: float) -> npt.NDArray[np.float64]:

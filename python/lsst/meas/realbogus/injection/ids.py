@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("ImageId", "sky_cell", "supernova_ids")
+__all__ = ("ImageId", "sky_cell", "supernova_ids", "supernova_keys", "truth_keys")
 
 import dataclasses
 
@@ -12,7 +12,9 @@ import numpy.typing as npt
 from ..errors import InvalidInputError
 from ..randomness import stable_id
 
-_RA_BITS = 31
+_RA_BITS = 22
+_WINDOW_BITS = 16
+_TRUTH_BIT = 61
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,11 +102,11 @@ def sky_cell(ra: npt.ArrayLike, dec: npt.ArrayLike, size: float) -> npt.NDArray[
     Returns
     -------
     numpy.ndarray
-        Non-negative int64 numbers below ``2**62``, one for each position.
+        Non-negative int64 numbers below ``2**43``, one for each position.
     """
     step = size / 3600.0
-    if not 1e-8 < step < 1.0:
-        raise InvalidInputError(f"sky cells must be between 0.0001 and 3600 arcsec; got {size}")
+    if not 0.5 <= size <= 3600.0:
+        raise InvalidInputError(f"sky cells must be between 0.5 and 3600 arcsec; got {size}")
     row = np.floor((np.asarray(dec, dtype=np.float64) + 90.0) / step).astype(np.int64)
     middle = np.deg2rad(np.clip((row + 0.5) * step - 90.0, -90.0, 90.0))
     per_row = np.maximum(1, np.floor(360.0 * np.cos(middle) / step).astype(np.int64))
@@ -112,19 +114,44 @@ def sky_cell(ra: npt.ArrayLike, dec: npt.ArrayLike, size: float) -> npt.NDArray[
     return np.atleast_1d((row << _RA_BITS) | np.minimum(column, per_row - 1))
 
 
-def supernova_ids(seed: int, cells: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """Name the supernovae of sky cells.
+def supernova_keys(cells: npt.ArrayLike, window: int) -> npt.NDArray[np.int64]:
+    """Number what may explode in sky cells in a window of time.
+
+    Parameters
+    ----------
+    cells
+        Cells from `sky_cell`.
+    window
+        Number of the window since MJD 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        Non-negative int64 keys below ``2**59``.
+    """
+    if not 0 <= window < 1 << _WINDOW_BITS:
+        raise InvalidInputError(f"window {window} since MJD 0 is not between 0 and {(1 << _WINDOW_BITS) - 1}")
+    return np.asarray(cells, dtype=np.int64) << _WINDOW_BITS | window
+
+
+def truth_keys(indices: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Number the rows of a table of supernovae, apart from all `supernova_keys`."""
+    return np.asarray(indices, dtype=np.int64) | np.int64(1 << _TRUTH_BIT)
+
+
+def supernova_ids(seed: int, keys: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Name supernovae.
 
     Parameters
     ----------
     seed
         Seed of the survey.
-    cells
-        Cells from `sky_cell`.
+    keys
+        Keys from `supernova_keys` or `truth_keys`.
 
     Returns
     -------
     numpy.ndarray
-        Positive int64 ids, one to one with the cells of this seed.
+        Positive int64 ids, one to one with the keys of this seed.
     """
-    return stable_id(seed, "supernova-id", cells, bits=62)
+    return stable_id(seed, "supernova-id", keys, bits=62)

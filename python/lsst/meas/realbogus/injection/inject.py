@@ -19,13 +19,13 @@ from .gain import GainRegion, gain_regions
 from .options import InjectionOptions
 from .schema import FLAG_BITS, InjectionFlag
 from .sky import local_jacobian, sky_to_pixel
-from .stamps import PointSourceStamper, Stamp, good_image_size
+from .stamps import GalSimStamper, PsfStamper, Stamp, Stamper, own_pixel
+from .validation import require_valid
 
 type Floats = npt.NDArray[np.float64]
 
 _POINT_SOURCES = ("Star", "DeltaFunction")
 _SERSIC_LIMITS = (0.3, 6.2)
-_DRAW_SIZE_MAX = 10_000
 _DEFAULT = InjectionOptions()
 
 
@@ -89,7 +89,7 @@ def inject(
     Raises
     ------
     InvalidCatalogError
-        If columns are missing or ids repeat.
+        If the rows cannot be injected: every reason, with the rows.
     """
     rows, n_dropped = _rows_near(image, _rows_for(image, catalog, options, name), options.trim_padding)
     image = image.copy()
@@ -135,8 +135,7 @@ def _rows_for(image: VisitImage, catalog: Table, options: InjectionOptions, name
     if kind in catalog.colnames:
         wanted &= np.asarray(catalog[kind], dtype=bool)
     rows = catalog[wanted]
-    if len(np.unique(rows["injection_id"])) != len(rows):
-        raise InvalidCatalogError(name, ["injection_id repeats among the rows of one image"])
+    require_valid(rows, name=name, strict=options.strict)
     return rows
 
 
@@ -195,7 +194,8 @@ class _Painter:
         self._image = image
         self._bbox = image.bbox
         self._regions = regions
-        self._stamper = PointSourceStamper(image.psf, image.bbox, options.calib_flux_radius)
+        stamper = GalSimStamper if options.renderer == "galsim" else PsfStamper
+        self._stamper: Stamper = stamper(image.psf, image.bbox, options.calib_flux_radius)
         schema = image.mask.schema
         self._bit = schema.bit(options.mask_plane)
         self._core_bit = schema.bit(_core_name(options.mask_plane))
@@ -207,64 +207,30 @@ class _Painter:
         ids = np.asarray(rows["injection_id"], dtype=np.int64)
         sizes, flags = np.asarray(rows["injection_draw_size"]), np.asarray(rows["injection_flag"])
         wanted = _wanted_sizes(rows)
-        anisotropy = self._anisotropy(x, y)
+        jacobians = local_jacobian(self._image.sky_projection, x, y)
         for row in np.argsort(ids, kind="stable"):
             if flags[row]:
                 continue
-            stamp = self._stamper.stamp(x[row], y[row])
+            stamp = self._stamper.stamp(x[row], y[row], jacobians[row], wanted[row])
             if stamp is None:
                 flags[row] |= InjectionFlag.PSF_COMPUTE_ERROR
                 continue
-            sizes[row] = size = self._draw_size(stamp, x[row], y[row], wanted[row], anisotropy[row])
-            box = self._draw_box(stamp, x[row], y[row], size)
-            if box is None:
+            sizes[row] = stamp.draw_size
+            try:
+                box = stamp.bbox.intersection(self._bbox)
+            except NoOverlapError:
                 flags[row] |= InjectionFlag.NO_OVERLAP
                 continue
             self._add(stamp, box, flux[row], int(ids[row]))
             self._mark(box, x[row], y[row])
         rows["injection_draw_size"], rows["injection_flag"] = sizes, flags
 
-    def _anisotropy(self, x: Floats, y: Floats) -> Floats:
-        if self._options.draw_size == "psf":
-            return np.ones(len(x))
-        scales = np.linalg.svd(local_jacobian(self._image.sky_projection, x, y), compute_uv=False)
-        return np.asarray(scales[:, 0] / scales[:, 1])
-
-    def _draw_size(self, stamp: Stamp, x: float, y: float, wanted: int, anisotropy: float) -> int:
-        if wanted > 0:
-            return min(int(wanted), _DRAW_SIZE_MAX)
-        if self._options.draw_size == "good":
-            kernel = self._stamper.kernel(x, y)
-            if kernel is not None:
-                return good_image_size(kernel, anisotropy)
-        return int(max(stamp.array.shape))
-
-    def _draw_box(self, stamp: Stamp, x: float, y: float, size: int) -> Box | None:
-        """Return the pixels to draw: a square about the source's own pixel, or the PSF's own stamp."""
-        if size == max(stamp.array.shape):
-            box = Box.from_shape(stamp.array.shape, (stamp.y0, stamp.x0))
-        else:
-            yi, xi, half = int(np.floor(y)), int(np.floor(x)), size // 2
-            box = Box.factory[yi - half : yi + half + 1, xi - half : xi + half + 1]
-        try:
-            return box.intersection(self._bbox)
-        except NoOverlapError:
-            return None
-
     def _add(self, stamp: Stamp, box: Box, flux: float, row_id: int) -> None:
-        """Add flux, noise and variance in the part of the stamp that lies in the box."""
-        try:
-            drawn = box.intersection(Box.from_shape(stamp.array.shape, (stamp.y0, stamp.x0)))
-        except NoOverlapError:
-            return
-        y0, x0 = drawn.y.start, drawn.x.start
-        light = (
-            flux
-            * stamp.array[y0 - stamp.y0 : drawn.y.stop - stamp.y0, x0 - stamp.x0 : drawn.x.stop - stamp.x0]
-        )
-        part = drawn.slice_within(self._bbox)
+        """Add flux, noise and variance in a box."""
+        light = flux * stamp.array[box.slice_within(stamp.bbox)]
+        part = box.slice_within(self._bbox)
         if self._regions:
-            slope = self._slopes(drawn)
+            slope = self._slopes(box)
             if self._options.inject_variance:
                 self._image.variance.array[part] += (light * slope).astype(np.float32)
             if self._options.add_noise:
@@ -294,7 +260,7 @@ class _Painter:
     def _mark(self, box: Box, x: float, y: float) -> None:
         mask = self._image.mask.array
         mask[(*box.slice_within(self._bbox), self._bit.index)] |= self._bit.mask
-        yi, xi = int(np.floor(y)), int(np.floor(x))
+        yi, xi = own_pixel(y), own_pixel(x)
         try:
             core = Box.factory[yi - 1 : yi + 2, xi - 1 : xi + 2].intersection(self._bbox)
         except NoOverlapError:

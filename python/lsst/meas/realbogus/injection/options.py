@@ -5,7 +5,19 @@ The tasks make their configuration from these classes, so a default is written o
 
 from __future__ import annotations
 
-__all__ = ("CatalogOptions", "HostOptions", "HostedOptions", "HostlessOptions", "InjectionOptions", "option")
+__all__ = (
+    "CatalogOptions",
+    "FaintGridOptions",
+    "HostOptions",
+    "HostedOptions",
+    "HostlessOptions",
+    "InjectionOptions",
+    "RandomOptions",
+    "SupernovaOptions",
+    "TemplateOptions",
+    "VariableOptions",
+    "option",
+)
 
 import dataclasses
 from typing import Any
@@ -74,12 +86,95 @@ class HostlessOptions:
 
 
 @dataclasses.dataclass(frozen=True)
+class RandomOptions:
+    """Fakes on a Halton sequence over the image, at a density of their own."""
+
+    density: float = option(0.0, "Fakes in a square degree.", min=0.0)
+    mag_min: float = option(20.0, "Brightest fake.")
+    mag_max: float = option(25.0, "Faintest fake.")
+
+
+@dataclasses.dataclass(frozen=True)
+class TemplateOptions:
+    """Fakes in the template alone: negatives in the difference."""
+
+    density: float = option(0.0, "Fakes in a square degree.", min=0.0)
+    mag_min: float = option(20.0, "Brightest fake.")
+    mag_max: float = option(25.0, "Faintest fake.")
+
+
+@dataclasses.dataclass(frozen=True)
+class VariableOptions:
+    """Stars with a companion that is brighter or fainter in the visit than in the template."""
+
+    fraction: float = option(0.0, "Share of the stars that vary.", min=0.0, max=1.0)
+    extendedness_max: float = option(0.5, "Largest extendedness of a star.")
+    star_mag_min: float = option(17.0, "Brightest star.")
+    star_mag_max: float = option(24.0, "Faintest star.")
+    mag_below_star: float = option(0.0, "Magnitude of the companion in the template, relative to the star.")
+    offset_mean: float = option(0.0, "Mean of visit minus template magnitude.")
+    offset_scatter: float = option(0.5, "Standard deviation of visit minus template magnitude.", min=0.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class FaintGridOptions:
+    """Fakes for efficiency curves: even in magnitude and in the surface brightness of the host beneath."""
+
+    number: int = option(0, "Fakes on an image.", min=0)
+    mag_min: float = option(21.0, "Brightest fake.")
+    mag_max: float = option(26.0, "Faintest fake.")
+    surface_brightness_min: float = option(20.0, "Brightest host light beneath a fake, mag / arcsec^2.")
+    surface_brightness_max: float = option(27.0, "Faintest host light beneath a fake, mag / arcsec^2.")
+
+
+@dataclasses.dataclass(frozen=True)
+class SupernovaOptions:
+    """Supernovae with light curves, the same in every visit and band that covers them."""
+
+    fraction: float = option(
+        0.0, "Share of the hosts whose supernova reaches maximum within any one window.", min=0.0, max=1.0
+    )
+    window: float = option(100.0, "Length of a window in days.", min=1.0)
+    cell: float = option(
+        5.0, "Side in arcsec of the sky cells by which hosts are known, at most one supernova each.", min=0.5
+    )
+    share_ia: float = option(0.5, "Share of type Ia.", min=0.0, max=1.0)
+    share_ii: float = option(0.35, "Share of type II; the rest is Ibc.", min=0.0, max=1.0)
+    redshift_min: float = option(0.02, "Least redshift.", min=0.001)
+    redshift_max: float = option(0.5, "Largest redshift.", max=3.0)
+    mag_max: float = option(25.5, "Fainter ones are left out of an image's catalogue.")
+    offset_law: str = option(
+        "gaussian",
+        "How they lie about their host, as for hosted fakes.",
+        choices=("radial", "gaussian", "sersic"),
+    )
+    sersic_index: float = option(1.0, "Index of the 'sersic' law.", min=0.3, max=6.2)
+    offset_scale: float = option(1.0, "Factor on all offsets.", min=0.0)
+    model: str = option(
+        "parametric",
+        "Light curves: the built-in family, or sncosmo's sources of the names below.",
+        choices=("parametric", "sncosmo"),
+    )
+    sncosmo_ia: str = option("hsiao", "sncosmo source of type Ia.")
+    sncosmo_ii: str = option("nugent-sn2p", "sncosmo source of type II.")
+    sncosmo_ibc: str = option("nugent-sn1bc", "sncosmo source of type Ibc.")
+
+
+@dataclasses.dataclass(frozen=True)
 class CatalogOptions:
     """What `make_catalog` makes."""
 
     host: HostOptions = option(HostOptions, "Which sources are hosts.")
     hosted: HostedOptions = option(HostedOptions, "Fakes near galaxies.")
     hostless: HostlessOptions = option(HostlessOptions, "Fakes far from anything.")
+    random: RandomOptions = option(RandomOptions, "Fakes at a density.")
+    template: TemplateOptions = option(TemplateOptions, "Negatives.")
+    variable: VariableOptions = option(VariableOptions, "Variable stars.")
+    faint_grid: FaintGridOptions = option(FaintGridOptions, "Fakes for efficiency curves.")
+    supernova: SupernovaOptions = option(SupernovaOptions, "Supernovae with light curves.")
+    padding: int = option(
+        32, "Rows of user and truth tables this many pixels outside the image still belong to it.", min=0
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,14 +189,18 @@ class InjectionOptions:
     trim_padding: int = option(
         100, "Rows further than this many pixels outside the image are dropped.", min=0
     )
+    strict: bool = option(
+        False, "Refuse catalogues that have anything to warn of, see `realbogus fakes check`."
+    )
     add_noise: bool = option(True, "Draw Poisson noise of the added light.")
     inject_variance: bool = option(True, "Add the variance of the added light.")
     mask_plane: str = option("INJECTED", "Mask plane of drawn stamps; its core is the name with _CORE.")
-    draw_size: str = option(
+    renderer: str = option(
         "psf",
-        "Side of a drawn stamp: 'psf', all of the PSF model's own stamp; 'good', the size that holds 99.5 % "
-        "of the flux, as lsst.source_injection draws. A column draw_size overrides it by row.",
-        choices=("psf", "good"),
+        "Who draws stars: 'psf', the PSF model, on all of its own stamp; 'galsim', GalSim from the model's "
+        "kernel on stamps that hold 99.5 % of the flux, as lsst.source_injection. A column draw_size "
+        "overrides the size of a row.",
+        choices=("psf", "galsim"),
     )
     calib_flux_radius: float = option(
         0.0,

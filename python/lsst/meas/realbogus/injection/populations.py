@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ("hosted", "hostless")
+__all__ = ("halton_sources", "host_columns", "hosted", "hostless", "image_columns")
 
 import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
+from scipy.stats import qmc
 
 from ..randomness import generator, uniform
 from .hosts import Hosts
@@ -110,3 +111,36 @@ def hostless(n_hosted: int, footprint: Footprint, options: HostlessOptions, seed
     ra, dec = footprint.positions(rng.random((n_rows, 2)))
     mag = rng.uniform(options.mag_min, options.mag_max, n_rows)
     return empty_catalog(n_rows, **image_columns(footprint), population="hostless", ra=ra, dec=dec, mag=mag)
+
+
+def halton_sources(
+    population: str, footprint: Footprint, density: float, mag_range: tuple[float, float], seed: int
+) -> Table:
+    """Make fakes on a Halton sequence, which covers an image more evenly than independent positions.
+
+    Parameters
+    ----------
+    population
+        What the rows are called.
+    footprint
+        The image.
+    density
+        Fakes in a square degree.
+    mag_range
+        Brightest and faintest.
+    seed
+        Seed of the survey.
+
+    Returns
+    -------
+    astropy.table.Table
+        Rows uniform in area and magnitude, their expected number the density times the area.
+    """
+    if density <= 0.0:
+        return empty_catalog()
+    rng = generator(seed, population, footprint.visit, footprint.detector)
+    n_rows = int(np.floor(density * footprint.area + rng.random()))
+    points = qmc.Halton(d=3, scramble=True, rng=rng).random(n_rows)
+    ra, dec = footprint.positions(points[:, :2])
+    mag = mag_range[0] + points[:, 2] * (mag_range[1] - mag_range[0])
+    return empty_catalog(n_rows, **image_columns(footprint), population=population, ra=ra, dec=dec, mag=mag)

@@ -52,10 +52,19 @@ class Footprint:
         ra, dec
             Degrees.
         """
+        if not len(fractions):  # AST maps at least one point
+            return np.empty(0), np.empty(0)
         x = self.bbox.x.start - 0.5 + fractions[:, 0] * self.bbox.x.size
         y = self.bbox.y.start - 0.5 + fractions[:, 1] * self.bbox.y.size
         sky = self.projection.pixel_to_sky(x=x, y=y)
         return np.asarray(sky.ra.deg, float), np.asarray(sky.dec.deg, float)
+
+    def contains(self, ra: Floats, dec: Floats, padding: int = 0) -> npt.NDArray[np.bool_]:
+        """Tell which sky positions fall on the image or within some pixels of it."""
+        x, y = sky_to_pixel(self.projection, ra, dec)
+        box = self.bbox.padded(padding)
+        inside = (x >= box.x.start - 0.5) & (x < box.x.stop - 0.5)
+        return np.asarray(inside & (y >= box.y.start - 0.5) & (y < box.y.stop - 0.5))
 
     @property
     def area(self) -> float:

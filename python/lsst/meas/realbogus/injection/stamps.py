@@ -2,28 +2,57 @@
 
 from __future__ import annotations
 
-__all__ = ("PointSourceStamper", "Stamp", "aperture_flux", "good_image_size")
+__all__ = ("GalSimStamper", "PsfStamper", "Stamp", "Stamper", "aperture_flux", "own_pixel")
 
 import sys
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import Box
+from lsst.images import Box, Image, NoOverlapError
 from lsst.images.psfs import PointSpreadFunction
 
 type Floats = npt.NDArray[np.float64]
 
-_FOLDING_THRESHOLD = 5e-3
-_INTERPOLANT_RANGE = 3.0
+_DRAW_SIZE_MAX = 10_000
 
 
 class Stamp(NamedTuple):
-    """A star of unit flux: pixels, and the parent coordinates of the first one."""
+    """A star of unit flux: pixels, parent coordinates of the first one, and the side it was drawn with."""
 
     array: Floats
     y0: int
     x0: int
+    draw_size: int
+
+    @property
+    def bbox(self) -> Box:
+        """Pixels of the stamp."""
+        return Box.from_shape(self.array.shape, (self.y0, self.x0))
+
+
+class Stamper(Protocol):
+    """Draws stars of unit flux."""
+
+    def stamp(self, x: float, y: float, jacobian: Floats, draw_size: int = 0) -> Stamp | None:
+        """Draw a star.
+
+        Parameters
+        ----------
+        x, y
+            Position in parent pixels.
+        jacobian
+            Derivatives of (east, north) in arcsec by (x, y) in pixels at the star.
+        draw_size
+            Side of the stamp in pixels, 0 for the stamper's own choice.
+
+        Returns
+        -------
+        Stamp or None
+            None where the PSF cannot be evaluated here nor at the nearest point of the image.
+        """
+        ...
 
 
 def _psf_errors() -> tuple[type[Exception], ...]:
@@ -34,8 +63,8 @@ def _psf_errors() -> tuple[type[Exception], ...]:
     return (*known, legacy) if legacy is not None else known
 
 
-class PointSourceStamper:
-    """Evaluates a PSF model at sources, at the nearest valid point where it cannot be evaluated at them.
+class _NearestPsf:
+    """A PSF model that is evaluated at the nearest point of the image where it fails at a source.
 
     Parameters
     ----------
@@ -44,8 +73,8 @@ class PointSourceStamper:
     bbox
         Pixels of the image, where the model is taken to be valid.
     calib_flux_radius
-        If positive, stamps are divided by the model's flux within this radius (pixels) at the middle of
-        the image.
+        If positive, stars are divided by the model's flux within this radius (pixels) at the middle of the
+        image.
     """
 
     def __init__(self, psf: PointSpreadFunction, bbox: Box, calib_flux_radius: float = 0.0) -> None:
@@ -57,55 +86,77 @@ class PointSourceStamper:
             kernel = psf.compute_kernel_image(x=bbox.x.center, y=bbox.y.center)
             self._norm = 1.0 / aperture_flux(kernel.array, calib_flux_radius)
 
-    def stamp(self, x: float, y: float) -> Stamp | None:
-        """Draw a star of unit flux.
-
-        Parameters
-        ----------
-        x, y
-            Position in parent pixels.
-
-        Returns
-        -------
-        Stamp or None
-            None where the model cannot be evaluated here nor at the nearest point of the image.
-        """
-        first = self._evaluate(x, y, 0, 0)
-        if first is not None:
-            return first
-        dx, dy = (
-            _steps_inside(x, self._bbox.x.min, self._bbox.x.max),
-            _steps_inside(y, self._bbox.y.min, self._bbox.y.max),
-        )
-        return self._evaluate(x, y, dx, dy) if dx or dy else None
-
-    def kernel(self, x: float, y: float) -> Floats | None:
-        """Return the centred kernel at a position, or at the nearest point of the image, or None."""
-        for dx, dy in dict.fromkeys(((0, 0), (self._step_x(x), self._step_y(y)))):
+    def _evaluate(self, evaluate: Callable[..., Image], x: float, y: float) -> tuple[Image, int, int] | None:
+        """Evaluate at a source, or moved by whole pixels, to keep the sub-pixel phase, into the image."""
+        dx = _steps_inside(x, self._bbox.x.min, self._bbox.x.max)
+        dy = _steps_inside(y, self._bbox.y.min, self._bbox.y.max)
+        for move_x, move_y in dict.fromkeys(((0, 0), (dx, dy))):
             try:
-                array = self._psf.compute_kernel_image(x=x + dx, y=y + dy).array
+                image = evaluate(x=x + move_x, y=y + move_y)
             except self._errors:
                 continue
-            if np.isfinite(array).all():
-                return np.asarray(array, dtype=np.float64)
+            if np.isfinite(image.array.sum()):
+                return image, move_x, move_y
         return None
 
-    def _evaluate(self, x: float, y: float, dx: int, dy: int) -> Stamp | None:
-        """Evaluate at a point moved by whole pixels, to keep the sub-pixel phase, and move the stamp back."""
-        try:
-            image = self._psf.compute_stellar_image(x=x + dx, y=y + dy)
-        except self._errors:
-            return None
-        array = np.asarray(image.array, dtype=np.float64)
-        if not np.isfinite(array.sum()):
-            return None
-        return Stamp(array * self._norm, image.bbox.y.start - dy, image.bbox.x.start - dx)
 
-    def _step_x(self, x: float) -> int:
-        return _steps_inside(x, self._bbox.x.min, self._bbox.x.max)
+class PsfStamper(_NearestPsf):
+    """Draws stars as the PSF model does, on all of its own stamp."""
 
-    def _step_y(self, y: float) -> int:
-        return _steps_inside(y, self._bbox.y.min, self._bbox.y.max)
+    def stamp(self, x: float, y: float, jacobian: Floats, draw_size: int = 0) -> Stamp | None:
+        """Draw a star, see `Stamper.stamp`."""
+        found = self._evaluate(self._psf.compute_stellar_image, x, y)
+        if found is None:
+            return None
+        image, dx, dy = found
+        array = np.asarray(image.array, dtype=np.float64) * self._norm
+        stamp = Stamp(array, image.bbox.y.start - dy, image.bbox.x.start - dx, max(array.shape))
+        return stamp if draw_size <= 0 else _cut(stamp, x, y, min(draw_size, _DRAW_SIZE_MAX))
+
+
+class GalSimStamper(_NearestPsf):
+    """Draws stars as lsst.source_injection does: GalSim interpolates the kernel, on stamps of its good size.
+
+    The kernel is band-limited where its transform has faded, which smooths the noise of PSF models made of
+    pixels: with those, peaks differ from `PsfStamper`'s by about 1 %, fluxes do not.
+    """
+
+    def stamp(self, x: float, y: float, jacobian: Floats, draw_size: int = 0) -> Stamp | None:
+        """Draw a star, see `Stamper.stamp`."""
+        import galsim
+
+        found = self._evaluate(self._psf.compute_kernel_image, x, y)
+        if found is None:
+            return None
+        wcs = galsim.JacobianWCS(*jacobian.ravel())
+        kernel = galsim.Image(np.array(found[0].array, dtype=np.float64) * self._norm)
+        star = galsim.Convolve(galsim.DeltaFunction(), galsim.InterpolatedImage(kernel, wcs=wcs))
+        size = min(
+            draw_size if draw_size > 0 else star.getGoodImageSize(wcs.minLinearScale()), _DRAW_SIZE_MAX
+        )
+        xi, yi = own_pixel(x), own_pixel(y)
+        bounds = galsim.BoundsI(xi, xi, yi, yi).withBorder(size // 2)
+        image = star.drawImage(
+            galsim.Image(bounds, dtype=float), offset=(x - xi, y - yi), wcs=wcs, method="no_pixel"
+        )
+        return Stamp(image.array, bounds.ymin, bounds.xmin, size)
+
+
+def own_pixel(value: float) -> int:
+    """Return the pixel that lsst.source_injection takes for a source's own: its coordinate rounded down."""
+    return int(np.floor(value))
+
+
+def _cut(stamp: Stamp, x: float, y: float, size: int) -> Stamp:
+    """Cut a stamp to a square about the source's own pixel, or pad it with zeros."""
+    half = size // 2
+    out = Stamp(np.zeros((2 * half + 1, 2 * half + 1)), own_pixel(y) - half, own_pixel(x) - half, size)
+    try:
+        shared = out.bbox.intersection(stamp.bbox)
+    except NoOverlapError:
+        return out
+    out.array[shared.slice_within(out.bbox)] = stamp.array[shared.slice_within(stamp.bbox)]
+    return out
 
 
 def _steps_inside(value: float, low: int, high: int) -> int:
@@ -135,30 +186,5 @@ def aperture_flux(kernel: Floats, radius: float) -> float:
     from photutils.aperture import CircularAperture
 
     centre = (kernel.shape[1] // 2, kernel.shape[0] // 2)
-    return float(CircularAperture(centre, radius).do_photometry(kernel, method="exact")[0][0])
-
-
-def good_image_size(kernel: Floats, anisotropy: float = 1.0) -> int:
-    """Return the side of a square that holds at least 99.5 % of a kernel's flux.
-
-    Parameters
-    ----------
-    kernel
-        Odd-sided PSF kernel with its centre at the middle pixel.
-    anisotropy
-        Ratio of the largest to the smallest local pixel scale.
-
-    Returns
-    -------
-    int
-        Even size, by the rule of GalSim's ``getGoodImageSize`` for an interpolated image: squares about the
-        centre grow until they hold the flux; the quintic interpolant's reach is added in quadrature.
-    """
-    cy, cx = kernel.shape[0] // 2, kernel.shape[1] // 2
-    target = (1.0 - _FOLDING_THRESHOLD) * kernel.sum()
-    reach = min(cy, cx)
-    half = 1
-    while half < reach and kernel[cy - half : cy + half + 1, cx - half : cx + half + 1].sum() <= target:
-        half += 1
-    full = 2.0 * np.hypot(half, _INTERPOLANT_RANGE) * anisotropy
-    return 2 * ((int(np.ceil(full * (1.0 - 1e-12))) + 1) // 2)
+    inside = CircularAperture(centre, radius).to_mask(method="exact").get_values(kernel)
+    return float(np.sum(inside))
