@@ -8,10 +8,10 @@ from .difference import DifferenceProducts, measure_difference, subtract_visit
 from .matching import MatchingOptions
 from .psf import KernelField
 from .schema import empty_table
-from .subtract import Subtraction, SubtractionOptions, subtract
+from .subtraction import Subtraction, SubtractionOptions, subtract
 from .template import build_template
 from .tract import Tract
-from .warp import warp
+from .warp import warp_image
 
 __all__ = (
     "CoaddInput",
@@ -33,5 +33,5 @@ __all__ = (
     "source_overlap",
     "subtract",
     "subtract_visit",
-    "warp",
+    "warp_image",
 )

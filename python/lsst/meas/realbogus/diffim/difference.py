@@ -14,7 +14,7 @@ from lsst.images.psfs import PointSpreadFunction
 from .catalog import DetectionOptions, DiaCatalog, SourceIds, detect_and_measure
 from .kernel import to_convolution_kernel
 from .psf import KernelField
-from .subtract import SubtractionOptions, subtract
+from .subtraction import SubtractionOptions, subtract
 
 
 @dataclasses.dataclass(frozen=True)

@@ -54,6 +54,7 @@ def fit_scaling(
     scale_order: int = 0,
     background_order: int = 1,
     expected_scale: float = 1.0,
+    model_variance: Pixels | None = None,
     mismatch: float = 0.03,
     clip: float = 3.0,
     iterations: int = 5,
@@ -73,6 +74,8 @@ def fit_scaling(
         background at 0.
     expected_scale
         What the scale is where the data say little, and where it is not fitted.
+    model_variance
+        Noise of the model alone; without it the scale comes out too low, since noise does not correlate.
     mismatch
         Error of the model as a fraction of itself, so that bright stars do not decide alone.
     clip
@@ -96,6 +99,9 @@ def fit_scaling(
         matrix = (columns * root).T
         normal = matrix.T @ matrix
         normal[np.diag_indices_from(normal)] += _prior(n_scale, n_back)
+        if n_scale and model_variance is not None:
+            terms = _columns(np.sqrt(model_variance), bbox, kept, n_scale, 0) * root
+            normal[:n_scale, :n_scale] -= terms @ terms.T
         right = matrix.T @ (wanted * root)
         if n_scale:
             right[0] += expected_scale * _prior(n_scale, n_back)[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("PixelMap", "fill_missing", "map_pixels", "resample", "warp", "warp_kernel")
+__all__ = ("PixelMap", "fill_missing", "map_pixels", "resample", "warp_image", "warp_kernel")
 
 import dataclasses
 import math
@@ -130,7 +130,7 @@ def fill_missing(array: FloatArray, missing: npt.NDArray[np.bool_], sigma: float
     return np.where(missing, filling, array)
 
 
-def warp(
+def warp_image(
     source: MaskedImage,
     target: SkyProjection[Any],
     bbox: Box,
@@ -179,7 +179,7 @@ def warp(
 
 
 def resample(source: MaskedImage, pixels: PixelMap, target: SkyProjection[Any]) -> MaskedImage | None:
-    """Resample an image by a known pixel map; see `warp`."""
+    """Resample an image by a known pixel map; see `warp_image`."""
     reach = pixels.source_bbox.padded(_SPLINE_REACH)
     if not _overlap(reach, source.bbox):
         return None
@@ -227,7 +227,7 @@ def resample(source: MaskedImage, pixels: PixelMap, target: SkyProjection[Any]) 
 def warp_kernel(
     kernel: npt.NDArray[np.float64], jacobian: npt.NDArray[np.float64], radius: int
 ) -> npt.NDArray[np.float64]:
-    """Resample a centred kernel as `warp` does the pixels around it.
+    """Resample a centred kernel as `warp_image` does the pixels around it.
 
     Parameters
     ----------
