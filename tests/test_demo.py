@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -82,6 +83,8 @@ def test_the_command_can_be_copied_to_a_shell() -> None:
     text = shell_text(command)
     assert "'$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml'" in text
     assert "'a folder/repo'" in text
+    assert """-d "instrument='Cam'" """ in text
+    assert shlex.split(text) == command
     assert text.endswith("--extend-run --skip-existing --clobber-outputs")
 
 

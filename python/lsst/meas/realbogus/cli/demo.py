@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -86,9 +87,7 @@ def command(
     output = f"u/demo/{hashlib.blake2b(repr(sorted(config.items())).encode(), digest_size=3).hexdigest()}"
     shown, outcome = _run_pipeline(survey, output, config, log, console)
     summary = _report(survey, output, page, f"Real/bogus demo: {name}", shown)
-    console.print(_summary_table(summary))
-    if summary.bogus_assumed:
-        console.print("There is no truth table: unmatched sources count as bogus, purity is a lower limit.")
+    _show(summary, console)
     elapsed = datetime.timedelta(seconds=round(time.monotonic() - started))
     console.print(f"Page: {page.resolve()}\nLog:  {log.resolve()}\nTime: {elapsed}", soft_wrap=True)
     if outcome.failed:
@@ -160,29 +159,29 @@ def _report(survey: DemoSurvey, output: str, page: Path, title: str, shown: str)
     return summarize(results)
 
 
-def _summary_table(summary: Summary) -> Table:
+def _show(summary: Summary, console: Console) -> None:
     """Lay the numbers of a run out for the terminal."""
-    table = Table(title=None, show_edge=False, pad_edge=False, header_style="bold")
-    table.add_column("")
-    for model in summary.models:
-        table.add_column(model.name, justify="right")
-    width = max(len(summary.models), 1)
-
-    def common(name: str, value: object) -> None:
-        table.add_row(name, str(value), *[""] * (width - 1))
-
-    common("images", summary.n_images)
-    common("DIA sources", summary.n_sources)
-    common("  real / bogus / undecided", f"{summary.n_real} / {summary.n_bogus} / {summary.n_undecided}")
-    common("supernovae injected", summary.n_injected)
-    common("  found", f"{summary.n_found}  {summary.detection}")
-    if summary.models:
-        table.add_section()
-        table.add_row("scored", *(str(model.n_scored) for model in summary.models))
-        table.add_row(
-            "completeness at 0.5", *(str(model.performance.completeness) for model in summary.models)
-        )
-        table.add_row("purity at 0.5", *(str(model.performance.purity) for model in summary.models))
-        table.add_row("found fakes kept", *(str(model.injected_kept) for model in summary.models))
-        table.add_row("area under ROC", *(f"{model.area[0]:.3f}" for model in summary.models))
-    return table
+    counts = Table.grid(padding=(0, 3))
+    counts.add_row("images", str(summary.n_images))
+    labels = f"{summary.n_real} real, {summary.n_bogus} bogus, {summary.n_undecided} undecided"
+    counts.add_row("DIA sources", str(summary.n_sources), labels)
+    counts.add_row("supernovae injected", str(summary.n_injected))
+    counts.add_row("of them found", str(summary.n_found), str(summary.detection))
+    console.print(counts)
+    if not summary.models:
+        return
+    table = Table("", *(model.name for model in summary.models), box=SIMPLE_HEAD, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    at = f"at {summary.models[0].performance.threshold:g}"
+    for name, values in {
+        "scored": [model.n_scored for model in summary.models],
+        f"completeness {at}": [model.performance.completeness for model in summary.models],
+        f"purity {at}": [model.performance.purity for model in summary.models],
+        f"found supernovae kept {at}": [model.injected_kept for model in summary.models],
+        "area under ROC": [f"{model.area[0]:.3f}" for model in summary.models],
+    }.items():
+        table.add_row(name, *map(str, values))
+    console.print(table)
+    if summary.bogus_assumed:
+        console.print("There is no truth table: unmatched sources count as bogus, purity is a lower limit.")

@@ -90,7 +90,14 @@ def pipetask_command(
 
 def shell_text(command: Sequence[str]) -> str:
     """Write a command so that it can be copied to a shell."""
-    return shlex.join(command)
+    return " ".join(_quoted(word) for word in command)
+
+
+def _quoted(word: str) -> str:
+    # Single quotes within double ones can be read; what `shlex` makes of them cannot.
+    if "'" in word and not set(word) & set('"$`\\!'):
+        return f'"{word}"'
+    return shlex.quote(word)
 
 
 def run_pipetask(command: Sequence[str], log: Path, follow: Follow | None = None) -> Outcome:

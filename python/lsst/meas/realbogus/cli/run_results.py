@@ -130,16 +130,13 @@ class _Run:
         if not refs:
             return {}, {}
         task = self.butler.get(refs[0])["rbClassifier"]
-        suffixes = [suffix for suffix in ("", "_2") if f"model_name{suffix}" in task.names()]
+        suffixes = [suffix for suffix in ("", "_2") if f"model{suffix}" in task.names()]
         columns = [name for name in ("score_dia", "score_nodia") if name in sources.colnames] or ["score"]
         models, described = {}, {}
         for suffix, column in zip(suffixes, columns, strict=False):
-            name = str(task[f"model_name{suffix}"])
-            name = f"{name} (2)" if name in models else name
+            name = str(task[f"model{suffix}"])
             models[name] = column
-            described[f"model {name}"] = (
-                f"version {task[f'model_version{suffix}']}, sha256 {task[f'model_sha256{suffix}']}"
-            )
+            described[f"model {name}"] = f"sha256 {task[f'model_sha256{suffix}']}"
         return models, described
 
     def stamps(self, data_id: Any, x: float, y: float) -> dict[str, Any]:
