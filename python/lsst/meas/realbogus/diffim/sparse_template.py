@@ -1,0 +1,302 @@
+"""A template where stamps need it, and nowhere else."""
+
+from __future__ import annotations
+
+__all__ = ("CoaddPixels", "SparseTemplate", "needed_box", "sparse_template")
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.ndimage
+from lsst.images import Box, Image, Mask, MaskPlane, MaskSchema, SkyProjection
+from scipy.interpolate import RectBivariateSpline
+
+from lsst.meas.realbogus.errors import InvalidInputError
+
+from .planes import dilate_bits, ensure_planes
+from .warp import fill_missing
+
+type FloatArray = npt.NDArray[np.float64]
+type BoolArray = npt.NDArray[np.bool_]
+
+# As in `warp`, whose pixels these are.
+_SPLINE_ORDER = 5
+_SPLINE_REACH = 12
+_MASK_REACH = 2
+_WHOLE_PIXEL = 1e-4
+_NODE_SPACING = 64
+_TILE = 256
+_OVERHEAD = 1200
+"""What a window costs on top of its pixels, in pixels (0.2 ms)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CoaddPixels:
+    """What is needed of a coadd: its pixels, its mask and where it lies; no variance and no PSF.
+
+    Attributes
+    ----------
+    image, mask
+        On the same box.
+    projection
+        Sky projection of the coadd's pixel grid.
+    """
+
+    image: Image
+    mask: Mask
+    projection: SkyProjection[Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class SparseTemplate:
+    """A template with pixels near sources only.
+
+    Attributes
+    ----------
+    image, mask
+        On the box that was asked for and its border; NaN and NO_DATA where nothing was warped or no coadd
+        reaches.
+    n_windows
+        How many windows were warped.
+    by_stamp
+        Whether they were the stamps themselves, or tiles of the image under them.
+    """
+
+    image: Image
+    mask: Mask
+    n_windows: int
+    by_stamp: bool
+
+
+def needed_box(
+    coadd: SkyProjection[Any], coadd_bbox: Box, projection: SkyProjection[Any], bbox: Box, *, border: int = 20
+) -> Box | None:
+    """Return which part of a coadd lies under a detector, or `None`.
+
+    Parameters
+    ----------
+    coadd, coadd_bbox
+        Projection and box of the coadd.
+    projection, bbox
+        Those of the science image.
+    border
+        As for `sparse_template`.
+    """
+    outer = bbox.padded(border)
+    nodes = (np.linspace(side.min, side.max, 17) for side in (outer.y, outer.x))
+    y, x = (grid.ravel() for grid in np.meshgrid(*nodes, indexing="ij"))
+    sky = projection.pixel_to_sky_transform.apply_forward(x=x, y=y)
+    there = coadd.sky_to_pixel_transform.apply_forward(x=sky.x, y=sky.y)
+    if not (np.isfinite(there.x).all() and np.isfinite(there.y).all()):
+        return None
+    reach = 2 * _SPLINE_REACH
+    y0, x0 = (math.floor(place.min()) - reach for place in (there.y, there.x))
+    y1, x1 = (math.ceil(place.max()) + reach + 1 for place in (there.y, there.x))
+    y0, y1 = max(y0, coadd_bbox.y.start), min(y1, coadd_bbox.y.stop)
+    x0, x1 = max(x0, coadd_bbox.x.start), min(x1, coadd_bbox.x.stop)
+    return Box.factory[y0:y1, x0:x1] if y0 < y1 and x0 < x1 else None
+
+
+def sparse_template(
+    coadds: Sequence[CoaddPixels],
+    bbox: Box,
+    projection: SkyProjection[Any],
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    size: int,
+    *,
+    border: int = 20,
+    by_stamp: bool | None = None,
+) -> SparseTemplate:
+    """Warp coadds to the pixels that stamps need.
+
+    Parameters
+    ----------
+    coadds
+        Coadds of one band. A window is taken from the coadd that it lies deepest in, holes from the next.
+    bbox, projection
+        Pixel grid of the science image.
+    x, y
+        Positions of the sources, parent coordinates; those that are not finite need nothing.
+    size
+        Side of the stamps.
+    border
+        How far the template reaches beyond ``bbox`` on each side, as in `build_template`.
+    by_stamp
+        Warp stamp by stamp, or the tiles under the stamps (in a crowded field, all of them); by default
+        whichever is cheaper.
+
+    Returns
+    -------
+    SparseTemplate
+        Within the stamps, the pixels that `build_template` makes, to the accuracy of the interpolation.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no coadd.
+    """
+    if not coadds:
+        raise InvalidInputError("a template needs at least one coadd; got none")
+    outer = bbox.padded(border)
+    stamps = _stamp_boxes(np.asarray(x, np.float64), np.asarray(y, np.float64), size, outer)
+    tiles = _tiles(stamps, outer)
+    if by_stamp is None:
+        by_stamp = _cost(stamps) <= _cost(tiles)
+    windows = stamps if by_stamp else tiles
+    schema = _common_schema([coadd.mask for coadd in coadds])
+    image = Image(np.full(outer.shape, np.nan, np.float32), bbox=outer, unit=coadds[0].image.unit)
+    mask = Mask(0, schema=schema, bbox=outer)
+    mask.set("NO_DATA")
+    sources = [s for coadd in coadds if (s := _Source.make(coadd, schema, outer, projection)) is not None]
+    for window in windows:
+        _fill_window(image, mask, window, sources)
+    return SparseTemplate(image, mask, len(windows), by_stamp)
+
+
+def _stamp_boxes(x: FloatArray, y: FloatArray, size: int, outer: Box) -> list[Box]:
+    boxes = []
+    for u, v in zip(x, y, strict=True):
+        if math.isfinite(u) and math.isfinite(v):
+            # A pixel more than the stamp, whichever way its centre is rounded.
+            y0, x0 = math.floor(v - size / 2), math.floor(u - size / 2)
+            y1, x1 = min(y0 + size + 2, outer.y.stop), min(x0 + size + 2, outer.x.stop)
+            y0, x0 = max(y0, outer.y.start), max(x0, outer.x.start)
+            if y0 < y1 and x0 < x1:
+                boxes.append(Box.factory[y0:y1, x0:x1])
+    return boxes
+
+
+def _tiles(stamps: Iterable[Box], outer: Box) -> list[Box]:
+    touched: set[tuple[int, int]] = set()
+    for box in stamps:
+        rows = range((box.y.start - outer.y.start) // _TILE, (box.y.stop - 1 - outer.y.start) // _TILE + 1)
+        columns = range((box.x.start - outer.x.start) // _TILE, (box.x.stop - 1 - outer.x.start) // _TILE + 1)
+        touched |= {(row, column) for row in rows for column in columns}
+    return [
+        Box.factory[
+            outer.y.start + row * _TILE : min(outer.y.start + (row + 1) * _TILE, outer.y.stop),
+            outer.x.start + column * _TILE : min(outer.x.start + (column + 1) * _TILE, outer.x.stop),
+        ]
+        for row, column in sorted(touched)
+    ]
+
+
+def _cost(windows: Iterable[Box]) -> int:
+    return sum(_OVERHEAD + window.area for window in windows)
+
+
+def _common_schema(masks: Sequence[Mask]) -> MaskSchema:
+    planes: dict[str, MaskPlane] = {}
+    for mask in masks:
+        for plane in ensure_planes(mask, ["NO_DATA"]).schema:
+            if plane is not None:
+                planes.setdefault(plane.name, plane)
+    return MaskSchema(list(planes.values()))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Source:
+    """A coadd with the place of the detector's pixels on it, as splines over coarse nodes."""
+
+    array: npt.NDArray[Any]
+    bits: npt.NDArray[Any]
+    no_data: npt.NDArray[Any]
+    bbox: Box
+    place_y: RectBivariateSpline
+    place_x: RectBivariateSpline
+
+    @classmethod
+    def make(
+        cls, coadd: CoaddPixels, schema: MaskSchema, outer: Box, projection: SkyProjection[Any]
+    ) -> _Source | None:
+        """Place a coadd; `None` where the detector has no finite place on it."""
+        nodes = [
+            np.linspace(side.min - 1.0, side.max + 1.0, max(4, side.size // _NODE_SPACING + 2))
+            for side in (outer.y, outer.x)
+        ]
+        grid_y, grid_x = np.meshgrid(*nodes, indexing="ij")
+        sky = projection.pixel_to_sky_transform.apply_forward(x=grid_x.ravel(), y=grid_y.ravel())
+        there = coadd.projection.sky_to_pixel_transform.apply_forward(x=sky.x, y=sky.y)
+        if not (np.isfinite(there.x).all() and np.isfinite(there.y).all()):
+            return None
+        place_y, place_x = (
+            RectBivariateSpline(*nodes, np.reshape(values, grid_x.shape)) for values in (there.y, there.x)
+        )
+        mask = coadd.mask
+        if mask.schema != schema:
+            mask = Mask(0, schema=schema, bbox=coadd.mask.bbox)
+            mask.update(coadd.mask)
+        bbox = coadd.image.bbox
+        bits = mask[bbox].array
+        return cls(coadd.image.array, bits, schema.bitmask("NO_DATA"), bbox, place_y, place_x)
+
+    def depth(self, window: Box) -> float:
+        """How far the middle of a window lies within the coadd, in pixels; negative outside."""
+        y, x = (place(window.y.center, window.x.center).item() for place in (self.place_y, self.place_x))
+        box = self.bbox
+        return float(min(y - box.y.min, box.y.max - y, x - box.x.min, box.x.max - x))
+
+    def area(self, window: Box) -> float:
+        """How many pixels of the coadd a pixel in the middle of a window covers."""
+        middle = window.y.center, window.x.center
+        by_row, by_column = (
+            [float(place(*middle, **step).item()) for place in (self.place_y, self.place_x)]
+            for step in ({"dx": 1}, {"dy": 1})  # scipy calls its first axis x
+        )
+        return abs(by_row[0] * by_column[1] - by_row[1] * by_column[0])
+
+
+def _fill_window(image: Image, mask: Mask, window: Box, sources: Sequence[_Source]) -> None:
+    """Warp the coadds to a window, the deepest first, until it has no hole."""
+    values, bits = image[window].array, mask[window].array
+    no_data = mask.schema.bitmask("NO_DATA")
+    for source in sorted(sources, key=lambda source: -source.depth(window)):
+        holes = (bits & no_data).any(axis=-1)
+        if not holes.any():
+            return
+        found = _warp_window(source, window)
+        if found is not None:
+            new_values, new_bits = found
+            use = holes & ~(new_bits & no_data).any(axis=-1)
+            values[use], bits[use] = new_values[use], new_bits[use]
+
+
+def _warp_window(source: _Source, window: Box) -> tuple[npt.NDArray[np.float32], npt.NDArray[Any]] | None:
+    """Return pixels and mask of a window from one coadd, or `None` where it does not reach."""
+    rows, columns = window.y.arange, window.x.arange
+    y = source.place_y(rows, columns) - source.bbox.y.start
+    x = source.place_x(rows, columns) - source.bbox.x.start
+    ny, nx = source.array.shape
+    y0, y1 = max(math.floor(y.min()) - _SPLINE_REACH, 0), min(math.ceil(y.max()) + _SPLINE_REACH + 1, ny)
+    x0, x1 = max(math.floor(x.min()) - _SPLINE_REACH, 0), min(math.ceil(x.max()) + _SPLINE_REACH + 1, nx)
+    if y0 >= y1 or x0 >= x1:
+        return None
+    t = _WHOLE_PIXEL
+    inside = (y >= -t) & (y <= ny - 1 + t) & (x >= -t) & (x <= nx - 1 + t)
+    if not inside.any():
+        return None
+    y, x = np.clip(y, 0, ny - 1) - y0, np.clip(x, 0, nx - 1) - x0
+    nearest = np.rint(y).astype(np.intp), np.rint(x).astype(np.intp)
+    array = np.asarray(source.array[y0:y1, x0:x1], np.float32)
+    bits = source.bits[y0:y1, x0:x1].copy()
+    missing = ~np.isfinite(array) | (bits & source.no_data).any(axis=-1)
+    bits[missing] |= source.no_data
+    if max(np.abs(y - nearest[0]).max(), np.abs(x - nearest[1]).max()) < t:
+        values = array[nearest]
+    else:
+        spline = scipy.ndimage.spline_filter(
+            fill_missing(array, missing), _SPLINE_ORDER, output=np.float32, mode="mirror"
+        )
+        values = scipy.ndimage.map_coordinates(
+            spline, np.stack([y, x]), order=_SPLINE_ORDER, mode="mirror", prefilter=False, output=np.float32
+        )
+        values *= np.float32(source.area(window))
+        bits = dilate_bits(bits, _MASK_REACH)
+    out = bits[nearest]
+    out[~inside] |= source.no_data
+    return values, out

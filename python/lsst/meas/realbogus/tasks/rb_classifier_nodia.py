@@ -1,0 +1,150 @@
+"""Score the sources of a science image without a difference image."""
+
+from __future__ import annotations
+
+__all__ = ("RbClassifierNoDiaConfig", "RbClassifierNoDiaConnections", "RbClassifierNoDiaTask")
+
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from astropy.table import Table
+from lsst.daf.butler import DeferredDatasetHandle
+from lsst.images import Box, MaskedImage, SkyProjection
+from lsst.pipe.base import NoWorkFound, Struct, connectionTypes
+from lsst.utils.timer import timeMethod
+
+from ..cutouts import read_sources
+from ..diffim.sparse_template import CoaddPixels, needed_box, sparse_template
+from ..errors import InvalidCatalogError
+from ..legacy import DeferredImage, read_mask, read_projection, read_table
+from ..model import Classifier
+from .rb_classifier import DIMENSIONS, RbClassifierConfig, RbClassifierConnections, RbClassifierTask
+
+
+class RbClassifierNoDiaConnections(RbClassifierConnections, dimensions=DIMENSIONS):
+    """A science image, its sources, and the coadds under it."""
+
+    template = connectionTypes.Input(
+        doc="Template coadds, warped in memory to where sources are.",
+        name="template_coadd",
+        storageClass="CellCoadd",
+        dimensions=("skymap", "tract", "patch", "band"),
+        multiple=True,
+        deferLoad=True,
+    )
+    diaSources = connectionTypes.Input(
+        doc="Sources to score: the science image's own, or any others on it.",
+        name="source_detector",
+        storageClass="ArrowAstropy",
+        dimensions=DIMENSIONS,
+        deferLoad=True,
+    )
+    classifications = connectionTypes.Output(
+        doc="Score of every source, in the order of the input.",
+        name="source_reliability",
+        storageClass="ArrowAstropy",
+        dimensions=DIMENSIONS,
+    )
+
+
+class RbClassifierNoDiaConfig(RbClassifierConfig, pipelineConnections=RbClassifierNoDiaConnections):
+    """As for `RbClassifierTask`, with a model that needs no difference image."""
+
+    def setDefaults(self) -> None:
+        """Take the packaged model without difference image."""
+        super().setDefaults()
+        self.model_uri = None
+        self.nodia_model_uri = "package:nodia"
+
+    def wants_difference(self) -> bool:
+        """Return False: there is none."""
+        return False
+
+
+class RbClassifierNoDiaTask(RbClassifierTask):
+    """Score the sources of a science image with models that look at science image and template only.
+
+    No kernel, no subtraction, no difference image. Coadds are warped in memory to the pixels that stamps
+    need: stamp by stamp, or the tiles under the stamps, whichever is cheaper.
+    """
+
+    ConfigClass: typing.ClassVar = RbClassifierNoDiaConfig
+    _DefaultName: typing.ClassVar = "rbClassifierNoDia"
+    config: RbClassifierNoDiaConfig
+
+    def _read_sources(self, handle: DeferredDatasetHandle, science: DeferredDatasetHandle) -> Table:
+        table, name = read_table(handle), str(handle.ref.datasetType.name)
+        try:
+            return read_sources(table, name=name)
+        except InvalidCatalogError:
+            return read_sources(table, read_projection(science), name=name)
+
+    @timeMethod
+    def run(
+        self,
+        dia_sources: Table,
+        images: Mapping[str, Any],
+        classifiers: Sequence[Classifier] | None = None,
+    ) -> Struct:
+        """Score sources.
+
+        Parameters
+        ----------
+        dia_sources
+            Columns as `cutouts.read_sources` gives them: ``id``, ``x``, ``y``, ``is_negative``.
+        images
+            ``science``, an image or its deferred handle; ``template``, coadds or their deferred handles.
+        classifiers
+            The models, first the one that gives the score; default: those of the configuration.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``classifications``, a table of `model.SCORE_COLUMNS`.
+
+        Raises
+        ------
+        lsst.pipe.base.NoWorkFound
+            If no coadd lies under the image.
+        """
+        if classifiers is None:
+            classifiers = [self._classifier(uri) for uri in self.config.uris()]
+        box, projection = _grid(images["science"])
+        coadds = list(_read_coadds(images["template"], box, projection))
+        if not coadds:
+            raise NoWorkFound("No template coadd lies under the image.")
+        size = max(classifier.contract.stamp_size for classifier in classifiers)
+        template = sparse_template(coadds, box, projection, dia_sources["x"], dia_sources["y"], size)
+        self.metadata["n_template_windows"] = template.n_windows
+        self.metadata["template_by_stamp"] = template.by_stamp
+        self.log.info(
+            "Warped %d %s of %d coadds.",
+            template.n_windows,
+            "stamps" if template.by_stamp else "tiles",
+            len(coadds),
+        )
+        pixels = {"science": images["science"], "template": (template.image, template.mask)}
+        return super().run(dia_sources, pixels, classifiers)
+
+
+def _grid(science: Any) -> tuple[Box, SkyProjection[Any]]:
+    if isinstance(science, DeferredImage):
+        return science.get(component="bbox"), read_projection(science.handle)
+    return science.bbox, science.sky_projection
+
+
+def _read_coadds(coadds: Any, box: Box, projection: SkyProjection[Any]) -> Iterable[CoaddPixels]:
+    """Read of each coadd the part under the image: pixels, mask and projection only."""
+    handles: Iterable[Any] = typing.cast(Any, coadds.handle) if isinstance(coadds, DeferredImage) else coadds
+    for coadd in handles:
+        if isinstance(coadd, MaskedImage):
+            assert coadd.sky_projection is not None
+            yield CoaddPixels(coadd.image, coadd.mask, coadd.sky_projection)
+            continue
+        there = coadd.get(component="sky_projection")
+        part = needed_box(there, coadd.get(component="bbox"), projection, box)
+        if part is not None:
+            parameters = {"bbox": part}
+            image = coadd.get(component="image", parameters=parameters)
+            yield CoaddPixels(image, read_mask(coadd, parameters=parameters), there)
