@@ -118,8 +118,7 @@ def ml4transients_batch(
     stamps: Stamps, is_difference: bool, parameters: Mapping[str, float], out: npt.NDArray[np.float32]
 ) -> Flags:
     """Clip, arcsinh, and centre on the median in units of the MAD, each stamp by itself."""
-    flat = stamps.reshape(len(stamps), -1).astype(np.float64)
-    degenerate = _constant(flat)
+    flat, degenerate = _usable(stamps.astype(np.float64).reshape(len(stamps), -1))
     low, high = np.percentile(flat, (1, 99), axis=1, keepdims=True)
     flat = np.arcsinh(np.clip(flat, low, high))
     flat -= np.median(flat, axis=1, keepdims=True)
@@ -131,8 +130,7 @@ def ml4transients_minmax(
     stamps: Stamps, is_difference: bool, parameters: Mapping[str, float], out: npt.NDArray[np.float32]
 ) -> Flags:
     """Map the smallest pixel to 0 and the largest to 1."""
-    flat = stamps.reshape(len(stamps), -1).astype(np.float64)
-    degenerate = _constant(flat)
+    flat, degenerate = _usable(stamps.astype(np.float64).reshape(len(stamps), -1))
     low, high = flat.min(axis=1, keepdims=True), flat.max(axis=1, keepdims=True)
     return _finish((flat - low) / np.where(high == low, 1.0, high - low), degenerate, out)
 
@@ -141,29 +139,30 @@ def l2_rows(
     stamps: Stamps, is_difference: bool, parameters: Mapping[str, float], out: npt.NDArray[np.float32]
 ) -> Flags:
     """Divide each row of pixels by its L2 norm."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        norm = np.sqrt(np.square(stamps).sum(axis=2, keepdims=True))
-    degenerate = _constant(stamps.reshape(len(stamps), -1))
-    return _finish(stamps / np.where(norm == 0, stamps.dtype.type(1), norm), degenerate, out)
+    flat, degenerate = _usable(stamps.reshape(len(stamps), -1))
+    rows = flat.reshape(stamps.shape)
+    with np.errstate(over="ignore"):
+        norm = np.sqrt(np.square(rows).sum(axis=2, keepdims=True))
+    return _finish(rows / np.where(norm == 0, rows.dtype.type(1), norm), degenerate, out)
 
 
 def asinh(
     stamps: Stamps, is_difference: bool, parameters: Mapping[str, float], out: npt.NDArray[np.float32]
 ) -> Flags:
     """Arcsinh of the deviation from the median in units of the robust scatter."""
-    flat = stamps.reshape(len(stamps), -1).astype(np.float64)
-    degenerate = _constant(flat)
+    flat, degenerate = _usable(stamps.astype(np.float64).reshape(len(stamps), -1))
     flat -= np.median(flat, axis=1, keepdims=True)
     scale = 1.4826 * np.median(np.abs(flat), axis=1, keepdims=True)
     scale = np.where(scale == 0, flat.std(axis=1, keepdims=True), scale) * parameters.get("softening", 1.0)
     return _finish(np.arcsinh(flat / np.where(scale == 0, 1.0, scale)), degenerate, out)
 
 
-def _constant(flat: Stamps) -> Flags:
-    """Return which stamps have no contrast or a pixel that is not finite."""
+def _usable(flat: Stamps) -> tuple[Stamps, Flags]:
+    """Zero the stamps without contrast or with a pixel that is not finite, and say which they are."""
     with np.errstate(invalid="ignore", over="ignore"):
         contrast = flat.max(axis=1) - flat.min(axis=1)
-    return np.asarray(~(np.isfinite(contrast) & (contrast > 0)))
+    degenerate = ~(np.isfinite(contrast) & (contrast > 0))
+    return np.where(degenerate[:, None], flat.dtype.type(0), flat), degenerate
 
 
 def _finish(values: Stamps, degenerate: Flags, out: npt.NDArray[np.float32]) -> Flags:

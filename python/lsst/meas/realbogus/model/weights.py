@@ -4,7 +4,9 @@ from __future__ import annotations
 
 __all__ = ("layer_weights_from_h5", "read_weights", "write_weights")
 
+import collections
 import io
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,8 +15,6 @@ import numpy.typing as npt
 
 from ..errors import ModelFormatError
 from .architecture import Architecture, Weights
-
-_VARIABLES = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
 
 
 def write_weights(weights: Weights) -> bytes:
@@ -64,7 +64,7 @@ def layer_weights_from_h5(content: bytes, architecture: Architecture) -> dict[st
         Raised if the layers in the file are not those of the network.
     """
     with _open(content) as file:
-        groups = _keras3_layers(file) if "layers" in file else _keras2_layers(file)
+        groups = _keras3_layers(file, architecture) if "layers" in file else _keras2_layers(file)
         expected = [layer for layer in architecture.layers if _variables(architecture, layer.name)]
         if len(groups) != len(expected):
             raise ModelFormatError(
@@ -74,14 +74,13 @@ def layer_weights_from_h5(content: bytes, architecture: Architecture) -> dict[st
         weights = {}
         for (label, datasets), layer in zip(groups.items(), expected, strict=True):
             shapes = _variables(architecture, layer.name)
-            ordered = dict(zip(shapes, datasets.values(), strict=False)) if "0" in datasets else datasets
-            if set(ordered) != set(shapes):
+            if set(datasets) != set(shapes):
                 raise ModelFormatError(
                     f"layer {label!r} holds {sorted(datasets)}; {layer.name!r} of {architecture.name!r} has "
                     f"{sorted(shapes)}"
                 )
             for variable, shape in shapes.items():
-                weights[f"{layer.name}/{variable}"] = _read(ordered[variable], f"{label}/{variable}", shape)
+                weights[f"{layer.name}/{variable}"] = _read(datasets[variable], f"{label}/{variable}", shape)
     return weights
 
 
@@ -149,12 +148,27 @@ def _keras2_layers(file: Any) -> dict[str, Mapping[str, Any]]:
     return groups
 
 
-def _keras3_layers(file: Any) -> dict[str, Mapping[str, Any]]:
-    # Keras 3 names groups after the class and a running number, conv2d, conv2d_1, …; h5py lists them by name,
-    # so the order of the layers comes from the tree's own order of creation where it is kept.
+def _keras3_layers(file: Any, architecture: Architecture) -> dict[str, Mapping[str, Any]]:
+    """Return the groups of a Keras 3 file in the order of the network's layers.
+
+    Keras 3 names groups after the class of the layer and a running number (conv2d, conv2d_1, …) and variables
+    by their position.
+    """
+    found = {
+        name
+        for name in file["layers"]
+        if "vars" in file["layers"][name] and len(file["layers"][name]["vars"])
+    }
     groups: dict[str, Mapping[str, Any]] = {}
-    for name in file["layers"]:
-        group = file["layers"][name].get("vars")
-        if group is not None and len(group):
-            groups[name] = {key: group[key] for key in sorted(group, key=int)}
-    return groups
+    counts: collections.Counter[str] = collections.Counter()
+    for layer in architecture.layers:
+        shapes = _variables(architecture, layer.name)
+        if not shapes:
+            continue
+        stem = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", layer.kind).lower()
+        name = f"{stem}_{counts[stem]}" if counts[stem] else stem
+        counts[stem] += 1
+        if name in found:
+            variables = _datasets(file["layers"][name]["vars"])
+            groups[name] = {v: variables[str(i)] for i, v in enumerate(shapes) if str(i) in variables}
+    return groups | {name: {} for name in sorted(found - set(groups))}
