@@ -156,7 +156,9 @@ class SurveyConfig:
                 f"{self.bands=} {self.detector_grid=} {self.detector_size=} {self.pixel_scale=}"
             )
         if min(self.detector_size) < 64:
-            raise InvalidInputError(f"detectors must be at least 64 pixels wide; got {self.detector_size}")
+            raise InvalidInputError(
+                f"detector_size must be at least 64 pixels each way; got {self.detector_size}"
+            )
 
     @property
     def n_detectors(self) -> int:
@@ -218,6 +220,7 @@ PRESETS: Mapping[str, SurveyConfig] = MappingProxyType(
             n_template_visits=2,
             n_search_visits=2,
             dither=3.0,
+            distortion=1.0,
         ),
         # The shape of the HSC RC2 subset of the Science Pipelines: six detectors, eight visits, two bands.
         "medium": SurveyConfig(

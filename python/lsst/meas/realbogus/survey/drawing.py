@@ -50,7 +50,7 @@ class Canvas:
             if flux_i == 0:
                 continue
             radius = self._star_radius(flux_i, size)
-            corner = round(float(x_i)) - radius, round(float(y_i)) - radius
+            corner = _nearest(x_i) - radius, _nearest(y_i) - radius
             stamp = self._moffat(2 * radius + 1, x_i - corner[0], y_i - corner[1], size, g1, g2)
             inner = slice(radius - half, radius + half + 1)
             self._add(stamp * (flux_i / stamp[inner, inner].sum()), *corner)
@@ -65,7 +65,7 @@ class Canvas:
             x, y, flux * total, radius, sersic, g1, g2, parameters.T, strict=True
         ):
             width = scipy.fft.next_fast_len(2 * self._galaxy_radius(flux_i, r_i, n_i, size) + 1)
-            corner = round(float(x_i)) - width // 2, round(float(y_i)) - width // 2
+            corner = _nearest(x_i) - width // 2, _nearest(y_i) - width // 2
             if not self._overlaps(*corner, width):
                 continue
             beam = self._moffat(width, x_i - corner[0], y_i - corner[1], size, p1, p2)
@@ -96,7 +96,7 @@ class Canvas:
     def _fraction_in_stamp(self) -> float:
         """Fraction of a star's light within the PSF's stamp, at the optical axis."""
         size, g1, g2 = self._psf.coefficients[:, 0]
-        beta, half = self._psf.beta, STAMP_SIZE // 2
+        half = STAMP_SIZE // 2
         return float(self._moffat(STAMP_SIZE, half, half, size, g1, g2).sum() / self._moffat_flux(size))
 
     def _moffat_flux(self, size: float) -> float:
@@ -141,3 +141,8 @@ def _sersic_transform(width: int, radius: float, sersic: float, g1: float, g2: f
     image = light.drawKImage(nx=width, ny=width, scale=2 * np.pi / width)
     transform: Floats = scipy.fft.ifftshift(image.array.real)[:, : width // 2 + 1]
     return transform
+
+
+def _nearest(position: float) -> int:
+    """Return the pixel whose centre is nearest, the larger of two, as PSF images of `lsst.images` do."""
+    return int(np.floor(position + 0.5))

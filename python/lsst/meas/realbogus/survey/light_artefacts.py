@@ -45,7 +45,7 @@ def add_satellites(
             "satellite",
             x + 0.5 * (start + stop) * np.cos(theta),
             y + 0.5 * (start + stop) * np.sin(theta),
-            length=stop - start,
+            length=stop - start + 12 * sigma,
             width=6 * sigma,
             angle=float(np.degrees(theta)),
             flux=float(profile.sum()),

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import astropy.table
 import numpy as np
 import numpy.typing as npt
-from astropy.coordinates import SkyCoord
 from lsst.images import Box, DetectorFrame, SkyProjection
 
+from .astrometry import to_pixels
 from .config import SurveyConfig
 from .drawing import Canvas
 from .schedule import Visit
@@ -138,12 +138,12 @@ def make_scene(
     years = (visit.mjd - config.template_mjd) / 365.25
     dec = np.asarray(objects["dec"]) + np.asarray(objects["pm_dec"]) * years / 3600
     ra = np.asarray(objects["ra"]) + np.asarray(objects["pm_ra"]) * years / 3600 / np.cos(np.radians(dec))
-    x, y = _to_pixels(projection, ra, dec)
+    x, y = to_pixels(projection, ra, dec)
     near = (x > x0) & (x < x1) & (y > y0) & (y < y1)
     objects, ra, dec, x, y = objects[near], ra[near], dec[near], x[near], y[near]
     step = 1 / 3600
-    east = np.subtract(_to_pixels(projection, ra + step / np.cos(np.radians(dec)), dec), (x, y))
-    north = np.subtract(_to_pixels(projection, ra, dec + step), (x, y))
+    east = np.subtract(to_pixels(projection, ra + step / np.cos(np.radians(dec)), dec), (x, y))
+    north = np.subtract(to_pixels(projection, ra, dec + step), (x, y))
     flux, extended = _fluxes(objects, visit.band, visit.mjd)
     still = np.asarray(objects["kind"]) != Kind.ASTEROID
     before = [_fluxes(objects, visit.band, mjd)[0] for mjd in template_mjds]
@@ -151,11 +151,6 @@ def make_scene(
     return Scene(
         objects, x, y, flux, template, extended, np.moveaxis(np.array([east, north]), 2, 0).swapaxes(1, 2)
     )
-
-
-def _to_pixels(projection: SkyProjection[DetectorFrame], ra: Floats, dec: Floats) -> tuple[Floats, Floats]:
-    pixels = projection.sky_to_pixel(SkyCoord(ra, dec, unit="deg"))
-    return np.asarray(pixels.x, float), np.asarray(pixels.y, float)
 
 
 def _fluxes(objects: astropy.table.Table, band: str, mjd: float) -> tuple[Floats, Floats]:

@@ -15,6 +15,7 @@ import scipy.ndimage
 import scipy.stats
 from lsst.images import VisitImage
 
+from .astrometry import to_sky
 from .instrument import DETECTOR_MAX
 
 Floats = npt.NDArray[np.float64]
@@ -242,7 +243,7 @@ def _table(image: VisitImage, rows: list[dict[str, Any]]) -> astropy.table.Table
                "ixxPSF", "iyyPSF", "ixyPSF", "extendedness")  # fmt: skip
     flags = [f"pixelFlags_{name}{where}" for name in _FLAGS for where in ("", "Center")]
     values = {name: np.array([row[name] for row in rows], float) for name in numbers}
-    sky = image.sky_projection.pixel_to_sky(x=values["x"], y=values["y"])
+    ra, dec = to_sky(image.sky_projection, values["x"], values["y"])
     visit, detector = int(image.obs_info.visit_id or 0), int(image.detector.id)
     count = len(rows)
     table = astropy.table.Table(
@@ -252,8 +253,8 @@ def _table(image: VisitImage, rows: list[dict[str, Any]]) -> astropy.table.Table
             "visit": np.full(count, visit, np.int64),
             "detector": np.full(count, detector, np.int64),
             "band": np.full(count, image.band, "U8"),
-            "ra": sky.ra.deg,
-            "dec": sky.dec.deg,
+            "ra": ra,
+            "dec": dec,
             **values,
             **{name: np.array([row[name] for row in rows], bool) for name in flags},
         }

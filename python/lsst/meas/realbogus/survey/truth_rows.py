@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from lsst.images import DetectorFrame, SkyProjection
 
+from .astrometry import to_sky
+
 _ARTEFACT = 1 << 62
 _UNITS = {
     "ra": u.deg, "dec": u.deg, "flux": u.nJy, "template_flux": u.nJy, "x": u.pix, "y": u.pix,
@@ -123,9 +125,9 @@ class TruthRows:
         if not self._parts:
             self.add_artefacts("", np.empty(0), np.empty(0))
         rows = astropy.table.vstack(self._parts)
-        sky = projection.pixel_to_sky(x=np.asarray(rows["x"]), y=np.asarray(rows["y"]))
-        rows.add_column(sky.ra.deg, name="ra", index=2)
-        rows.add_column(sky.dec.deg, name="dec", index=3)
+        ra, dec = to_sky(projection, np.asarray(rows["x"]), np.asarray(rows["y"]))
+        rows.add_column(ra, name="ra", index=2)
+        rows.add_column(dec, name="dec", index=3)
         for name, unit in _UNITS.items():
             rows[name].unit = unit
         return rows
