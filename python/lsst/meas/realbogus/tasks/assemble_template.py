@@ -37,6 +37,7 @@ class AssembleTemplateConnections(PipelineTaskConnections, dimensions=("skymap",
         dimensions=("instrument", "visit", "detector"),
         multiple=True,
         deferLoad=True,
+        minimum=0,
     )
     tractGeometry = connectionTypes.Input(
         doc="Pixel grid and patches of the tract.",
