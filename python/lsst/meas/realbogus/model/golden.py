@@ -126,7 +126,7 @@ def golden_stamps(size: int, n: int = 12, seed: int = 20230215) -> tuple[Stamps,
         host = 10 ** rng.uniform(2.5, 4.0) * _blob(
             row - rng.uniform(1, 4), column + rng.uniform(1, 4), 3.0, 1.8
         )
-        host = host + 3.0 * (row + 0.5 * column) + 400.0 * _blob(row - 12, column + 9, 2.0, 2.0)
+        host = host + 300.0 + 3.0 * (row + 0.5 * column) + 400.0 * _blob(row - 12, column + 9, 2.0, 2.0)
         source = 10 ** rng.uniform(2.5, 3.8) * _blob(row, column, 1.8, 1.8)
         if i % 3 == 1:  # a bad subtraction: the host moves
             source = np.zeros_like(source)

@@ -27,7 +27,7 @@ from .contract import Contract
 from .engines import make_engine
 from .golden import Golden, check_golden, golden_stamps
 from .graph import check_graph, graph_shapes, to_onnx
-from .normalization import find_normalization
+from .normalization import NORMALIZATIONS
 from .weights import read_weights, write_weights
 
 _MEMBERS = ("contract.json", "weights.h5", "graph.onnx", "golden.npz")
@@ -159,7 +159,11 @@ def read_model(content: bytes, name: str = "model") -> Model:
         raise ModelFormatError(f"{name}: layers and weights.h5 must be given both or not at all")
     check_graph(others["graph.onnx"])
     _check_shapes(contract, others["graph.onnx"])
-    find_normalization(contract.normalization.name)
+    if contract.normalization.name not in NORMALIZATIONS:
+        raise ModelContractError(
+            f"{name} wants the normalisation {contract.normalization.name!r}, which this version "
+            f"of the package does not have; it has {sorted(NORMALIZATIONS)}"
+        )
     weights = (
         None if contract.architecture is None else read_weights(others["weights.h5"], contract.architecture)
     )
