@@ -7,7 +7,7 @@ from pathlib import Path
 import astropy.units as u
 import numpy as np
 import pytest
-from astropy.table import Table
+from astropy.table import Table, vstack
 from astropy.time import Time
 from astropy.wcs import WCS
 from lsst.daf.butler import Butler, DatasetType, Timespan
@@ -22,10 +22,20 @@ from lsst.images import (
 )
 from lsst.images.fields import ChebyshevField
 from lsst.images.psfs import GaussianPointSpreadFunction
-from lsst.pipe.base import Pipeline
+from lsst.pex.config import Field
+from lsst.pipe.base import (
+    Pipeline,
+    PipelineTask,
+    PipelineTaskConfig,
+    PipelineTaskConnections,
+    Struct,
+)
+from lsst.pipe.base import connectionTypes as ct
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 from lsst.sphgeom import ConvexPolygon, LonLat, UnitVector3d
 
+from lsst.meas.realbogus.injection import SELECTION
+from lsst.meas.realbogus.injection.sky import sky_to_pixel
 from lsst.meas.realbogus.survey.camera import CameraGeometry, make_detector
 from lsst.meas.realbogus.survey.visit_image import make_visit_image
 
@@ -76,8 +86,6 @@ def _sources(visit: int, detector: int) -> Table:
     n = 400
     ra, dec = 150.0 + rng.uniform(-0.014, 0.014, n), 2.2 + rng.uniform(-0.006, 0.006, n)
     flux, ixx, iyy = 10 ** rng.uniform(3, 4.5, n), rng.uniform(6, 20, n), rng.uniform(6, 20, n)
-    from lsst.meas.realbogus.injection.sky import sky_to_pixel
-
     x, y = sky_to_pixel(_projection(visit, detector), ra, dec)
     on = BBOX.contains(x=np.nan_to_num(x, nan=-9.0), y=np.nan_to_num(y, nan=-9.0))
     table = Table({"sourceId": np.arange(1, n + 1), "ra": ra, "dec": dec, "x": x, "y": y, "apFlux": flux})
@@ -153,8 +161,7 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def _execute(repo: Path, run: str, yaml: str) -> Butler:
-    pipeline = Pipeline.fromString(yaml)
+def _execute(repo: Path, run: str, pipeline: Pipeline) -> Butler:
     butler = SimplePipelineExecutor.prep_butler(str(repo), inputs=["toy/input"], output=f"toy/{run}")
     executor = SimplePipelineExecutor.from_pipeline(pipeline, butler=butler)
     executor.run(register_dataset_types=True)
@@ -174,7 +181,7 @@ tasks:
 
 
 def test_created_fakes_are_injected(repo: Path) -> None:
-    butler = _execute(repo, "basic", CREATE_AND_INJECT)
+    butler = _execute(repo, "basic", Pipeline.fromString(CREATE_AND_INJECT))
     ids: list[int] = []
     for visit in VISITS:
         for detector in (0, 1):
@@ -188,3 +195,140 @@ def test_created_fakes_are_injected(repo: Path) -> None:
             assert abs(added.sum() / table["flux"].sum() - 1.0) < 0.3
             ids.extend(fakes["injection_id"])
     assert len(set(ids)) == len(ids)
+
+
+CATALOGS = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/InjectionCatalogs.yaml"
+
+
+@pytest.fixture(scope="session")
+def sharded(repo: Path) -> Butler:
+    """The repository after the pipeline that makes injection catalogues, with light curves."""
+    pipeline = Pipeline.from_uri(CATALOGS)
+    for label, name, value in (
+        ("createFakeSupernovae", "options.hosted.fraction", 0.1),
+        ("createFakeSupernovae", "options.supernova.fraction", 0.5),
+        ("createFakeSupernovae", "options.supernova.redshift_max", 0.15),
+        ("createFakeSupernovae", "options.variable.fraction", 0.05),
+        ("createFakeSupernovae", "write_ap_catalog", True),
+    ):
+        pipeline.addConfigOverride(label, name, value)
+    return _execute(repo, "shards", pipeline)
+
+
+def _catalogs(butler: Butler, name: str) -> dict[tuple[int, int], Table]:
+    keys = [(visit, detector) for visit in VISITS for detector in (0, 1)]
+    return {(v, d): butler.get(name, {"instrument": INSTRUMENT, "visit": v, "detector": d}) for v, d in keys}
+
+
+def test_shards_hold_every_row_once(sharded: Butler) -> None:
+    made = vstack(list(_catalogs(sharded, "fake_supernova_catalog").values()), metadata_conflicts="silent")
+    refs = sharded.query_datasets("injection_catalog")
+    rows = vstack([sharded.get(ref) for ref in refs], metadata_conflicts="silent")
+    assert set(ref.dataId["band"] for ref in refs) == set(VISITS.values())
+    wanted = np.asarray(made["injection_id"])[np.asarray(made["is_visit_source"])]
+    np.testing.assert_array_equal(np.sort(rows["injection_id"]), np.sort(wanted))
+    for ref in refs:
+        table = sharded.get(ref)
+        assert set(np.asarray(table["visit"])) == {v for v, b in VISITS.items() if b == ref.dataId["band"]}
+        assert table["source_type"].dtype.kind == "U" and table["ra"].unit is None
+
+
+def test_selection_keeps_a_visit(sharded: Butler) -> None:
+    """The string that users give to lsst.source_injection selects the rows that were made for a visit."""
+    (ref, *_) = sharded.query_datasets("injection_catalog")
+    injection_catalog = sharded.get(ref)
+    (visit,) = [v for v, band in VISITS.items() if band == ref.dataId["band"]]
+    for number, expected in ((visit, True), (999, False)):
+        code = compile(SELECTION.format(visit=number), "selection", "eval")
+        kept = eval(code, {"np": np, "injection_catalog": injection_catalog})  # noqa: S307
+        assert np.all(kept == expected)
+
+
+def test_visits_agree_on_supernovae(sharded: Butler) -> None:
+    """Position, redshift, peak and brightness are the same in overlapping visits, to machine precision."""
+    made = _catalogs(sharded, "fake_supernova_catalog")
+    seen = {visit: vstack([made[visit, d] for d in (0, 1)], metadata_conflicts="silent") for visit in VISITS}
+    for visit, table in seen.items():
+        seen[visit] = table[np.asarray(table["population"]) == "supernova"]
+    first, second = (table for table in seen.values())
+    common, i, j = np.intersect1d(first["supernova_id"], second["supernova_id"], return_indices=True)
+    assert len(common) > 10
+    for name in ("ra", "dec", "redshift", "peak_mjd", "peak_abs_mag", "stretch", "host_id", "sn_type"):
+        np.testing.assert_array_equal(first[name][i], second[name][j])
+    assert not np.isin(first["injection_id"], second["injection_id"]).any()
+
+
+def test_ap_columns(sharded: Butler) -> None:
+    for key, table in _catalogs(sharded, "VisitDetectorFakeSourceCat").items():
+        fakes = sharded.get(
+            "fake_supernova_catalog", {"instrument": INSTRUMENT, "visit": key[0], "detector": key[1]}
+        )
+        np.testing.assert_array_equal(table["injection_id"], fakes["injection_id"])
+        for name in ("x", "y", "isVisitSource", "isTemplateSource", "host_id", "twin_id", "isVariable"):
+            assert name in table.colnames
+
+
+class StandInConnections(PipelineTaskConnections, dimensions=("instrument", "visit", "detector")):
+    """The connections of lsst.source_injection's VisitInjectTask."""
+
+    injection_catalogs = ct.PrerequisiteInput(
+        doc="catalogues",
+        name="injection_catalog",
+        dimensions=("htm7", "band"),
+        storageClass="ArrowAstropy",
+        minimum=0,
+        multiple=True,
+    )
+    input_exposure = ct.Input(
+        doc="image",
+        name="preliminary_visit_image",
+        storageClass="VisitImage",
+        dimensions=("instrument", "visit", "detector"),
+        deferLoad=True,
+    )
+    output_catalog = ct.Output(
+        doc="rows",
+        name="stand_in_catalog",
+        storageClass="ArrowAstropy",
+        dimensions=("instrument", "visit", "detector"),
+    )
+
+
+class StandInConfig(PipelineTaskConfig, pipelineConnections=StandInConnections):
+    """Where the selection is set."""
+
+    selection = Field[str](doc="selection", default=SELECTION)
+
+
+class StandInTask(PipelineTask):
+    """Composes, selects and trims as lsst.source_injection does."""
+
+    ConfigClass = StandInConfig
+    _DefaultName = "injectVisit"
+
+    def runQuantum(self, butlerQC, inputRefs, outputRefs) -> None:  # type: ignore[no-untyped-def]
+        inputs = butlerQC.get(inputRefs)
+        visit = butlerQC.quantum.dataId["visit"]
+        injection_catalog = vstack(inputs["injection_catalogs"], metadata_conflicts="silent")
+        selected = eval(  # noqa: S307
+            self.config.selection.format(visit=visit), {"np": np, "injection_catalog": injection_catalog}
+        )
+        rows = injection_catalog[selected]
+        projection = inputs["input_exposure"].get(component="sky_projection")
+        x, y = sky_to_pixel(projection, np.asarray(rows["ra"]), np.asarray(rows["dec"]))
+        butlerQC.put(Struct(output_catalog=rows[BBOX.padded(100).contains(x=x, y=y)]), outputRefs)
+
+
+def test_source_injection_finds_the_shards(repo: Path, sharded: Butler) -> None:
+    """A task with its connections, and the selection, gets the fakes of each image and no other visit's."""
+    butler = SimplePipelineExecutor.prep_butler(
+        str(repo), inputs=[*sharded.collections.defaults, "toy/input"], output="toy/standin"
+    )
+    executor = SimplePipelineExecutor.from_task_class(StandInTask, butler=butler)
+    executor.run(register_dataset_types=True)
+    for (visit, detector), fakes in _catalogs(sharded, "fake_supernova_catalog").items():
+        where = {"instrument": INSTRUMENT, "visit": visit, "detector": detector}
+        found = executor.butler.get("stand_in_catalog", where)
+        assert set(np.asarray(found["visit"])) == {visit}
+        for_visit = np.asarray(fakes["injection_id"])[np.asarray(fakes["is_visit_source"])]
+        assert set(for_visit) <= set(np.asarray(found["injection_id"]))

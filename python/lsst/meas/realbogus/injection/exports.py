@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ("SELECTION", "shard", "to_source_injection", "to_visit_detector_fakes")
+__all__ = ("SELECTION", "shard", "to_source_injection", "to_visit_detector_fakes", "trixels")
 
 from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
-from lsst.sphgeom import HtmPixelization, LonLat, UnitVector3d
+from lsst.sphgeom import HtmPixelization, UnitVector3d
 
 from ..errors import InvalidCatalogError
 from .schema import empty_catalog, stack_catalogs
@@ -59,10 +59,9 @@ def to_source_injection(catalog: Table, target: str = "visit") -> Table:
 def trixels(ra: npt.ArrayLike, dec: npt.ArrayLike, level: int = 7) -> npt.NDArray[np.int64]:
     """Return the HTM trixels of positions in degrees."""
     pixels = HtmPixelization(level)
-    positions = zip(np.atleast_1d(ra).tolist(), np.atleast_1d(dec).tolist(), strict=True)
-    return np.array(
-        [pixels.index(UnitVector3d(LonLat.fromDegrees(r, d))) for r, d in positions], dtype=np.int64
-    )
+    a, d = np.deg2rad(np.atleast_1d(ra)), np.deg2rad(np.atleast_1d(dec))
+    vectors = np.stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)], axis=1)
+    return np.array([pixels.index(UnitVector3d(*vector)) for vector in vectors.tolist()], dtype=np.int64)
 
 
 def shard(catalogs: Iterable[Table], trixel: int, band: str, target: str = "visit") -> Table:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from astropy import units as u
 from astropy.coordinates import SkyCoord
+from astropy.table import Table
 from lsst.images import Box, SkyProjection
 
 type Floats = npt.NDArray[np.float64]
@@ -58,6 +59,10 @@ class Footprint:
         y = self.bbox.y.start - 0.5 + fractions[:, 1] * self.bbox.y.size
         sky = self.projection.pixel_to_sky(x=x, y=y)
         return np.asarray(sky.ra.deg, float), np.asarray(sky.dec.deg, float)
+
+    def pixels(self, table: Table) -> tuple[Floats, Floats]:
+        """Return the pixel positions of the rows of a table with ra and dec in degrees."""
+        return sky_to_pixel(self.projection, np.asarray(table["ra"], float), np.asarray(table["dec"], float))
 
     def contains(self, ra: Floats, dec: Floats, padding: int = 0) -> npt.NDArray[np.bool_]:
         """Tell which sky positions fall on the image or within some pixels of it."""

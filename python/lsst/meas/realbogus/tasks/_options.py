@@ -50,7 +50,9 @@ def _config_field(field: dataclasses.Field[Any], hint: Any) -> Any:
     if dataclasses.is_dataclass(hint):
         return ConfigField(doc=doc, dtype=config_class(typing.cast(type[Any], hint)))
     if typing.get_origin(hint) is tuple:
-        return ListField(doc=doc, dtype=typing.get_args(hint)[0], default=list(field.default))
+        return ListField(
+            doc=doc, dtype=typing.get_args(hint)[0], default=list(typing.cast(tuple[Any, ...], field.default))
+        )
     if "choices" in field.metadata:
         choices = {choice: choice for choice in field.metadata["choices"]}
         return ChoiceField(doc=doc, dtype=str, allowed=choices, default=field.default)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 __all__ = ("CreateFakeSupernovaeConfig", "CreateFakeSupernovaeConnections", "CreateFakeSupernovaeTask")
 
+from collections.abc import Sequence
 from typing import Any
 
-from astropy.table import Table
+from astropy.table import Table, vstack
 from lsst.daf.butler import DeferredDatasetHandle
 from lsst.pex.config import ConfigField, Field
 from lsst.pipe.base import (
@@ -21,54 +22,100 @@ from lsst.pipe.base import (
     Struct,
 )
 from lsst.pipe.base import connectionTypes as ct
+from lsst.resources import ResourcePath
 from lsst.utils.timer import timeMethod
 
-from ..injection import CatalogOptions, Footprint, ImageId, make_catalog
+from ..injection import (
+    CatalogOptions,
+    Footprint,
+    ImageId,
+    make_catalog,
+    read_dc2_truth,
+    read_table,
+    to_visit_detector_fakes,
+)
+from ..legacy import read_projection
 from ._options import config_class, to_options
 
+_IMAGE = ("instrument", "visit", "detector")
 
-class CreateFakeSupernovaeConnections(
-    PipelineTaskConnections, dimensions=("instrument", "visit", "detector")
-):
+
+class CreateFakeSupernovaeConnections(PipelineTaskConnections, dimensions=_IMAGE):
     """Data sets of `CreateFakeSupernovaeTask`."""
 
     exposure = ct.Input(
         doc="Image the fakes are for: its box and projection are read, not its pixels.",
         name="preliminary_visit_image",
         storageClass="VisitImage",
-        dimensions=("instrument", "visit", "detector"),
+        dimensions=_IMAGE,
         deferLoad=True,
     )
     sources = ct.Input(
         doc="Sources measured on the image, among them the hosts.",
         name="source_detector",
         storageClass="ArrowAstropy",
-        dimensions=("instrument", "visit", "detector"),
+        dimensions=_IMAGE,
+    )
+    hosts = ct.Input(
+        doc="Hosts common to all images, from MergeHostsTask.",
+        name="host_catalog",
+        storageClass="ArrowAstropy",
+        dimensions=("htm7",),
+        multiple=True,
+        minimum=0,
+        deferGraphConstraint=True,
     )
     catalog = ct.Output(
         doc="The fakes: positions, magnitudes, hosts and parameters.",
         name="fake_supernova_catalog",
         storageClass="ArrowAstropy",
-        dimensions=("instrument", "visit", "detector"),
+        dimensions=_IMAGE,
     )
+    ap_catalog = ct.Output(
+        doc="The same rows with the columns that AP's matching reads.",
+        name="VisitDetectorFakeSourceCat",
+        storageClass="ArrowAstropy",
+        dimensions=_IMAGE,
+    )
+
+    def __init__(self, *, config: CreateFakeSupernovaeConfig) -> None:
+        if not config.use_host_catalog:
+            del self.hosts
+        if not config.write_ap_catalog:
+            del self.ap_catalog
 
 
 class CreateFakeSupernovaeConfig(PipelineTaskConfig, pipelineConnections=CreateFakeSupernovaeConnections):
     """Configuration of `CreateFakeSupernovaeTask`."""
 
     seed = Field[int](
-        doc="Seed of the survey; everything random follows from it and the data id.", default=20
+        doc="Seed of the survey; everything random follows from it and the data ID.", default=20
     )
-    packer = Instrument.make_dimension_packer_config_field()
-    options = ConfigField(doc="Which fakes, and how many.", dtype=config_class(CatalogOptions))
+    packer: Any = Instrument.make_dimension_packer_config_field()
+    options: Any = ConfigField(doc="Which fakes, and how many.", dtype=config_class(CatalogOptions))
+    use_host_catalog = Field[bool](
+        doc="Take the hosts of supernovae from a table common to all images, so that their positions agree "
+        "exactly; otherwise from each image's own sources.",
+        default=False,
+    )
+    user_table = Field[str](
+        doc="Path or URI of a table of fakes (csv, ecsv, parquet, fits) whose rows are added; '' for none.",
+        default="",
+    )
+    dc2_truth = Field[str](
+        doc="Path or URI of a truth table of DC2 supernovae that are added; '' for none.", default=""
+    )
+    write_ap_catalog = Field[bool](
+        doc="Write VisitDetectorFakeSourceCat as well, for AP's own matching task.", default=False
+    )
 
 
 class CreateFakeSupernovaeTask(PipelineTask):
     """Choose hosts, positions and magnitudes of the fakes of one image."""
 
     ConfigClass = CreateFakeSupernovaeConfig
-    config: CreateFakeSupernovaeConfig
     _DefaultName = "createFakeSupernovae"
+    config: CreateFakeSupernovaeConfig
 
     def runQuantum(  # noqa: D102
         self,
@@ -83,11 +130,14 @@ class CreateFakeSupernovaeTask(PipelineTask):
             sources=inputs["sources"],
             footprint=_footprint(inputs["exposure"], data_id),
             image_id=ImageId(packed, bits),
+            hosts=inputs.get("hosts", []),
         )
         butlerQC.put(outputs, outputRefs)
 
     @timeMethod
-    def run(self, *, sources: Table, footprint: Footprint, image_id: ImageId) -> Struct:
+    def run(
+        self, *, sources: Table, footprint: Footprint, image_id: ImageId, hosts: Sequence[Table] = ()
+    ) -> Struct:
         """Make the catalogue.
 
         Parameters
@@ -97,12 +147,14 @@ class CreateFakeSupernovaeTask(PipelineTask):
         footprint
             The image's pixels, projection, band and time.
         image_id
-            Packed data id.
+            Packed data ID.
+        hosts
+            Tables of hosts common to all images.
 
         Returns
         -------
         lsst.pipe.base.Struct
-            ``catalog``: the fakes.
+            ``catalog``: the fakes; ``ap_catalog``: the same for AP, where configured.
 
         Raises
         ------
@@ -117,22 +169,35 @@ class CreateFakeSupernovaeTask(PipelineTask):
             to_options(self.config.options, CatalogOptions),
             seed=self.config.seed,
             image_id=image_id,
+            host_table=vstack(hosts, metadata_conflicts="silent") if hosts else None,
+            user_table=_read(self.config.user_table, read_table),
+            truth=_read(self.config.dc2_truth, read_dc2_truth),
             name="source_detector",
         )
         self.metadata["n_sources"] = len(sources)
         self.metadata["n_fakes"] = len(catalog)
         self.log.info("Made %d fakes from %d sources.", len(catalog), len(sources))
-        return Struct(catalog=catalog)
+        result = Struct(catalog=catalog)
+        if self.config.write_ap_catalog:
+            result.ap_catalog = to_visit_detector_fakes(catalog, *footprint.pixels(catalog))
+        return result
+
+
+def _read(uri: str, reader: Any) -> Table | None:
+    if not uri:
+        return None
+    with ResourcePath(uri).as_local() as local:
+        return reader(local.ospath)
 
 
 def _footprint(handle: DeferredDatasetHandle, data_id: Any) -> Footprint:
     """Read what the fakes need to know of an image."""
-    begin, end = data_id.records["visit"].timespan.begin, data_id.records["visit"].timespan.end
+    timespan = data_id.records["visit"].timespan
     return Footprint(
         visit=data_id["visit"],
         detector=data_id["detector"],
         band=data_id["band"],
-        mjd=0.5 * (begin.tai.mjd + end.tai.mjd),
+        mjd=0.5 * (timespan.begin.tai.mjd + timespan.end.tai.mjd),
         bbox=handle.get(component="bbox"),
-        projection=handle.get(component="sky_projection"),
+        projection=read_projection(handle),
     )

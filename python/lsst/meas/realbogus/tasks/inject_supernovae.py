@@ -4,6 +4,8 @@ from __future__ import annotations
 
 __all__ = ("InjectSupernovaeConfig", "InjectSupernovaeConnections", "InjectSupernovaeTask")
 
+from typing import Any
+
 from astropy.table import Table
 from lsst.images import VisitImage
 from lsst.pex.config import ConfigField, Field
@@ -66,7 +68,7 @@ class InjectSupernovaeConfig(PipelineTaskConfig, pipelineConnections=InjectSuper
     process_all_data_ids = Field[bool](
         doc="Write an untouched copy of an image that no fake falls on, instead of nothing.", default=False
     )
-    options = ConfigField(doc="How light is drawn.", dtype=config_class(InjectionOptions))
+    options: Any = ConfigField(doc="How light is drawn.", dtype=config_class(InjectionOptions))
 
 
 class InjectSupernovaeTask(PipelineTask):

@@ -1,0 +1,117 @@
+"""A task that merges the sources of many images into one table of hosts."""
+
+from __future__ import annotations
+
+__all__ = ("MergeHostsConfig", "MergeHostsConnections", "MergeHostsTask")
+
+from typing import Any
+
+import numpy as np
+from lsst.pex.config import ConfigField, Field
+from lsst.pipe.base import (
+    InputQuantizedConnection,
+    NoWorkFound,
+    OutputQuantizedConnection,
+    PipelineTask,
+    PipelineTaskConfig,
+    PipelineTaskConnections,
+    QuantumContext,
+    Struct,
+)
+from lsst.pipe.base import connectionTypes as ct
+from lsst.utils.timer import timeMethod
+
+from ..injection import HostOptions, Hosts, merge_hosts, select_hosts, trixels
+from ..legacy import read_projection
+from ._options import config_class, to_options
+
+_IMAGE = ("instrument", "visit", "detector")
+
+
+class MergeHostsConnections(PipelineTaskConnections, dimensions=("htm7",)):
+    """Data sets of `MergeHostsTask`."""
+
+    exposures = ct.Input(
+        doc="Images the sources are of: their projections are read.",
+        name="preliminary_visit_image",
+        storageClass="VisitImage",
+        dimensions=_IMAGE,
+        multiple=True,
+        deferLoad=True,
+    )
+    sources = ct.Input(
+        doc="Sources of the images that overlap the trixel.",
+        name="source_detector",
+        storageClass="ArrowAstropy",
+        dimensions=_IMAGE,
+        multiple=True,
+        deferLoad=True,
+    )
+    hosts = ct.Output(
+        doc="Galaxies in the trixel, each once.",
+        name="host_catalog",
+        storageClass="ArrowAstropy",
+        dimensions=("htm7",),
+    )
+
+
+class MergeHostsConfig(PipelineTaskConfig, pipelineConnections=MergeHostsConnections):
+    """Configuration of `MergeHostsTask`."""
+
+    host: Any = ConfigField(doc="Which sources are hosts.", dtype=config_class(HostOptions))
+    radius = Field[float](doc="Detections this near each other are one galaxy (arcsec).", default=0.7)
+
+
+class MergeHostsTask(PipelineTask):
+    """Make one table of hosts, so that supernovae are at the same positions in every image."""
+
+    ConfigClass = MergeHostsConfig
+    _DefaultName = "mergeHosts"
+    config: MergeHostsConfig
+
+    def runQuantum(  # noqa: D102
+        self,
+        butlerQC: QuantumContext,
+        inputRefs: InputQuantizedConnection,
+        outputRefs: OutputQuantizedConnection,
+    ) -> None:
+        inputs = butlerQC.get(inputRefs)
+        images = {handle.dataId: handle for handle in inputs["exposures"]}
+        options = to_options(self.config.host, HostOptions)
+        seen = [
+            select_hosts(
+                handle.get(), read_projection(images[handle.dataId]), options, name="source_detector"
+            )
+            for handle in inputs["sources"]
+            if handle.dataId in images
+        ]
+        data_id: Any = butlerQC.quantum.dataId
+        butlerQC.put(self.run(seen=seen, trixel=data_id["htm7"]), outputRefs)
+
+    @timeMethod
+    def run(self, *, seen: list[Hosts], trixel: int) -> Struct:
+        """Merge hosts.
+
+        Parameters
+        ----------
+        seen
+            Hosts of each image.
+        trixel
+            HTM index at level 7 of the region whose hosts are kept.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``hosts``: the table.
+
+        Raises
+        ------
+        lsst.pipe.base.NoWorkFound
+            If there are none.
+        """
+        merged = merge_hosts(seen, self.config.radius)
+        hosts = merged[trixels(np.asarray(merged["ra"]), np.asarray(merged["dec"])) == trixel]
+        if not len(hosts):
+            raise NoWorkFound(f"no hosts in trixel {trixel}")
+        self.log.info("Merged %d detections into %d hosts.", sum(len(h) for h in seen), len(hosts))
+        return Struct(hosts=hosts)
