@@ -23,7 +23,7 @@ from .warp import fill_missing
 type FloatArray = npt.NDArray[np.float64]
 type BoolArray = npt.NDArray[np.bool_]
 
-# As in `warp`, whose pixels these are.
+# As in `warp_image`, whose pixels these are.
 _SPLINE_ORDER = 5
 _SPLINE_REACH = 12
 _MASK_REACH = 2
@@ -201,7 +201,7 @@ def _common_schema(masks: Sequence[Mask]) -> MaskSchema:
 
 @dataclasses.dataclass(frozen=True)
 class _Source:
-    """A coadd with the place of the detector's pixels on it, as splines over coarse nodes."""
+    """A coadd with the place of the detector's pixels on it, and their areas, as splines over coarse nodes."""
 
     array: npt.NDArray[Any]
     bits: npt.NDArray[Any]
@@ -209,6 +209,7 @@ class _Source:
     bbox: Box
     place_y: RectBivariateSpline
     place_x: RectBivariateSpline
+    area: RectBivariateSpline
 
     @classmethod
     def make(
@@ -227,28 +228,28 @@ class _Source:
         place_y, place_x = (
             RectBivariateSpline(*nodes, np.reshape(values, grid_x.shape)) for values in (there.y, there.x)
         )
+        area = place_y(*nodes, dx=1) * place_x(*nodes, dy=1) - place_x(*nodes, dx=1) * place_y(*nodes, dy=1)
         mask = coadd.mask
         if mask.schema != schema:
             mask = Mask(0, schema=schema, bbox=coadd.mask.bbox)
             mask.update(coadd.mask)
         bbox = coadd.image.bbox
         bits = mask[bbox].array
-        return cls(coadd.image.array, bits, schema.bitmask("NO_DATA"), bbox, place_y, place_x)
+        return cls(
+            coadd.image.array,
+            bits,
+            schema.bitmask("NO_DATA"),
+            bbox,
+            place_y,
+            place_x,
+            RectBivariateSpline(*nodes, np.abs(area)),
+        )
 
     def depth(self, window: Box) -> float:
         """How far the middle of a window lies within the coadd, in pixels; negative outside."""
         y, x = (place(window.y.center, window.x.center).item() for place in (self.place_y, self.place_x))
         box = self.bbox
         return float(min(y - box.y.min, box.y.max - y, x - box.x.min, box.x.max - x))
-
-    def area(self, window: Box) -> float:
-        """How many pixels of the coadd a pixel in the middle of a window covers."""
-        middle = window.y.center, window.x.center
-        by_row, by_column = (
-            [float(place(*middle, **step).item()) for place in (self.place_y, self.place_x)]
-            for step in ({"dx": 1}, {"dy": 1})  # scipy calls its first axis x
-        )
-        return abs(by_row[0] * by_column[1] - by_row[1] * by_column[0])
 
 
 def _fill_window(image: Image, mask: Mask, window: Box, sources: Sequence[_Source]) -> None:
@@ -295,7 +296,7 @@ def _warp_window(source: _Source, window: Box) -> tuple[npt.NDArray[np.float32],
         values = scipy.ndimage.map_coordinates(
             spline, np.stack([y, x]), order=_SPLINE_ORDER, mode="mirror", prefilter=False, output=np.float32
         )
-        values *= np.float32(source.area(window))
+        values *= source.area(rows, columns)
         bits = dilate_bits(bits, _MASK_REACH)
     out = bits[nearest]
     out[~inside] |= source.no_data
