@@ -17,7 +17,9 @@ import json
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +83,7 @@ def make_stamps(folder: Path, number: int) -> Path:
         simulate_survey(repo, config)
         (repo / "done").touch()
     command = [
-        "pipetask", "--log-level", "WARNING", "run", "-b", str(repo), "-p", f"{PIPELINE}#{STEPS}",
+        str(Path(sys.executable).with_name("pipetask")), "--log-level", "WARNING", "run", "-b", str(repo), "-p", f"{PIPELINE}#{STEPS}",
         "-i", f"{config.instrument}/input", "-o", OUTPUT, "--register-dataset-types", "-j", "1",
         "-d", f"instrument='{config.instrument}' AND skymap='{config.skymap}'",
         "-c", f"createFakeSupernovae:options.hosted.fraction={FAKE_FRACTION}",
@@ -124,13 +126,8 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
 
-    def simulate(number: int) -> Path:
-        command = [sys.executable, __file__, "--one", str(arguments.folder), str(number)]
-        subprocess.run(command, check=True)
-        return arguments.folder / f"stamps-{number:03d}.npz"
-
-    with ThreadPoolExecutor(arguments.jobs) as pool:
-        files = list(pool.map(simulate, range(arguments.surveys)))
+    with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
+        files = list(pool.map(partial(make_stamps, arguments.folder), range(arguments.surveys)))
     stamps = LabelledStamps.concatenate(LabelledStamps.load(file) for file in files)
     held_out = range(arguments.surveys - max(1, arguments.surveys // 6), arguments.surveys)
     print(f"{len(stamps)} stamps, {int((stamps.label == 1).sum())} real", flush=True)
@@ -156,7 +153,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--one"]:
-        make_stamps(Path(sys.argv[2]), int(sys.argv[3]))
-    else:
-        main()
+    main()
