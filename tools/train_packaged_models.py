@@ -83,7 +83,8 @@ def make_stamps(folder: Path, number: int) -> Path:
         simulate_survey(repo, config)
         (repo / "done").touch()
     command = [
-        str(Path(sys.executable).with_name("pipetask")), "--log-level", "WARNING", "run", "-b", str(repo), "-p", f"{PIPELINE}#{STEPS}",
+        str(Path(sys.executable).with_name("pipetask")), "--log-level", "WARNING", "run",
+        "-b", str(repo), "-p", f"{PIPELINE}#{STEPS}",
         "-i", f"{config.instrument}/input", "-o", OUTPUT, "--register-dataset-types", "-j", "1",
         "-d", f"instrument='{config.instrument}' AND skymap='{config.skymap}'",
         "-c", f"createFakeSupernovae:options.hosted.fraction={FAKE_FRACTION}",
