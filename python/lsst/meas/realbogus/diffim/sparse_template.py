@@ -201,7 +201,7 @@ def _common_schema(masks: Sequence[Mask]) -> MaskSchema:
 
 @dataclasses.dataclass(frozen=True)
 class _Source:
-    """A coadd with the place of the detector's pixels on it, and their areas, as splines over coarse nodes."""
+    """A coadd, with the place and area of the detector's pixels on it as splines over coarse nodes."""
 
     array: npt.NDArray[Any]
     bits: npt.NDArray[Any]
