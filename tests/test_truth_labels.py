@@ -89,7 +89,7 @@ def test_every_kind_of_source_gets_its_label_and_reason() -> None:
     table = matched.table
     assert table["label_reason"].tolist() == [
         "injected", "variable", "asteroid", "cosmic_ray", "dipole", "high_proper_motion", "galaxy", "noise",
-        "noise",  # 400 times brighter than the transient at its place
+        "unexplained",  # 400 times brighter than the transient at its place
         "near_real",  # the negative lobe beside the injected one
     ]  # fmt: skip
     assert table["label"].tolist() == [1, 1, 1, 0, 0, 0, 0, 0, 0, -1]

@@ -174,13 +174,14 @@ def _show(summary: Summary, console: Console) -> None:
     for column in table.columns[1:]:
         column.justify = "right"
     at = f"at {summary.models[0].performance.threshold:g}"
-    for name, values in {
+    rows: dict[str, list[object]] = {
         "scored": [model.n_scored for model in summary.models],
         f"completeness {at}": [model.performance.completeness for model in summary.models],
         f"purity {at}": [model.performance.purity for model in summary.models],
         f"found supernovae kept {at}": [model.injected_kept for model in summary.models],
         "area under ROC": [f"{model.area[0]:.3f}" for model in summary.models],
-    }.items():
+    }
+    for name, values in rows.items():
         table.add_row(name, *map(str, values))
     console.print(table)
     if summary.bogus_assumed:

@@ -49,7 +49,8 @@ _STYLE: dict[RcKeyType, Any] = {
     "grid.linewidth": 0.7,
     "xtick.color": "#52606d",
     "ytick.color": "#52606d",
-    "legend.frameon": False,
+    "legend.edgecolor": "none",
+    "legend.framealpha": 0.85,
     "svg.fonttype": "none",
     "svg.hashsalt": "lsst.meas.realbogus",
 }

@@ -113,11 +113,15 @@ def _lost(results: Results) -> Rows:
 
 
 def _heading(row: Any) -> str:
-    return f"{row['visit']} · {row['detector']} · ({row['x']:.0f}, {row['y']:.0f})"
+    return f"{row['visit']} · {row['detector']}"
+
+
+def _place(row: Any) -> str:
+    return f"{row['x']:.0f}, {row['y']:.0f}"
 
 
 def _source_card(row: Any, stamps: Mapping[str, Any], models: Mapping[str, str]) -> TripletCard:
-    facts = {"": str(row["label_reason"]).replace("_", " "), "SNR": f"{row['snr']:.1f}"}
+    facts = {"": str(row["label_reason"]).replace("_", " "), "SNR": f"{row['snr']:.1f}", "at": _place(row)}
     flags = [name.removeprefix("flag_") for name in row.colnames if name.startswith("flag_") and row[name]]
     if flags:
         facts["flags"] = ", ".join(flags)
@@ -131,5 +135,6 @@ def _fate_card(row: Any, stamps: Mapping[str, Any]) -> TripletCard:
         "": str(row["fate"]).replace("_", " "),
         "expected SNR": f"{row['snr_expected']:.1f}",
         "mag": f"{row['mag']:.1f}",
+        "at": _place(row),
     }
     return TripletCard(_heading(row), stamps, {}, facts)

@@ -89,13 +89,14 @@ class MatchDiaSourcesConfig(PipelineTaskConfig, pipelineConnections=MatchDiaSour
     max_radius = Field[float](doc="Largest match radius (arcsec).", default=1.0)
     min_snr = Field[float](doc="A change fainter than this many flux errors explains nothing.", default=1.0)
     min_flux_ratio = Field[float](
-        doc="A change fainter than this fraction of a source's flux did not make it.", default=0.2
+        doc="A change fainter than this fraction of a source's flux did not make it.", default=0.4
     )
     near_radius = Field[float](
         doc="Unmatched sources this near a change are undecided (arcsec).", default=1.5
     )
     static_radius = Field[float](doc="Reach of stars and galaxies of the truth (arcsec).", default=1.5)
     artefact_margin = Field[float](doc="Reach of artefacts beyond their outline (pixels).", default=4.0)
+    noise_snr = Field[float](doc="SNR from which what nothing explains is not called noise.", default=7.0)
     unmatched_is_bogus = Field[bool](
         doc="Without a truth table, call unmatched sources bogus instead of undecided?", default=False
     )
@@ -121,6 +122,7 @@ class MatchDiaSourcesConfig(PipelineTaskConfig, pipelineConnections=MatchDiaSour
             near_radius=self.near_radius,
             static_radius=self.static_radius,
             artefact_margin=self.artefact_margin,
+            noise_snr=self.noise_snr,
             unmatched_is_bogus=self.unmatched_is_bogus,
         )
 

@@ -48,6 +48,8 @@ class MatchRules:
         Within this distance, in arcseconds, of a star or galaxy of the truth, a source is ascribed to it.
     artefact_margin
         Within this distance, in pixels, of an artefact's outline, a source is ascribed to it.
+    noise_snr
+        What nothing explains is noise below this SNR, and unexplained above it (a flaw of the template, say).
     unmatched_is_bogus
         Without a truth table nothing is known of unmatched sources; true calls them bogus all the same.
     """
@@ -56,10 +58,11 @@ class MatchRules:
     n_sigma: float = 5.0
     max_radius: float = 1.0
     min_snr: float = 1.0
-    min_flux_ratio: float = 0.2
+    min_flux_ratio: float = 0.4
     near_radius: float = 1.5
     static_radius: float = 1.5
     artefact_margin: float = 4.0
+    noise_snr: float = 7.0
     unmatched_is_bogus: bool = False
 
     def __post_init__(self) -> None:
@@ -116,7 +119,7 @@ def label_dia_sources(
     Real are the mutual nearest neighbours of changes of the sky with the same sign (DMTN-216: a positive is a
     spatial match with an astrophysical change). Bogus are, in this order: sources on a compact artefact,
     residuals of stars that moved, other dipoles, residuals of stars and galaxies, sources on a diffuse
-    artefact, noise.
+    artefact, and what nothing explains.
     """
     rules = rules or MatchRules()
     _check_sources(dia_sources)
@@ -144,6 +147,11 @@ def label_dia_sources(
         kinds, ids, distances = explain_bogus(
             dia_sources, truth, static_radius=rules.static_radius, artefact_margin=rules.artefact_margin
         )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            snr = np.abs(
+                np.asarray(dia_sources["psfFlux"], float) / np.asarray(dia_sources["psfFluxErr"], float)
+            )
+        kinds[(kinds == Reason.NOISE) & (snr >= rules.noise_snr)] = Reason.UNEXPLAINED
         label[free], reason[free], truth_id[free], distance[free] = (
             Label.BOGUS,
             kinds[free],

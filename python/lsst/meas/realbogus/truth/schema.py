@@ -37,6 +37,7 @@ class Reason(enum.StrEnum):
     NEAR_REAL = "near_real"
     DIPOLE = "dipole"
     NOISE = "noise"
+    UNEXPLAINED = "unexplained"
     UNMATCHED = "unmatched"
 
 
@@ -75,7 +76,7 @@ class Column:
 DIA_SOURCE_MATCH: Mapping[str, Column] = {
     "diaSourceId": Column("int64", "identifier of the DIA source; one row each, in order"),
     "label": Column("int8", "1 real, 0 bogus, -1 undecided"),
-    "label_reason": Column("str", "injected, near_real, dipole, noise, unmatched, or a kind of the truth"),
+    "label_reason": Column("str", "one of Reason, or a kind of the truth table"),
     "injection_id": Column("int64", "identifier of the injected source it is, 0 for none"),
     "truth_id": Column("int64", "identifier of the row of the truth table that explains it, 0 for none"),
     "match_distance": Column("float64", "distance to that source on the sky, NaN for none", "arcsec"),
