@@ -7,8 +7,6 @@ __all__ = ("PACKAGE_SCHEME", "packaged_models", "read_model_file")
 import importlib.resources
 from importlib.resources.abc import Traversable
 
-from lsst.resources import ResourcePath
-
 from ..errors import InvalidInputError, ModelNotFoundError
 
 PACKAGE_SCHEME = "package:"
@@ -46,6 +44,8 @@ def read_model_file(uri: str) -> bytes:
         raise InvalidInputError("a model needs a name, a path or a URI; got an empty one")
     if uri.startswith(PACKAGE_SCHEME):
         return _read_packaged(uri.removeprefix(PACKAGE_SCHEME))
+    from lsst.resources import ResourcePath
+
     path = ResourcePath(uri, forceDirectory=False)
     try:
         return path.read()

@@ -6,14 +6,19 @@ __all__ = ("SCORE_COLUMNS", "SourceScores", "score_sources", "score_table")
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from astropy.table import Table
 
-from ..cutouts import DEFAULT_BAD_PLANES, PixelInput, PixelReader, Stamps, open_pixels
 from ..errors import InvalidInputError
 from .classifier import Classifier, Scores
+
+if TYPE_CHECKING:
+    # Imported where they are used: who scores stamps need not wait for the image and table libraries.
+    from astropy.table import Table
+
+    from ..cutouts import PixelInput, PixelReader, Stamps
 
 SCORE_COLUMNS: Mapping[str, str] = {
     "id": "Identifier of the DIA source.",
@@ -59,7 +64,7 @@ def score_sources(
     y: npt.ArrayLike,
     is_negative: npt.ArrayLike | None = None,
     *,
-    bad_planes: Sequence[str] = DEFAULT_BAD_PLANES,
+    bad_planes: Sequence[str] | None = None,
 ) -> list[SourceScores]:
     """Cut the stamps of sources and score them, a block of sources at a time.
 
@@ -74,7 +79,7 @@ def score_sources(
     is_negative
         Sources that are negative in the difference.
     bad_planes
-        Mask planes whose pixels count as missing.
+        Mask planes whose pixels count as missing; default `cutouts.DEFAULT_BAD_PLANES`.
 
     Returns
     -------
@@ -86,6 +91,9 @@ def score_sources(
     InvalidInputError
         Raised if an image that a model needs is absent.
     """
+    from ..cutouts import DEFAULT_BAD_PLANES, open_pixels
+
+    planes = DEFAULT_BAD_PLANES if bad_planes is None else tuple(bad_planes)
     x, y = np.atleast_1d(np.asarray(x, np.float64)), np.atleast_1d(np.asarray(y, np.float64))
     negative = np.zeros(len(x), bool) if is_negative is None else np.asarray(is_negative, bool)
     needed: set[str] = {name for c in classifiers for name in c.contract.inputs}
@@ -101,7 +109,7 @@ def score_sources(
         rows = slice(start, start + _BLOCK)
         for size in sorted(sizes):
             stamps: dict[str, Stamps] = {
-                name: reader.extract(x[rows], y[rows], size, bad_planes=bad_planes)
+                name: reader.extract(x[rows], y[rows], size, bad_planes=planes)
                 for name, reader in readers.items()
             }
             for i, classifier in enumerate(classifiers):
@@ -162,6 +170,8 @@ def score_table(ids: npt.ArrayLike, results: Sequence[SourceScores]) -> Table:
     astropy.table.Table
         See `SCORE_COLUMNS`; flags are those of the first model, ``flag_edge`` and ``flag_nan`` of any.
     """
+    from astropy.table import Table
+
     first = results[0]
     scores, contract = first.scores, first.classifier.contract
     columns: dict[str, npt.NDArray[np.generic]] = {
