@@ -6,7 +6,9 @@ import shlex
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
 from click.testing import CliRunner
 
 from lsst.meas.realbogus.cli import main
@@ -27,17 +29,20 @@ sys.exit(len(sys.argv) - 1)
 def test_images_are_told_apart_by_folder_or_by_name(tmp_path: Path) -> None:
     for name in ("b/science/1.fits", "b/science/2.fits.gz", "b/template/3.fits", "a/DEC-OBS04a.mini.fits"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    science, template = choose_images(tmp_path / "b")
-    assert [path.name for path in science + template] == ["1.fits", "2.fits.gz", "3.fits"]
+        fits.PrimaryHDU(
+            np.zeros((2, 2)), fits.Header({"FILTER": "g.MP9401", "INSTRUME": "Mega Prime"})
+        ).writeto(tmp_path / name)
+    images = choose_images(tmp_path / "b")
+    assert [path.name for path in images.science + images.template] == ["1.fits", "2.fits.gz", "3.fits"]
+    assert (images.instrument, images.band) == ("MegaPrime", "g")
     with pytest.raises(InvalidInputError, match="no pairs of science images and templates"):
         choose_images(tmp_path / "a")
 
 
 def test_the_decam_frames_are_recognised(shared_data: Path) -> None:
-    science, template = choose_images(shared_data / "images" / "decam")
-    assert [path.name[9] for path in science] == list("abcde")
-    assert len(template) == 5
+    images = choose_images(shared_data / "images" / "decam")
+    assert [path.name[9] for path in images.science] == list("abcde")
+    assert (len(images.template), images.instrument, images.band) == (5, "DECam", "i")
 
 
 def test_a_repository_that_was_cut_off_is_made_again(tmp_path: Path) -> None:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ("DemoSurvey", "choose_images", "ingested_survey", "simulated_survey", "whole_or_nothing")
+__all__ = (
+    "ChosenImages",
+    "DemoSurvey",
+    "choose_images",
+    "ingested_survey",
+    "simulated_survey",
+    "whole_or_nothing",
+)
 
 import dataclasses
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,11 +22,22 @@ from ..errors import InvalidInputError
 #: Called with the number of images done, the number of all and what was done.
 Progress = Callable[[int, int, str], None]
 
-#: Folders and file names by which science images and templates are told apart, the first that fits.
+
+@dataclasses.dataclass(frozen=True)
+class _Rule:
+    """How science images and templates are told apart, and of which camera they are if they do not say."""
+
+    science: str
+    template: str
+    instrument: str
+
+
+_BANDS = "ugrizy"
+_SKYMAP = "realbogus"
 _RULES = (
-    ("science/*.fits*", "template/*.fits*"),
-    # Two nights of one DECam field, the test data of SFFT (Hu et al. 2022).
-    ("DEC-OBS04*.fits", "DEC-OBS18*.fits"),
+    _Rule("science/*.fits*", "template/*.fits*", "Camera"),
+    # Two nights of one field, the test data of SFFT (Hu et al. 2022).
+    _Rule("DEC-OBS04*.fits", "DEC-OBS18*.fits", "DECam"),
 )
 
 
@@ -74,7 +93,27 @@ def simulated_survey(repo: Path, preset: str, progress: Progress) -> DemoSurvey:
     )
 
 
-def choose_images(folder: Path) -> tuple[list[Path], list[Path]]:
+@dataclasses.dataclass(frozen=True)
+class ChosenImages:
+    """FITS files of a folder.
+
+    Parameters
+    ----------
+    science, template
+        Files, sorted.
+    instrument
+        Name of the camera.
+    band
+        Band of all of them.
+    """
+
+    science: list[Path]
+    template: list[Path]
+    instrument: str
+    band: str
+
+
+def choose_images(folder: Path) -> ChosenImages:
     """Tell science images and templates of a folder apart by where they lie or how they are called.
 
     Parameters
@@ -84,8 +123,8 @@ def choose_images(folder: Path) -> tuple[list[Path], list[Path]]:
 
     Returns
     -------
-    science, template
-        FITS files, sorted.
+    ChosenImages
+        The files; instrument and band are those of the first header with INSTRUME and FILTER.
 
     Raises
     ------
@@ -93,11 +132,25 @@ def choose_images(folder: Path) -> tuple[list[Path], list[Path]]:
         Raised if no rule finds files of both kinds.
     """
     for rule in _RULES:
-        science, template = (sorted(folder.glob(pattern)) for pattern in rule)
+        science, template = (sorted(folder.glob(pattern)) for pattern in (rule.science, rule.template))
         if science and template:
-            return science, template
-    rules = ", or ".join(f"{science} with {template}" for science, template in _RULES)
+            header = _header(science[0])
+            instrument = re.sub(r"[^A-Za-z0-9_]", "", str(header.get("INSTRUME") or rule.instrument))
+            # The first letter of such names as "i DECam SDSS c0003 7835.0 1470.0" or "r_03" is the band.
+            band = str(header.get("FILTER") or "").strip()[:1].lower()
+            return ChosenImages(science, template, instrument, band if band in _BANDS else "r")
+    rules = ", or ".join(f"{rule.science} with {rule.template}" for rule in _RULES)
     raise InvalidInputError(f"{folder} holds no pairs of science images and templates: {rules}")
+
+
+def _header(path: Path) -> Mapping[str, object]:
+    from astropy.io import fits
+
+    with fits.open(path) as hdus:
+        merged: dict[str, object] = {}
+        for hdu in hdus:
+            merged = dict(hdu.header) | merged
+    return merged
 
 
 def ingested_survey(repo: Path, folder: Path, progress: Progress) -> DemoSurvey:
@@ -112,7 +165,25 @@ def ingested_survey(repo: Path, folder: Path, progress: Progress) -> DemoSurvey:
     progress
         Follows the work; not called where there is none.
     """
-    raise NotImplementedError
+    from ..survey import ingest_fits
+
+    images = choose_images(folder)
+    whole_or_nothing(
+        repo,
+        lambda new: ingest_fits(
+            new,
+            images.science,
+            images.template,
+            instrument=images.instrument,
+            band=images.band,
+            skymap=_SKYMAP,
+            progress=progress,
+        ),
+    )
+    # Small frames have few galaxies: each gets a supernova, and as many lie apart from galaxies.
+    fakes = {"hosted.fraction": "1.0", "hostless.fraction": "0.5"}
+    config = {f"createFakeSupernovae:options.{name}": value for name, value in fakes.items()}
+    return DemoSurvey(repo, images.instrument, _SKYMAP, config)
 
 
 def whole_or_nothing(repo: Path, make: Callable[[Path], object]) -> None:
