@@ -1,0 +1,155 @@
+"""The door to afw: what the full stack answers is imitated here as the reference data describe it."""
+
+from __future__ import annotations
+
+import sys
+import types
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from lsst.images import Box, Image, Mask, MaskPlane, MaskSchema
+
+from lsst.meas.realbogus import legacy
+from lsst.meas.realbogus.cutouts import open_pixels
+
+BOX = Box.factory[5:45, 3:43]
+
+
+def native_mask() -> Mask:
+    mask = Mask(schema=MaskSchema([MaskPlane("NO_DATA", "none")]), bbox=BOX)
+    mask.set("NO_DATA", np.eye(40, dtype=bool))
+    return mask
+
+
+class StackMask:
+    """An afw mask with a plane that lsst.images does not guess."""
+
+    def getMaskPlaneDict(self) -> dict[str, int]:
+        return {"NO_DATA": 0, "CLIPPED": 1, "SAT": 2}
+
+
+@dataclass(frozen=True)
+class Handle:
+    """A deferred handle of the full stack, or of PyPI packages only."""
+
+    stack: bool
+    storageClass: str | None = None
+
+    def get(self, **kwargs: Any) -> Any:
+        component = kwargs.get("component")
+        if self.storageClass == "ExposureF":
+            if self.stack:
+                return f"afw {component}"
+            raise ValueError("The new storage class (ExposureF) is not compatible")
+        match component, kwargs.get("storageClass"):
+            case "mask", None if self.stack:
+                raise ValueError("Could not convert: plane CLIPPED is not remapped")
+            case "mask", None:
+                return native_mask()
+            case "mask", "MaskX":
+                return StackMask()
+            case "sky_projection", None:
+                return "native projection"
+            case "image", None:
+                return Image(np.ones((40, 40), np.float32), bbox=BOX)
+            case "bbox", None:
+                return BOX
+            case None, None if self.stack:
+                raise TypeError("cannot convert pyarrow.lib.Table")
+            case None, "ArrowAstropy":
+                return Table({"id": [1]})
+            case None, None:
+                return Table({"id": [2]})
+        raise KeyError(component)
+
+
+def test_masks_read_in_both_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert legacy.read_mask(Handle(stack=False)) == native_mask()  # type: ignore[arg-type]
+    planes: dict[str, MaskPlane] = {}
+
+    def from_legacy(mask: Any, plane_map: dict[str, MaskPlane]) -> Mask:
+        planes.update(plane_map)
+        return native_mask()
+
+    monkeypatch.setattr(Mask, "from_legacy", from_legacy)
+    assert legacy.read_mask(Handle(stack=True)) == native_mask()  # type: ignore[arg-type]
+    assert {name: plane.name for name, plane in planes.items()} == {
+        "NO_DATA": "NO_DATA",
+        "CLIPPED": "CLIPPED",
+        "SAT": "SATURATED",
+    }
+
+
+def test_projections_read_in_both_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lsst.images import SkyProjection
+
+    assert legacy.read_projection(Handle(stack=False)) == "native projection"  # type: ignore[arg-type]
+    monkeypatch.setattr(SkyProjection, "from_legacy", lambda wcs, frame: ("converted", wcs))
+    converted: Any = legacy.read_projection(Handle(stack=True))  # type: ignore[arg-type]
+    assert converted == ("converted", "afw wcs")
+
+
+def test_tables_read_in_both_worlds() -> None:
+    assert legacy.read_table(Handle(stack=False))["id"][0] == 2  # type: ignore[arg-type]
+    assert legacy.read_table(Handle(stack=True))["id"][0] == 1  # type: ignore[arg-type]
+
+
+def test_stamps_are_cut_from_a_deferred_image() -> None:
+    pixels = open_pixels(legacy.DeferredImage(Handle(stack=False)), 2, 5)  # type: ignore[arg-type]
+    stamps = pixels.extract([20.0, 3.0], [22.0, 5.0], 5)
+    assert stamps.missing[0].sum() == 5
+    assert stamps.leaves_image.tolist() == [False, True]
+
+
+class Record(dict[str, Any]):
+    pass
+
+
+class Schema:
+    def __init__(self) -> None:
+        self.fields: dict[str, tuple[str, int | None]] = {}
+
+    def addField(self, name: str, *, type: str, doc: str, size: int | None = None) -> None:
+        assert doc
+        self.fields[name] = (type, size)
+
+
+class BaseCatalog(list[Record]):
+    def __init__(self, schema: Schema) -> None:
+        super().__init__()
+        self.schema = schema
+
+    def addNew(self) -> Record:
+        self.append(Record())
+        return self[-1]
+
+
+def test_scores_become_the_catalogue_that_ap_association_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fields id (L), score (F), version (String, 7), row by row; see FilterDiaSourceReliabilityTask."""
+    table_module = types.ModuleType("lsst.afw.table")
+    table_module.__dict__.update(BaseCatalog=BaseCatalog, Schema=Schema)
+    monkeypatch.setitem(sys.modules, "lsst.afw", types.ModuleType("lsst.afw"))
+    monkeypatch.setitem(sys.modules, "lsst.afw.table", table_module)
+    table = Table(
+        {
+            "id": np.array([2**62, 5]),
+            "score": np.array([0.25, np.nan], np.float32),
+            "version": ["dia-1"] * 2,
+            "flag_edge": [True, False],
+        }
+    )
+    catalog = legacy.afw_catalog(table)
+    assert catalog.schema.fields == {"id": ("L", None), "score": ("F", None), "version": ("String", 7)}
+    assert [record["id"] for record in catalog] == [2**62, 5]
+    assert catalog[0] == {"id": 2**62, "score": 0.25, "version": "dia-1"}
+    assert np.isnan(catalog[1]["score"])
+
+
+def test_without_the_stack_an_afw_catalogue_is_an_import_error() -> None:
+    if "lsst.afw" in sys.modules:
+        pytest.skip("the full stack is here")
+    with pytest.raises(ImportError):
+        legacy.afw_catalog(Table({"id": [1], "score": [0.5], "version": ["1"]}))
