@@ -15,15 +15,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
-import sys
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from lsst.daf.butler import Butler
 
+from lsst.meas.realbogus.cli.pipetask import pipetask_command, run_pipetask
 from lsst.meas.realbogus.randomness import uniform
 from lsst.meas.realbogus.survey import PRESETS, SurveyConfig, simulate_survey
 from lsst.meas.realbogus.training import LabelledStamps, TrainingConfig, train_model
@@ -82,18 +82,20 @@ def make_stamps(folder: Path, number: int) -> Path:
     if not (repo / "done").exists():
         simulate_survey(repo, config)
         (repo / "done").touch()
-    command = [
-        str(Path(sys.executable).with_name("pipetask")), "--log-level", "WARNING", "run",
-        "-b", str(repo), "-p", f"{PIPELINE}#{STEPS}",
-        "-i", f"{config.instrument}/input", "-o", OUTPUT, "--register-dataset-types", "-j", "1",
-        "-d", f"instrument='{config.instrument}' AND skymap='{config.skymap}'",
-        "-c", f"createFakeSupernovae:options.hosted.fraction={FAKE_FRACTION}",
-    ]  # fmt: skip
-    if (repo / "started").exists():
-        command += ["--skip-existing", "--extend-run", "--clobber-outputs"]
-    (repo / "started").touch()
-    with (folder / f"pipetask-{number:03d}.log").open("a") as log:
-        subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
+    with Butler.from_config(str(repo)) as butler:
+        resume = bool(butler.collections.query(OUTPUT))
+    command = pipetask_command(
+        repo,
+        inputs=f"{config.instrument}/input",
+        output=OUTPUT,
+        pipeline=f"{PIPELINE}#{STEPS}",
+        query=f"instrument='{config.instrument}' AND skymap='{config.skymap}'",
+        config={"createFakeSupernovae:options.hosted.fraction": str(FAKE_FRACTION)},
+        resume=resume,
+    )
+    outcome = run_pipetask(command, folder / f"pipetask-{number:03d}.log")
+    if outcome.code and not outcome.empty:
+        raise SystemExit(f"survey {number}: pipetask failed:\n" + "\n".join(outcome.tail))
     stamps = read_stamps(repo, number)
     stamps.save(out)
     return out
@@ -101,8 +103,6 @@ def make_stamps(folder: Path, number: int) -> Path:
 
 def read_stamps(repo: Path, group: int) -> LabelledStamps:
     """Read the labelled stamps of all detectors of a repository."""
-    from lsst.daf.butler import Butler
-
     with Butler.from_config(str(repo), collections=OUTPUT) as butler:
         return LabelledStamps.concatenate(
             LabelledStamps.from_tables(
