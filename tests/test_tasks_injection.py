@@ -10,6 +10,7 @@ import pytest
 from astropy.table import Table, vstack
 from astropy.time import Time
 from astropy.wcs import WCS
+from click.testing import CliRunner
 from lsst.daf.butler import Butler, DatasetType, Timespan
 from lsst.images import (
     Box,
@@ -24,6 +25,7 @@ from lsst.images.fields import ChebyshevField
 from lsst.images.psfs import GaussianPointSpreadFunction
 from lsst.pex.config import Field
 from lsst.pipe.base import (
+    NoWorkFound,
     Pipeline,
     PipelineTask,
     PipelineTaskConfig,
@@ -34,10 +36,12 @@ from lsst.pipe.base import connectionTypes as ct
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 from lsst.sphgeom import ConvexPolygon, LonLat, UnitVector3d
 
+from lsst.meas.realbogus.cli import main
 from lsst.meas.realbogus.injection import SELECTION
 from lsst.meas.realbogus.injection.sky import sky_to_pixel
 from lsst.meas.realbogus.survey.camera import CameraGeometry, make_detector
 from lsst.meas.realbogus.survey.visit_image import make_visit_image
+from lsst.meas.realbogus.tasks.inject_supernovae import InjectSupernovaeTask
 
 INSTRUMENT = "ToyCam"
 SIZE = 200
@@ -175,13 +179,21 @@ tasks:
     class: {TASKS}.create_fake_supernovae.CreateFakeSupernovaeTask
     config:
       options.hosted.fraction: 0.2
+      options.supernova.fraction: 0.5
+      options.supernova.redshift_max: 0.15
   injectVisit:
     class: {TASKS}.inject_supernovae.InjectSupernovaeTask
 """
 
 
-def test_created_fakes_are_injected(repo: Path) -> None:
-    butler = _execute(repo, "basic", Pipeline.fromString(CREATE_AND_INJECT))
+@pytest.fixture(scope="session")
+def injected(repo: Path) -> Butler:
+    """The repository after making and injecting fakes of one epoch and supernovae."""
+    return _execute(repo, "basic", Pipeline.fromString(CREATE_AND_INJECT))
+
+
+def test_created_fakes_are_injected(injected: Butler) -> None:
+    butler = injected
     ids: list[int] = []
     for visit in VISITS:
         for detector in (0, 1):
@@ -332,3 +344,42 @@ def test_source_injection_finds_the_shards(repo: Path, sharded: Butler) -> None:
         assert set(np.asarray(found["visit"])) == {visit}
         for_visit = np.asarray(fakes["injection_id"])[np.asarray(fakes["is_visit_source"])]
         assert set(for_visit) <= set(np.asarray(found["injection_id"]))
+
+
+def test_a_page_shows_the_fakes(repo: Path, injected: Butler, tmp_path: Path) -> None:
+    (collection,) = injected.collections.defaults
+    page = tmp_path / "fakes.html"
+    arguments = ["fakes", "show", str(repo), "-i", collection, "-i", "toy/input", "-o", str(page)]
+    result = CliRunner().invoke(main, [*arguments, "--stamps", "6"])
+    assert result.exit_code == 0, result.output
+    text = page.read_text()
+    assert text.count("data:image/png") == 5 + 6
+    for word in ("hosted", "supernova", "Light curves", "before", "after", "difference"):
+        assert word in text
+    assert "http" not in text.replace("http://www.w3.org", "")
+
+
+def test_a_table_is_ingested_in_all_its_bands(repo: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    rows = {"injection_id": [1, 2, 3], "ra": [150.0, 150.001, 150.0], "dec": [2.2, 2.201, 2.2]}
+    table = Table(rows | {"mag": [20.0, 21.0, 20.5], "band": ["r", "r", "i"], "visit": [101, 101, 102]})
+    table.write(path)
+    result = CliRunner().invoke(main, ["fakes", "ingest", str(repo), str(path), "--run", "toy/mine"])
+    assert result.exit_code == 0, result.output
+    assert SELECTION in result.output
+    butler = Butler.from_config(str(repo), collections=["toy/mine"])
+    found = {ref.dataId["band"]: len(butler.get(ref)) for ref in butler.query_datasets("injection_catalog")}
+    assert found == {"r": 2, "i": 1}
+
+
+def test_nothing_to_inject_is_no_work(repo: Path) -> None:
+    where = {"instrument": INSTRUMENT, "visit": 101, "detector": 0}
+    image = Butler.from_config(str(repo), collections=["toy/input"]).get("preliminary_visit_image", where)
+    config = InjectSupernovaeTask.ConfigClass()
+    far = Table({"injection_id": [1], "ra": [10.0], "dec": [20.0], "mag": [21.0]})
+    with pytest.raises(NoWorkFound, match="none of 1 fakes"):
+        InjectSupernovaeTask(config=config).run(exposure=image, catalog=far)
+    config.process_all_data_ids = True
+    result = InjectSupernovaeTask(config=config).run(exposure=image, catalog=far)
+    np.testing.assert_array_equal(result.injected_exposure.image.array, image.image.array)
+    assert not result.injected_exposure.mask.get("INJECTED").any() and not len(result.injected_catalog)

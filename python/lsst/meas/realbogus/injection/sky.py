@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from astropy import units as u
-from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from lsst.images import Box, SkyProjection
 
@@ -157,9 +155,13 @@ def sky_to_pixel(projection: SkyProjection[Any], ra: Floats, dec: Floats) -> tup
     if not len(ra):
         return np.empty(0), np.empty(0)
     good = np.isfinite(ra) & np.isfinite(dec)
-    xy = projection.sky_to_pixel(SkyCoord(np.where(good, ra, 0.0) * u.deg, np.where(good, dec, 0.0) * u.deg))
+    # Plain transforms, in radians: SkyCoord refuses what comes back from the far side of the sky.
+    transform = projection.pixel_to_sky_transform
+    start = np.deg2rad(np.where(good, ra, 0.0)), np.deg2rad(np.where(good, dec, 0.0))
+    xy = transform.apply_inverse(x=start[0], y=start[1])
     x, y = np.asarray(xy.x, float), np.asarray(xy.y, float)
     good &= np.isfinite(x) & np.isfinite(y)
-    back = projection.pixel_to_sky(x=np.where(good, x, 0.0), y=np.where(good, y, 0.0))
-    good &= separation(ra, dec, back.ra.deg, back.dec.deg) < 1.0
+    back = transform.apply_forward(x=np.where(good, x, 0.0), y=np.where(good, y, 0.0))
+    with np.errstate(invalid="ignore"):
+        good &= separation(ra, dec, np.rad2deg(back.x), np.rad2deg(back.y)) < 1.0
     return np.where(good, x, np.nan), np.where(good, y, np.nan)

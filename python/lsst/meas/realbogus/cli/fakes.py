@@ -1,0 +1,215 @@
+"""`realbogus fakes`: make, check, ingest and look at catalogues of fakes."""
+
+from __future__ import annotations
+
+__all__ = ("command",)
+
+import dataclasses
+import typing
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from ..errors import InvalidInputError
+
+if typing.TYPE_CHECKING:
+    from astropy.table import Table
+
+    from ..injection import CatalogOptions
+
+_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+
+
+@click.group("fakes", help="Make, check, ingest and look at catalogues of fake supernovae.")
+def command() -> None:
+    """Group the commands about fakes."""
+
+
+@command.command("make")
+@click.argument("image", type=_FILE)
+@click.argument("sources", type=_FILE)
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Table to write.")
+@click.option(
+    "-c", "--config", "settings", multiple=True, metavar="NAME=VALUE", help="As hosted.fraction=0.1."
+)
+@click.option("--seed", type=int, default=20, show_default=True)
+@click.option("--user-table", type=_FILE, help="Your own rows: columns ra, dec, mag.")
+@click.option("--dc2-truth", type=_FILE, help="Truth table of DC2 supernovae.")
+@click.option("--overwrite", is_flag=True)
+def make(
+    image: Path,
+    sources: Path,
+    output: Path,
+    settings: tuple[str, ...],
+    seed: int,
+    user_table: Path | None,
+    dc2_truth: Path | None,
+    overwrite: bool,
+) -> None:
+    """Make the fakes of a VisitImage file IMAGE from its table of SOURCES."""
+    from lsst.images import VisitImage
+
+    from ..injection import Footprint, make_catalog, read_dc2_truth, read_table, write_table
+
+    visit_image = VisitImage.read(image)
+    info = visit_image.obs_info
+    if info.visit_id is None or info.datetime_begin is None or info.exposure_time is None:
+        raise InvalidInputError(
+            f"{image} does not say which visit it is of, or when and how long it was exposed"
+        )
+    footprint = Footprint(
+        visit=info.visit_id,
+        detector=visit_image.detector.id,
+        band=visit_image.band,
+        mjd=float(info.datetime_begin.tai.mjd + info.exposure_time.to_value("day") / 2),
+        bbox=visit_image.bbox,
+        projection=visit_image.sky_projection,
+    )
+    catalog = make_catalog(
+        read_table(sources),
+        footprint,
+        parse_settings(settings),
+        seed=seed,
+        user_table=None if user_table is None else read_table(user_table),
+        truth=None if dc2_truth is None else read_dc2_truth(dc2_truth),
+        name=sources.name,
+    )
+    write_table(catalog, output, overwrite=overwrite)
+    _print_counts(catalog)
+    Console().print(f"Wrote {output}")
+
+
+@command.command("check")
+@click.argument("tables", nargs=-1, required=True, type=_FILE)
+@click.option("--min-separation", type=float, default=2.0, show_default=True, help="Arcsec between fakes.")
+@click.option("--strict", is_flag=True, help="Fail on warnings too.")
+def check(tables: tuple[Path, ...], min_separation: float, strict: bool) -> None:
+    """Look for faults in TABLES before anything is drawn; the exit code is 1 if there are errors."""
+    from ..injection import Severity, ValidationRules, check_catalog, read_table
+
+    console, failed = Console(), False
+    for path in tables:
+        catalog = read_table(path)
+        problems = check_catalog(catalog, ValidationRules(min_separation=min_separation))
+        if not problems:
+            console.print(f"{path.name}: {len(catalog)} rows, nothing wrong")
+            continue
+        shown = RichTable(title=f"{path.name}: {len(catalog)} rows", title_justify="left")
+        for heading in ("severity", "rows", "reason", "which"):
+            shown.add_column(heading, overflow="fold")
+        for problem in problems:
+            which = ", ".join(str(row) for row in problem.rows[:8]) + (" …" if len(problem.rows) > 8 else "")
+            number = str(len(problem.rows)) if problem.rows else "all"
+            shown.add_row(str(problem.severity), number, problem.reason, which)
+            failed |= strict or problem.severity is Severity.ERROR
+        console.print(shown)
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+@command.command("ingest")
+@click.argument("repo")
+@click.argument("table", type=_FILE)
+@click.option("--run", required=True, help="Run collection to write to.")
+@click.option("--band", help="Band of all rows, for a table without a column band.")
+@click.option("--dataset-type", default="injection_catalog", show_default=True)
+def ingest(repo: str, table: Path, run: str, band: str | None, dataset_type: str) -> None:
+    """Put TABLE into the Butler repository REPO as lsst.source_injection reads it, all bands at once."""
+    from lsst.daf.butler import Butler
+
+    from ..injection import SELECTION, read_table, require_valid
+    from ._fakes_butler import put_shards
+
+    rows = read_table(table)
+    require_valid(rows, name=table.name)
+    butler = Butler.from_config(repo, writeable=True, run=run)
+    written = put_shards(butler, rows, band, dataset_type, name=table.name)
+    console = Console()
+    console.print(f"Wrote {len(rows)} rows as {written} datasets {dataset_type} in {run}")
+    if "visit" in rows.colnames:
+        console.print(f'Rows are for their own visits: set selection: "{SELECTION}"', markup=False)
+
+
+@command.command("show")
+@click.argument("repo")
+@click.option(
+    "-i",
+    "--input",
+    "collections",
+    required=True,
+    multiple=True,
+    help="Collection of images; may be repeated.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=Path("fakes.html"), show_default=True
+)
+@click.option("-d", "--where", default="", help='Restrict the images, as "visit IN (1, 2)".')
+@click.option("--image", default="preliminary_visit_image", show_default=True, help="Dataset type before.")
+@click.option("--prefix", default="injected_", show_default=True, help="What injection puts before its name.")
+@click.option("--stamps", type=int, default=24, show_default=True, help="How many fakes to show.")
+@click.option("--size", type=int, default=41, show_default=True, help="Side of a stamp in pixels.")
+def show(
+    repo: str,
+    collections: tuple[str, ...],
+    output: Path,
+    where: str,
+    image: str,
+    prefix: str,
+    stamps: int,
+    size: int,
+) -> None:
+    """Write a page with stamps, distributions and light curves of the fakes in the Butler repository REPO."""
+    from lsst.daf.butler import Butler
+
+    from ..report.fakes_page import write_fakes_page
+    from ._fakes_butler import read_cards, read_catalogs
+
+    butler = Butler.from_config(repo, collections=list(collections))
+    catalog = read_catalogs(butler, f"{prefix}{image}_catalog", where)
+    cards = read_cards(butler, catalog, image, prefix, stamps, size)
+    write_fakes_page(output, f"Fakes of {collections[0]}", catalog, cards)
+    _print_counts(catalog)
+    Console().print(f"Wrote {output}")
+
+
+def parse_settings(settings: tuple[str, ...]) -> CatalogOptions:
+    """Turn settings such as ``hosted.fraction=0.1`` into options."""
+    from ..injection import CatalogOptions
+
+    options = CatalogOptions()
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise InvalidInputError(f"settings are NAME=VALUE; got {setting!r}")
+        options = _set(options, name.split("."), text, name)
+    return options
+
+
+def _set(options: Any, path: list[str], text: str, name: str) -> Any:
+    hints = typing.get_type_hints(type(options))
+    if path[0] not in hints:
+        raise InvalidInputError(f"no option {name}; at {path[0]!r} there are {', '.join(hints)}")
+    current = getattr(options, path[0])
+    if len(path) > 1 and dataclasses.is_dataclass(current):
+        return dataclasses.replace(options, **{path[0]: _set(current, path[1:], text, name)})
+    if len(path) > 1 or dataclasses.is_dataclass(current):
+        raise InvalidInputError(f"{name} does not name a single option")
+    try:
+        value = tuple(text.split(",")) if isinstance(current, tuple) else type(current)(text)
+    except ValueError as error:
+        raise InvalidInputError(f"{name} is a {type(current).__name__}; got {text!r}") from error
+    return dataclasses.replace(options, **{path[0]: value})
+
+
+def _print_counts(catalog: Table) -> None:
+    from ..report.fakes_page import count_populations
+
+    shown = RichTable(title=f"{len(catalog)} fakes", title_justify="left")
+    for heading in ("population", "rows", "objects", "images"):
+        shown.add_column(heading)
+    for row in count_populations(catalog):
+        shown.add_row(*(str(value) for value in row))
+    Console().print(shown)
