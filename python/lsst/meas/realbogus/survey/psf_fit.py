@@ -15,8 +15,9 @@ from lsst.images.psfs import GaussianPointSpreadFunction, PiffWrapper, PointSpre
 Floats = npt.NDArray[np.float64]
 
 MIN_STARS = 3
-_MIN_SNR = 40
-_BETAS = (2.0, 2.5, 3.0, 3.5, 4.5, 6.0)
+_MIN_SNR, _BRIGHT_SNR, _ENOUGH_STARS = 40, 100, 5
+_MISFIT = 3.0
+_BETAS = (2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 7.0)
 _LINEAR_STARS, _QUADRATIC_STARS = 12, 40
 _MAX_STARS = 120
 _SIGMA_TO_FWHM = 2.3548
@@ -66,14 +67,35 @@ def fit_psf(image: VisitImage, sources: astropy.table.Table, sigma: float) -> tu
     fwhm = _SIGMA_TO_FWHM * sigma
     chosen = sources[_are_stars(sources, sigma)]
     chosen.sort("psfFlux", reverse=True)
-    cuts = (_cut_star(image, row["x"], row["y"], _odd(4 * fwhm)) for row in chosen[:_MAX_STARS])
-    stars = [star for star in cuts if star is not None]
-    order = int(len(stars) >= _LINEAR_STARS) + int(len(stars) >= _QUADRATIC_STARS)
-    fits = [_fit_moffat(stars, beta, order) for beta in _BETAS] if len(stars) >= MIN_STARS else []
-    best = min((fit for fit in fits if fit is not None), key=lambda fit: fit.chisq / fit.dof, default=None)
+    # The polynomials weigh all stars alike, so faint ones only help where bright ones are few.
+    n_bright = int(np.sum(_signal_to_noise(chosen) > _BRIGHT_SNR))
+    chosen = chosen[: n_bright if n_bright >= _ENOUGH_STARS else None][:_MAX_STARS]
+    others = np.array([sources["x"], sources["y"]], float)
+    cuts = (_cut_star(image, row["x"], row["y"], _odd(4 * fwhm), others, fwhm) for row in chosen)
+    best = _fit_stars([star for star in cuts if star is not None])
     if best is None:
         return GaussianPointSpreadFunction(sigma, bounds=image.bbox, stamp_size=_odd(6 * fwhm)), 0
     return PiffWrapper(best, image.bbox, _odd(8 * fwhm)), len(best.stars)
+
+
+def _fit_stars(stars: list[Any]) -> Any | None:
+    """Fit stars, choose the exponent, and once more without the stars that fit badly."""
+    if len(stars) < MIN_STARS:
+        return None
+    order = int(len(stars) >= _LINEAR_STARS) + int(len(stars) >= _QUADRATIC_STARS)
+    fits = [fit for fit in (_fit_moffat(stars, beta, order) for beta in _BETAS) if fit is not None]
+    if not fits:
+        return None
+    best = min(fits, key=lambda fit: float(np.median(_reduced_chisq(fit))))
+    misfit = _reduced_chisq(best)
+    kept = [star for star, c in zip(stars, misfit, strict=True) if c < _MISFIT * np.median(misfit)]
+    if MIN_STARS <= len(kept) < len(stars):
+        best = _fit_moffat(kept, best.model.kwargs["beta"], order) or best
+    return best
+
+
+def _reduced_chisq(fit: Any) -> Floats:
+    return np.array([star.fit.chisq / max(star.fit.dof, 1) for star in fit.stars])
 
 
 def _odd(width: float) -> int:
@@ -105,8 +127,8 @@ def _are_stars(sources: astropy.table.Table, sigma: float) -> npt.NDArray[np.boo
     return chosen
 
 
-def _cut_star(image: VisitImage, x: float, y: float, width: int) -> Any | None:
-    """Make a Piff star of the pixels around a source, or `None` too near the edge."""
+def _cut_star(image: VisitImage, x: float, y: float, width: int, others: Floats, fwhm: float) -> Any | None:
+    """Make a Piff star of the pixels around a source, those near others left out; `None` at an edge."""
     import galsim
     import piff
 
@@ -119,6 +141,10 @@ def _cut_star(image: VisitImage, x: float, y: float, width: int) -> Any | None:
     variance = np.asarray(cut.variance.array, float)
     data = np.asarray(cut.image.array, float)
     good = np.isfinite(data) & (variance > 0)
+    v, u = np.mgrid[0:width, 0:width]
+    for dx, dy in others.T - (x, y):
+        if 0 < np.hypot(dx, dy) < width:
+            good &= np.hypot(u - half - dx, v - half - dy) > 1.5 * fwhm
     pixels = galsim.Image(np.where(good, data, 0.0), xmin=corner[0], ymin=corner[1], scale=1.0)
     weight = galsim.Image(
         np.where(good, 1 / np.where(good, variance, 1.0), 0.0), xmin=corner[0], ymin=corner[1]
@@ -134,7 +160,6 @@ def _fit_moffat(stars: list[Any], beta: float, order: int) -> Any | None:
     psf = piff.SimplePSF(
         piff.Moffat(beta, include_pixel=False),
         piff.Polynomial(order=order),
-        outliers=piff.MADOutliers(nmad=5) if len(stars) > _LINEAR_STARS else None,
         max_iter=10,
     )
     try:
