@@ -7,7 +7,6 @@ __all__ = ("central_surface_brightness", "faint_grid")
 import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
-from scipy.stats import qmc
 
 from ..randomness import generator
 from .hosts import Hosts
@@ -15,6 +14,7 @@ from .offsets import place
 from .options import FaintGridOptions
 from .populations import host_columns, image_columns
 from .schema import empty_catalog
+from .sequences import halton
 from .sky import Footprint
 
 _MAG_PER_E = 2.5 / np.log(10.0)
@@ -49,7 +49,7 @@ def faint_grid(hosts: Hosts, footprint: Footprint, options: FaintGridOptions, se
     if not options.number or not len(hosts):
         return empty_catalog()
     rng = generator(seed, "faint-grid", footprint.visit, footprint.detector)
-    points = qmc.Halton(d=2, scramble=True, rng=rng).random(options.number)
+    points = halton(options.number, 2, rng)
     mag = options.mag_min + points[:, 0] * (options.mag_max - options.mag_min)
     span = options.surface_brightness_max - options.surface_brightness_min
     wanted = options.surface_brightness_min + points[:, 1] * span

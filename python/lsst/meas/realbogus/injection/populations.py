@@ -7,13 +7,13 @@ __all__ = ("halton_sources", "host_columns", "hosted", "hostless", "image_column
 import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
-from scipy.stats import qmc
 
 from ..randomness import generator, uniform
 from .hosts import Hosts
 from .offsets import draw_offsets, place
 from .options import HostedOptions, HostlessOptions
 from .schema import empty_catalog
+from .sequences import halton
 from .sky import Footprint
 
 type Floats = npt.NDArray[np.float64]
@@ -140,7 +140,7 @@ def halton_sources(
         return empty_catalog()
     rng = generator(seed, population, footprint.visit, footprint.detector)
     n_rows = int(np.floor(density * footprint.area + rng.random()))
-    points = qmc.Halton(d=3, scramble=True, rng=rng).random(n_rows)
+    points = halton(n_rows, 3, rng)
     ra, dec = footprint.positions(points[:, :2])
     mag = mag_range[0] + points[:, 2] * (mag_range[1] - mag_range[0])
     return empty_catalog(n_rows, **image_columns(footprint), population=population, ra=ra, dec=dec, mag=mag)

@@ -53,6 +53,8 @@ class Footprint:
         """
         if not len(fractions):  # AST maps at least one point
             return np.empty(0), np.empty(0)
+        if not len(fractions):
+            return np.empty(0), np.empty(0)
         x = self.bbox.x.start - 0.5 + fractions[:, 0] * self.bbox.x.size
         y = self.bbox.y.start - 0.5 + fractions[:, 1] * self.bbox.y.size
         sky = self.projection.pixel_to_sky(x=x, y=y)
@@ -125,6 +127,8 @@ def local_jacobian(projection: SkyProjection[Any], x: Floats, y: Floats) -> Floa
     """
     step = 0.5
     out = np.empty((len(x), 2, 2))
+    if not len(x):
+        return out
     for column, (dx, dy) in enumerate(((step, 0.0), (0.0, step))):
         after = projection.pixel_to_sky(x=x + dx, y=y + dy)
         before = projection.pixel_to_sky(x=x - dx, y=y - dy)
