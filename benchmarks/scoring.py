@@ -1,0 +1,251 @@
+"""Scores per CPU second from images in memory, next to the bare network in the same run.
+
+Figures (rates are per CPU second of one core; compare ratios, not rates, between machines):
+
+dia_over_engine, nodia_over_engine
+    Rate from images in memory to scores, over the rate of ONNX Runtime alone on ready-made inputs.
+dia_normalization_share, nodia_normalization_share
+    Part of that time spent on filling, normalising and laying out stamps.
+dia_over_loop, nodia_over_loop
+    Rate over that of a loop over sources with `astropy.nddata.Cutout2D` and the published normalisation,
+    followed by the same network.
+start_s, rss_mb
+    CPU seconds from the start of a process to the first score of a stamp, and its peak memory.
+images_rss_mb, images_bytes_mb
+    Peak memory of a process that scores 10,000 sources on three 4096² images, and the size of those images.
+tensorflow_start_s, tensorflow_rss_mb, dia_over_tensorflow, nodia_over_tensorflow
+    The same start in TensorFlow, and our rate from images to scores over that of Keras ``predict`` on
+    ready-made inputs. Not with --quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+from lsst.meas.realbogus.model import Classifier, initial_weights, make_model, named_architecture
+from lsst.meas.realbogus.model.importing import preset_contract
+from lsst.meas.realbogus.model.preparation import prepare
+from lsst.meas.realbogus.randomness import generator
+
+Images = dict[str, np.ndarray]
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def make_classifier(network: str) -> Classifier:
+    """Untrained weights cost the same arithmetic as trained ones."""
+    contract = preset_contract(network, network, "0")
+    return make_model(contract, initial_weights(named_architecture(network))).classifier()
+
+
+def make_images(size: int, n: int) -> tuple[Images, np.ndarray, np.ndarray]:
+    """Noise with a bright source at every position, so that stamps have outliers as real ones do."""
+    rng = generator(1, "benchmark-scoring", size)
+    x, y = rng.uniform(30, size - 31, (2, n))
+    images = {}
+    for name in ("science", "template", "difference"):
+        pixels = rng.standard_normal((size, size), dtype=np.float32) * 30
+        for column, row in zip(x.astype(int), y.astype(int), strict=True):
+            pixels[row - 2 : row + 3, column - 2 : column + 3] += 0 if name == "template" else 1000
+        images[name] = pixels
+    return images, x, y
+
+
+def loop_over_sources(classifier: Classifier, images: Images, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Score one source after the other, as most published codes cut and normalise."""
+    from astropy.nddata import Cutout2D
+
+    rows = []
+    for position in zip(x, y, strict=True):
+        parts = []
+        for name in classifier.contract.inputs:
+            stamp = Cutout2D(images[name], position, 51, mode="partial").data.astype(np.float64)
+            mean, std = stamp.mean(), stamp.std()
+            if name == "difference":
+                parts.append((stamp - mean) / std)
+            else:
+                inside = stamp[(stamp < mean + 3 * std) == (stamp > mean - 3 * std)]
+                parts.append((stamp - inside.min()) / (inside.max() - inside.min()))
+        rows.append(classifier.engine.predict(np.hstack(parts)[None, :, :, None].astype(np.float32)))
+    return np.concatenate(rows)[:, 0]
+
+
+def measure_network(
+    network: str, images: Images, x: np.ndarray, y: np.ndarray, repeats: int
+) -> dict[str, float]:
+    from lsst.meas.realbogus.cutouts import extract
+    from lsst.meas.realbogus.model import score_sources
+
+    classifier = make_classifier(network)
+    names = classifier.contract.inputs
+    used = {name: images[name] for name in names}
+    n, step = len(x), classifier.batch_size
+    few = slice(0, min(n, 1024))
+    stamps = {name: extract(images[name], None, x[few], y[few], 51).pixels for name in names}
+    inputs = prepare(classifier.contract, stamps).inputs
+    buffer = np.empty_like(inputs[:step])
+
+    def engine() -> None:
+        for start in range(0, len(inputs), step):
+            classifier.engine.predict(inputs[start : start + step])
+
+    def preparation() -> None:
+        for start in range(0, len(inputs), step):
+            part = {name: array[start : start + step] for name, array in stamps.items()}
+            prepare(classifier.contract, part, out=buffer)
+
+    def everything() -> None:
+        score_sources([classifier], used, x, y)
+
+    # Interleaved, and the median of ratios: another process on the core slows down neighbours in time alike.
+    times = np.array(
+        [
+            [
+                cpu_seconds(engine) / len(inputs),
+                cpu_seconds(preparation) / len(inputs),
+                cpu_seconds(everything) / n,
+                cpu_seconds(engine) / len(inputs),
+            ]
+            for _ in range(repeats)
+        ]
+    )
+    bare = times[:, [0, 3]].mean(axis=1)
+    few_loop = slice(0, min(n, 200))
+    loop = cpu_seconds(lambda: loop_over_sources(classifier, used, x[few_loop], y[few_loop])) / few_loop.stop
+    ours = float(np.median(times[:, 2]))
+    return {
+        f"{network}_over_engine": float(np.median(bare / times[:, 2])),
+        f"{network}_normalization_share": float(np.median(times[:, 1] / times[:, 2])),
+        f"{network}_over_loop": loop / ours,
+        f"{network}_per_cpu_s": 1 / ours,
+        f"{network}_engine_per_cpu_s": 1 / float(np.median(bare)),
+    }
+
+
+def run_alone(code: str, argument: str = "") -> dict[str, float]:
+    """Run code in a new process; it prints a number of CPU seconds last, peak memory is added here."""
+    # The kernel's own mark of this program: ru_maxrss would count the parent's memory before exec.
+    tail = (
+        "\nimport time\n"
+        "from pathlib import Path\n"
+        "status = dict(line.split(':', 1) for line in Path('/proc/self/status').read_text().splitlines())\n"
+        "print(time.process_time(), int(status['VmHWM'].split()[0]) / 1024)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code + tail, argument], check=True, capture_output=True, text=True
+    )
+    seconds, megabytes = done.stdout.split()[-2:]
+    return {"start_s": float(seconds), "rss_mb": float(megabytes)}
+
+
+_START = """
+import sys, numpy as np
+from pathlib import Path
+from lsst.meas.realbogus.model import load_classifier
+classifier = load_classifier(Path(sys.argv[1]).read_bytes())
+stamps = np.random.Generator(np.random.PCG64(1)).standard_normal((3, 1, 51, 51), dtype=np.float32)
+score = classifier.score(dict(zip(("difference", "science", "template"), stamps))).score
+assert np.isfinite(score).all()
+"""
+_IMAGES = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from scoring import make_classifier, make_images
+from lsst.meas.realbogus.model import score_sources
+images, x, y = make_images(4096, 10_000)
+score_sources([make_classifier("dia")], images, x, y)
+"""
+_TENSORFLOW = """
+import numpy as np
+from lsst.meas.realbogus.model import build_keras, initial_weights, named_architecture
+network = named_architecture("dia")
+model = build_keras(network, initial_weights(network))
+stamps = np.random.Generator(np.random.PCG64(1)).standard_normal((1, 51, 153, 1), dtype=np.float32)
+model.predict(stamps, verbose=0)
+"""
+_TENSORFLOW_RATE = """
+import time, numpy as np
+import tensorflow as tf
+tf.config.threading.set_intra_op_parallelism_threads(1)
+tf.config.threading.set_inter_op_parallelism_threads(1)
+from lsst.meas.realbogus.model import build_keras, initial_weights, named_architecture
+for name in ("dia", "nodia"):
+    network = named_architecture(name)
+    model = build_keras(network, initial_weights(network))
+    stamps = np.zeros((1024, *network.input_shape), np.float32)
+    model.predict(stamps[:64], batch_size=256, verbose=0)
+    start = time.process_time()
+    model.predict(stamps, batch_size=256, verbose=0)
+    print(1024 / (time.process_time() - start))
+"""
+
+
+def measure_processes(quick: bool, folder: Path) -> dict[str, float]:
+    from lsst.meas.realbogus.model import write_model
+
+    file = folder / "benchmark.rbmodel"
+    network = named_architecture("dia")
+    file.write_bytes(write_model(make_model(preset_contract("dia", "b", "0"), initial_weights(network))))
+    figures = run_alone(_START, str(file))
+    if quick:
+        return figures
+    images = run_alone(_IMAGES, str(Path(__file__).parent))
+    figures |= {"images_rss_mb": images["rss_mb"], "images_bytes_mb": 3 * 4096**2 * 4 / 2**20}
+    return figures
+
+
+def measure_tensorflow(ours: dict[str, float]) -> dict[str, float]:
+    started = run_alone(_TENSORFLOW)
+    done = subprocess.run(
+        [sys.executable, "-c", _TENSORFLOW_RATE], check=True, capture_output=True, text=True
+    )
+    dia, nodia = (float(line) for line in done.stdout.split()[-2:])
+    return {
+        "tensorflow_start_s": started["start_s"],
+        "tensorflow_rss_mb": started["rss_mb"],
+        "dia_over_tensorflow": ours["dia_per_cpu_s"] / dia,
+        "nodia_over_tensorflow": ours["nodia_per_cpu_s"] / nodia,
+    }
+
+
+def main() -> None:
+    import tempfile
+
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="smaller, without TensorFlow; under a minute")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    arguments = parser.parse_args()
+    images, x, y = make_images(2048 if arguments.quick else 4096, 1_000 if arguments.quick else 10_000)
+    figures: dict[str, float] = {}
+    for network in ("dia", "nodia"):
+        figures |= measure_network(network, images, x, y, 5 if arguments.quick else 7)
+    with tempfile.TemporaryDirectory() as folder:
+        figures |= measure_processes(arguments.quick, Path(folder))
+    if not arguments.quick:
+        figures |= measure_tensorflow(figures)
+    for name, value in figures.items():
+        print(f"{name:32} {value:12.4g}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
