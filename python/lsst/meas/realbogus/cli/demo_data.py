@@ -180,8 +180,8 @@ def ingested_survey(repo: Path, folder: Path, progress: Progress) -> DemoSurvey:
             progress=progress,
         ),
     )
-    # Small frames have few galaxies: each gets a supernova, and as many lie apart from galaxies.
-    fakes = {"hosted.fraction": "1.0", "hostless.fraction": "0.5"}
+    # Small frames have few galaxies: half of them get a supernova, and as many lie apart from galaxies.
+    fakes = {"hosted.fraction": "0.5", "hostless.fraction": "0.5"}
     config = {f"createFakeSupernovae:options.{name}": value for name, value in fakes.items()}
     return DemoSurvey(repo, images.instrument, _SKYMAP, config)
 
