@@ -83,7 +83,7 @@ def make_stamps(folder: Path, number: int) -> Path:
         simulate_survey(repo, config)
         (repo / "done").touch()
     with Butler.from_config(str(repo)) as butler:
-        resume = bool(butler.collections.query(OUTPUT))
+        resume = OUTPUT in butler.collections.query("*")
     command = pipetask_command(
         repo,
         inputs=f"{config.instrument}/input",
