@@ -208,6 +208,10 @@ def test_run_takes_images_in_memory(models: dict[str, str]) -> None:
     assert table["flag_edge"].tolist() == [False, True, True]
     assert table["flag_unscorable"].tolist() == [False, False, True]
     assert task.metadata["n_flag_edge"] == 2
+    config = config_of(model_uri=models["dia"], unscorable_score=0.0)
+    np.testing.assert_array_equal(
+        RbClassifierTask(config=config).run(sources, images).classifications["score"][2], 0
+    )
     assert len(task.run(sources[:0], images).classifications) == 0
     with pytest.raises(InvalidInputError, match="difference"):
         task.run(sources, {name: image for name, image in images.items() if name != "difference"})

@@ -15,6 +15,7 @@ from .calibration import real_probability
 from .contract import Contract
 from .engines import Engine
 from .preparation import prepare
+from .resampling import resample
 
 Pixels = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
@@ -85,6 +86,8 @@ class Classifier:
         stamps: Mapping[str, npt.NDArray[np.float32]],
         missing: Mapping[str, Flags] | None = None,
         is_negative: Flags | None = None,
+        *,
+        pixel_scale: float | None = None,
     ) -> Scores:
         """Score sources.
 
@@ -97,6 +100,9 @@ class Classifier:
             Pixels not to be used, by image name.
         is_negative
             Sources that are negative in the difference.
+        pixel_scale
+            Pixel scale of the stamps [arcsec], if they are to be resampled to that of the model; by default
+            they are taken as they are.
 
         Returns
         -------
@@ -109,6 +115,8 @@ class Classifier:
             Raised if an image is absent or the shapes do not fit each other.
         """
         n = self._check(stamps, missing, is_negative)
+        if pixel_scale is not None:
+            stamps, missing = self._resampled(stamps, missing or {}, pixel_scale)
         parts = []
         buffer = np.empty((min(n, self.batch_size), *self.contract.input_shape), np.float32)
         for start in range(0, n, self.batch_size):
@@ -122,6 +130,28 @@ class Classifier:
                 )
             )
         return Scores.concatenate(parts)
+
+    def resampling_factor(self, pixel_scale: float) -> float:
+        """Return the size of the model's pixels in pixels of ``pixel_scale`` [arcsec].
+
+        Raises
+        ------
+        InvalidInputError
+            Raised if the model does not say its own.
+        """
+        if self.contract.pixel_scale is None:
+            raise InvalidInputError(f"model {self.contract.name!r} does not say its pixel scale")
+        return self.contract.pixel_scale / pixel_scale
+
+    def _resampled(
+        self, stamps: Mapping[str, Pixels], missing: Mapping[str, Flags], pixel_scale: float
+    ) -> tuple[dict[str, Pixels], dict[str, Flags]]:
+        factor, size = self.resampling_factor(pixel_scale), self.contract.stamp_size
+        parts = {
+            name: resample(array, missing.get(name, np.zeros(array.shape, bool)), factor, size)
+            for name, array in stamps.items()
+        }
+        return {name: part[0] for name, part in parts.items()}, {n: part[1] for n, part in parts.items()}
 
     def score_blocks(
         self,

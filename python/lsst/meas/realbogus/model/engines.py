@@ -71,7 +71,9 @@ class TensorFlowEngine:
         model = build_keras(architecture, weights)
         import tensorflow as tf
 
-        self._call = tf.function(lambda x: model(x, training=False))
+        # One trace for every batch size.
+        signature = tf.TensorSpec((None, *architecture.input_shape), tf.float32)
+        self._call = tf.function(lambda x: model(x, training=False), input_signature=[signature])
 
     def predict(self, stamps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return outputs ``(n, k)``."""

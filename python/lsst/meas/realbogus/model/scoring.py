@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ..errors import InvalidInputError
 from .classifier import Classifier, Scores
+from .resampling import source_size
 
 if TYPE_CHECKING:
     # Imported where they are used: who scores stamps need not wait for the image and table libraries.
@@ -65,6 +66,7 @@ def score_sources(
     is_negative: npt.ArrayLike | None = None,
     *,
     bad_planes: Sequence[str] | None = None,
+    pixel_scale: float | None = None,
 ) -> list[SourceScores]:
     """Cut the stamps of sources and score them, a block of sources at a time.
 
@@ -80,6 +82,8 @@ def score_sources(
         Sources that are negative in the difference.
     bad_planes
         Mask planes whose pixels count as missing; default `cutouts.DEFAULT_BAD_PLANES`.
+    pixel_scale
+        Pixel scale of the images [arcsec], if stamps are to be resampled to that of each model.
 
     Returns
     -------
@@ -99,22 +103,22 @@ def score_sources(
     needed: set[str] = {name for c in classifiers for name in c.contract.inputs}
     if absent := sorted(needed - set(images)):
         raise InvalidInputError(f"the models need the images {sorted(needed)}; {absent} are absent")
-    sizes = {classifier.contract.stamp_size for classifier in classifiers}
+    cut_sizes = [_cut_size(classifier, pixel_scale) for classifier in classifiers]
     readers: dict[str, PixelReader] = {
-        name: open_pixels(images[name], len(x), max(sizes)) for name in sorted(needed)
+        name: open_pixels(images[name], len(x), max(cut_sizes)) for name in sorted(needed)
     }
     parts: list[list[Scores]] = [[] for _ in classifiers]
     edges: list[list[npt.NDArray[np.bool_]]] = [[] for _ in classifiers]
     for start in range(0, len(x), _BLOCK):
         rows = slice(start, start + _BLOCK)
-        for size in sorted(sizes):
+        for size in sorted(set(cut_sizes)):
             stamps: dict[str, Stamps] = {
                 name: reader.extract(x[rows], y[rows], size, bad_planes=planes)
                 for name, reader in readers.items()
             }
             for i, classifier in enumerate(classifiers):
-                if classifier.contract.stamp_size == size:
-                    scores, edge = _score_block(classifier, stamps, readers, negative[rows])
+                if cut_sizes[i] == size:
+                    scores, edge = _score_block(classifier, stamps, readers, negative[rows], pixel_scale)
                     parts[i].append(scores)
                     edges[i].append(edge)
     return [
@@ -123,17 +127,24 @@ def score_sources(
     ]
 
 
+def _cut_size(classifier: Classifier, pixel_scale: float | None) -> int:
+    size = classifier.contract.stamp_size
+    return size if pixel_scale is None else source_size(size, classifier.resampling_factor(pixel_scale))
+
+
 def _score_block(
     classifier: Classifier,
     stamps: Mapping[str, Stamps],
     readers: Mapping[str, PixelReader],
     is_negative: npt.NDArray[np.bool_],
+    pixel_scale: float | None,
 ) -> tuple[Scores, npt.NDArray[np.bool_]]:
     names = classifier.contract.inputs
     scores = classifier.score(
         {name: stamps[name].pixels for name in names},
         {name: stamps[name].missing for name in names if stamps[name].fraction_missing.any()},
         is_negative,
+        pixel_scale=pixel_scale,
     )
     edge = np.any([stamps[name].leaves_image for name in names], axis=0)
     # Pixels off the image are NaN in a stamp, but it is the edge that they tell of.
@@ -168,7 +179,7 @@ def score_table(ids: npt.ArrayLike, results: Sequence[SourceScores]) -> Table:
     Returns
     -------
     astropy.table.Table
-        See `SCORE_COLUMNS`; flags are those of the first model, ``flag_edge`` and ``flag_nan`` of any.
+        See `SCORE_COLUMNS`; ``fraction_missing`` and the flags are those of the first model.
     """
     from astropy.table import Table
 

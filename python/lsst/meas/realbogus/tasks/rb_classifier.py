@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ("RbClassifierConfig", "RbClassifierConnections", "RbClassifierTask")
+__all__ = ("DIMENSIONS", "RbClassifierConfig", "RbClassifierConnections", "RbClassifierTask")
 
 import collections
-import dataclasses
 import time
 import typing
 from collections.abc import Mapping, Sequence
@@ -14,175 +13,26 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 from lsst.daf.butler import DeferredDatasetHandle
-from lsst.pex.config import ChoiceField, Field, ListField, RangeField
+from lsst.images import Image, MaskedImage
 from lsst.pipe.base import (
     InputQuantizedConnection,
     OutputQuantizedConnection,
     PipelineTask,
-    PipelineTaskConfig,
-    PipelineTaskConnections,
     QuantumContext,
     Struct,
-    connectionTypes,
 )
 from lsst.utils.timer import timeMethod
 
-from ..cutouts import DEFAULT_BAD_PLANES, PixelInput, read_dia_sources
-from ..errors import InvalidCatalogError, InvalidInputError, ModelNotFoundError
+from ..cutouts import PixelInput, read_dia_sources
+from ..errors import InvalidCatalogError, InvalidInputError
 from ..legacy import DeferredImage, afw_catalog, read_projection, read_table
 from ..model import Classifier, load_classifier, score_sources, score_table
-from ..model.datasets import DATASET_TYPE, STORAGE_CLASS, file_from_table
+from ..model.datasets import file_from_table
 from ..model.locate import read_model_file
-from ..model.package import peek_contract
-from ._butler_models import BUTLER_SCHEME, model_lookup
+from ._butler_models import BUTLER_SCHEME
+from .rb_classifier_config import DIMENSIONS, RbClassifierConfig, RbClassifierConnections
 
-DIMENSIONS = ("instrument", "visit", "detector")
 _FLAGS = ("flag_edge", "flag_nan", "flag_degenerate", "flag_no_template", "flag_unscorable")
-
-
-class RbClassifierConnections(PipelineTaskConnections, dimensions=DIMENSIONS):
-    """Images, DIA sources and scores, by the connection names of AP's ``computeReliability``."""
-
-    science = connectionTypes.Input(
-        doc="Science image.",
-        name="preliminary_visit_image",
-        storageClass="VisitImage",
-        dimensions=DIMENSIONS,
-        deferLoad=True,
-    )
-    template = connectionTypes.Input(
-        doc="Template on the science image's grid, not matched to its PSF.",
-        name="template_detector",
-        storageClass="VisitImage",
-        dimensions=DIMENSIONS,
-        deferLoad=True,
-    )
-    difference = connectionTypes.Input(
-        doc="Difference image; not wanted where no model looks at it.",
-        name="difference_image",
-        storageClass="DifferenceImage",
-        dimensions=DIMENSIONS,
-        deferLoad=True,
-    )
-    diaSources = connectionTypes.Input(
-        doc="Sources to score: a DIA source table or catalogue of any pipeline generation.",
-        name="dia_source_unstandardized",
-        storageClass="ArrowAstropy",
-        dimensions=DIMENSIONS,
-        deferLoad=True,
-    )
-    model = connectionTypes.PrerequisiteInput(
-        doc="Model named by model_uri, where that names one in the Butler.",
-        name=DATASET_TYPE,
-        storageClass=STORAGE_CLASS,
-        dimensions=(),
-    )
-    nodiaModel = connectionTypes.PrerequisiteInput(
-        doc="Model named by nodia_model_uri, where that names one in the Butler.",
-        name=DATASET_TYPE,
-        storageClass=STORAGE_CLASS,
-        dimensions=(),
-    )
-    classifications = connectionTypes.Output(
-        doc="Score of every source, in the order of the input.",
-        name="dia_source_reliability",
-        storageClass="ArrowAstropy",
-        dimensions=DIMENSIONS,
-    )
-
-    def __init__(self, *, config: RbClassifierConfig | None = None) -> None:
-        super().__init__(config=config)
-        assert config is not None
-        for connection, uri in (("model", config.model_uri), ("nodiaModel", config.nodia_model_uri)):
-            if uri and uri.startswith(BUTLER_SCHEME):
-                old = getattr(self, connection)
-                delattr(self, connection)
-                setattr(self, connection, dataclasses.replace(old, lookupFunction=model_lookup(uri)))
-            else:
-                delattr(self, connection)
-        if not config.wants_difference():
-            del self.difference
-        self.diaSources = dataclasses.replace(self.diaSources, storageClass=config.dia_sources_storage_class)
-        self.classifications = dataclasses.replace(
-            self.classifications, storageClass=config.classifications_storage_class
-        )
-
-
-class RbClassifierConfig(PipelineTaskConfig, pipelineConnections=RbClassifierConnections):
-    """Which models, how they run, and how tables are stored."""
-
-    model_uri = Field[str](
-        doc="Model that gives the score: 'package:NAME', a path or URI of an .rbmodel file, 'butler:' (the "
-        "rb_model of the input collections), or 'butler:NAME/VERSION' (the one of run models/NAME/VERSION). "
-        "Empty: only nodia_model_uri.",
-        default="package:dia",
-        optional=True,
-    )
-    nodia_model_uri = Field[str](
-        doc="Model without difference image to run beside it, or alone if model_uri is empty; as model_uri.",
-        default=None,
-        optional=True,
-    )
-    engine = ChoiceField[str](
-        doc="What runs the network.",
-        allowed={
-            "onnxruntime": "ONNX Runtime.",
-            "tensorflow": "TensorFlow.",
-            "numpy": "numpy (slow).",
-        },
-        default="onnxruntime",
-    )
-    device = ChoiceField[str](
-        doc="Where the network runs.",
-        allowed={"cpu": "One core.", "cuda": "GPU, where the installed ONNX Runtime has it."},
-        default="cpu",
-    )
-    batch_size = RangeField(
-        doc="Stamps run at once; does not change the scores.",
-        dtype=int,
-        default=64,
-        min=1,
-        max=256,
-        inclusiveMax=True,
-    )
-    bad_planes = ListField[str](
-        doc="Mask planes whose pixels count as missing.", default=list(DEFAULT_BAD_PLANES)
-    )
-    dia_sources_storage_class = ChoiceField[str](
-        doc="How diaSources are declared: AstropyTable where they are afw catalogues.",
-        allowed={"ArrowAstropy": "Parquet tables.", "AstropyTable": "afw SourceCatalog, read as a table."},
-        default="ArrowAstropy",
-    )
-    classifications_storage_class = ChoiceField[str](
-        doc="How the scores are written: Catalog for AP's filterDiaSourcePostReliability (full stack only).",
-        allowed={
-            "ArrowAstropy": "Parquet table with every column.",
-            "AstropyTable": "ecsv table.",
-            "Catalog": "afw.",
-        },
-        default="ArrowAstropy",
-    )
-
-    def uris(self) -> list[str]:
-        """Return the models that are asked for, the one that gives the score first."""
-        return [uri for uri in (self.model_uri, self.nodia_model_uri) if uri]
-
-    def wants_difference(self) -> bool:
-        """Return whether the model of ``model_uri`` sees the difference image, as far as can be told now."""
-        if not self.model_uri:
-            return False
-        if self.model_uri.startswith(BUTLER_SCHEME):
-            return True
-        try:
-            return peek_contract(read_model_file(self.model_uri), self.model_uri).uses_difference
-        except ModelNotFoundError:
-            return True  # the task says so when it is made
-
-    def validate(self) -> None:
-        """Check that there is a model."""
-        super().validate()
-        if not self.uris():
-            raise ValueError("model_uri and nodia_model_uri are both empty: there is nothing to score with")
 
 
 class RbClassifierTask(PipelineTask):
@@ -276,8 +126,11 @@ class RbClassifierTask(PipelineTask):
             dia_sources["y"],
             dia_sources["is_negative"],
             bad_planes=tuple(self.config.bad_planes),
+            pixel_scale=_pixel_scale(images["science"]) if self.config.resample else None,
         )
         table = score_table(dia_sources["id"], results)
+        if self.config.unscorable_score is not None:
+            table["score"][table["flag_unscorable"]] = self.config.unscorable_score
         self._account(table, classifiers, time.process_time() - started)
         return Struct(classifications=table)
 
@@ -308,3 +161,16 @@ class RbClassifierTask(PipelineTask):
             counts["flag_unscorable"],
             cpu_seconds,
         )
+
+
+def _pixel_scale(science: PixelInput) -> float:
+    """Return the pixel scale [arcsec] in the middle of an image."""
+    if isinstance(science, DeferredImage):
+        projection, box = read_projection(science.handle), science.get(component="bbox")
+    elif isinstance(science, Image | MaskedImage) and science.sky_projection is not None:
+        projection, box = science.sky_projection, science.bbox
+    else:
+        raise InvalidInputError("stamps can be resampled only if the science image has a sky projection")
+    y, x = box.start[0] + box.shape[0] / 2, box.start[1] + box.shape[1] / 2
+    corner = projection.pixel_to_sky(x=np.array([x, x + 1, x]), y=np.array([y, y, y + 1]))
+    return float(np.sqrt(np.prod(corner[0].separation(corner[1:]).arcsec)))

@@ -1,0 +1,173 @@
+"""Connections and configuration of `RbClassifierTask`."""
+
+from __future__ import annotations
+
+__all__ = ("DIMENSIONS", "RbClassifierConfig", "RbClassifierConnections")
+
+import dataclasses
+
+from lsst.pex.config import ChoiceField, Field, ListField, RangeField
+from lsst.pipe.base import PipelineTaskConfig, PipelineTaskConnections, connectionTypes
+
+from ..cutouts import DEFAULT_BAD_PLANES
+from ..errors import ModelNotFoundError
+from ..model.datasets import DATASET_TYPE, STORAGE_CLASS
+from ..model.locate import read_model_file
+from ..model.package import peek_contract
+from ._butler_models import BUTLER_SCHEME, model_lookup
+
+DIMENSIONS = ("instrument", "visit", "detector")
+
+
+class RbClassifierConnections(PipelineTaskConnections, dimensions=DIMENSIONS):
+    """Images, DIA sources and scores, by the connection names of AP's ``computeReliability``."""
+
+    science = connectionTypes.Input(
+        doc="Science image.",
+        name="preliminary_visit_image",
+        storageClass="VisitImage",
+        dimensions=DIMENSIONS,
+        deferLoad=True,
+    )
+    template = connectionTypes.Input(
+        doc="Template on the science image's grid, not matched to its PSF.",
+        name="template_detector",
+        storageClass="VisitImage",
+        dimensions=DIMENSIONS,
+        deferLoad=True,
+    )
+    difference = connectionTypes.Input(
+        doc="Difference image; not wanted where no model looks at it.",
+        name="difference_image",
+        storageClass="DifferenceImage",
+        dimensions=DIMENSIONS,
+        deferLoad=True,
+    )
+    diaSources = connectionTypes.Input(
+        doc="Sources to score: a DIA source table or catalogue of any pipeline generation.",
+        name="dia_source_unstandardized",
+        storageClass="ArrowAstropy",
+        dimensions=DIMENSIONS,
+        deferLoad=True,
+    )
+    model = connectionTypes.PrerequisiteInput(
+        doc="Model named by model_uri, where that names one in the Butler.",
+        name=DATASET_TYPE,
+        storageClass=STORAGE_CLASS,
+        dimensions=(),
+    )
+    nodiaModel = connectionTypes.PrerequisiteInput(
+        doc="Model named by nodia_model_uri, where that names one in the Butler.",
+        name=DATASET_TYPE,
+        storageClass=STORAGE_CLASS,
+        dimensions=(),
+    )
+    classifications = connectionTypes.Output(
+        doc="Score of every source, in the order of the input.",
+        name="dia_source_reliability",
+        storageClass="ArrowAstropy",
+        dimensions=DIMENSIONS,
+    )
+
+    def __init__(self, *, config: RbClassifierConfig | None = None) -> None:
+        super().__init__(config=config)
+        assert config is not None
+        for connection, uri in (("model", config.model_uri), ("nodiaModel", config.nodia_model_uri)):
+            if uri and uri.startswith(BUTLER_SCHEME):
+                old = getattr(self, connection)
+                delattr(self, connection)
+                setattr(self, connection, dataclasses.replace(old, lookupFunction=model_lookup(uri)))
+            else:
+                delattr(self, connection)
+        if not config.wants_difference():
+            del self.difference
+        self.diaSources = dataclasses.replace(self.diaSources, storageClass=config.dia_sources_storage_class)
+        self.classifications = dataclasses.replace(
+            self.classifications, storageClass=config.classifications_storage_class
+        )
+
+
+class RbClassifierConfig(PipelineTaskConfig, pipelineConnections=RbClassifierConnections):
+    """Which models, how they run, and how tables are stored."""
+
+    model_uri = Field[str](
+        doc="Model that gives the score: 'package:NAME', a path or URI of an .rbmodel file, 'butler:' (the "
+        "rb_model of the input collections), or 'butler:NAME/VERSION' (the one of run models/NAME/VERSION). "
+        "Empty: only nodia_model_uri.",
+        default="package:dia",
+        optional=True,
+    )
+    nodia_model_uri = Field[str](
+        doc="Model without difference image to run beside it, or alone if model_uri is empty; as model_uri.",
+        default=None,
+        optional=True,
+    )
+    engine = ChoiceField[str](
+        doc="What runs the network.",
+        allowed={
+            "onnxruntime": "ONNX Runtime.",
+            "tensorflow": "TensorFlow.",
+            "numpy": "numpy (slow).",
+        },
+        default="onnxruntime",
+    )
+    device = ChoiceField[str](
+        doc="Where the network runs.",
+        allowed={"cpu": "One core.", "cuda": "GPU, where the installed ONNX Runtime has it."},
+        default="cpu",
+    )
+    batch_size = RangeField(
+        doc="Stamps run at once; does not change the scores.",
+        dtype=int,
+        default=64,
+        min=1,
+        max=256,
+        inclusiveMax=True,
+    )
+    bad_planes = ListField[str](
+        doc="Mask planes whose pixels count as missing.", default=list(DEFAULT_BAD_PLANES)
+    )
+    resample = Field[bool](
+        doc="Resample stamps to the pixel scale of the models, which must say theirs?", default=False
+    )
+    unscorable_score = Field[float](
+        doc="Score of sources that cannot be scored, instead of NaN. AP's reliability filter keeps NaN (it "
+        "is not below any threshold); 0 makes it reject them. They have flag_unscorable either way.",
+        default=None,
+        optional=True,
+    )
+    dia_sources_storage_class = ChoiceField[str](
+        doc="How diaSources are declared: AstropyTable where they are afw catalogues.",
+        allowed={"ArrowAstropy": "Parquet tables.", "AstropyTable": "afw SourceCatalog, read as a table."},
+        default="ArrowAstropy",
+    )
+    classifications_storage_class = ChoiceField[str](
+        doc="How the scores are written: Catalog for AP's filterDiaSourcePostReliability (full stack only).",
+        allowed={
+            "ArrowAstropy": "Parquet table with every column.",
+            "AstropyTable": "ecsv table.",
+            "Catalog": "afw.",
+        },
+        default="ArrowAstropy",
+    )
+
+    def uris(self) -> list[str]:
+        """Return the models that are asked for, the one that gives the score first."""
+        return [uri for uri in (self.model_uri, self.nodia_model_uri) if uri]
+
+    def wants_difference(self) -> bool:
+        """Return whether the model of ``model_uri`` sees the difference image, as far as can be told now."""
+        if not self.model_uri:
+            return False
+        if self.model_uri.startswith(BUTLER_SCHEME):
+            return True
+        try:
+            return peek_contract(read_model_file(self.model_uri), self.model_uri).uses_difference
+        except ModelNotFoundError:
+            return True  # the task says so when it is made
+
+    def validate(self) -> None:
+        """Check that there is a model."""
+        super().validate()
+        if not self.uris():
+            raise ValueError("model_uri and nodia_model_uri are both empty: there is nothing to score with")
