@@ -200,12 +200,17 @@ def test_shapes_of_hosts_are_those_on_the_sky() -> None:
 
 def _many_hosts(n: int, seed: int = 3) -> Hosts:
     rng = np.random.default_rng(seed)
-    ones = np.ones(n)
     a = rng.uniform(0.5, 2.0, n)
     return Hosts(
-        id=np.arange(1, n + 1), ra=150.0 + rng.uniform(-0.05, 0.05, n), dec=-30.0 + rng.uniform(-0.05, 0.05, n),
-        mag=rng.uniform(18, 24, n), a=a, b=0.6 * a, pa=rng.uniform(0, 180, n), redshift=np.nan * ones,
-    )  # fmt: skip
+        id=np.arange(1, n + 1),
+        ra=150.0 + rng.uniform(-0.05, 0.05, n),
+        dec=-30.0 + rng.uniform(-0.05, 0.05, n),
+        mag=rng.uniform(18, 24, n),
+        a=a,
+        b=0.6 * a,
+        pa=rng.uniform(0, 180, n),
+        redshift=np.full(n, np.nan),
+    )
 
 
 @pytest.mark.parametrize("law", ["radial", "gaussian", "sersic"])

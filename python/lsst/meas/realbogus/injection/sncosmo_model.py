@@ -86,10 +86,8 @@ class SncosmoModel:
         for row in range(len(out)):
             model.set(z=redshift[row], t0=0.0)
             shift = peak_abs_mag[row] - rest + distance_modulus(redshift[row])
-            # Stretch compresses time about maximum; the source's flux is scaled by (1 + z) as sncosmo's
-            # models are.
-            days = (time[row] - peak_mjd[row]) / stretch[row]
-            out[row] = model.bandmag(_BANDS[band], "ab", days) + shift
+            # Stretch slows time about maximum.
+            out[row] = _bandmag(model, band, (time[row] - peak_mjd[row]) / stretch[row]) + shift
         return out
 
 
@@ -118,5 +116,12 @@ def salt2_magnitudes(
     out = np.full(len(redshift), np.nan)
     for row in range(len(out)):
         model.set(z=redshift[row], t0=t0[row], x0=x0[row], x1=x1[row], c=c[row])
-        out[row] = model.bandmag(_BANDS[band], "ab", mjd)
+        out[row] = _bandmag(model, band, mjd)
     return out
+
+
+def _bandmag(model: Any, band: str, time: float) -> float:
+    """Return a magnitude, NaN outside the source's epochs, of which sncosmo repeats the last for ever."""
+    if not model.mintime() <= time <= model.maxtime():
+        return float("nan")
+    return float(model.bandmag(_BANDS[band], "ab", time))

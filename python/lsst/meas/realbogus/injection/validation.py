@@ -168,7 +168,8 @@ def _unknown_columns(catalog: Table) -> Iterator[Problem]:
     known = [*(column.name for column in COLUMNS), *_ALSO_KNOWN]
     for name in catalog.colnames:
         if name not in known:
-            close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
+            close = [k for k in ("mag", "ra", "dec", "visit", "band") if name.lower().startswith(f"{k}_")]
+            close += difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
             hint = f"; did you mean {close[0]}?" if close else ""
             yield Problem(Severity.WARNING, f"column {name} means nothing here and is carried along{hint}")
 
