@@ -7,7 +7,7 @@ the networks of Acero-Cuellar et al. on all surveys but the held-out ones; write
 golden scores taken from the held-out surveys. Everything is keyed by the seeds below. What each step made
 stays in the folder, and a run that was interrupted goes on where it stopped.
 
-    python tools/train_packaged_models.py FOLDER [--surveys 14] [--epochs 16] [--version 1]
+    python tools/train_packaged_models.py FOLDER [--surveys 12] [--epochs 16] [--version 1]
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def main() -> None:
     """Make the stamps, train and write both models."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path, help="where surveys, stamps and logs are kept")
-    parser.add_argument("--surveys", type=int, default=14, help="the last sixth is held out")
+    parser.add_argument("--surveys", type=int, default=12, help="the last sixth is held out")
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--version", default="1")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
