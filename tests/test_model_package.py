@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import json
@@ -12,7 +13,7 @@ import numpy as np
 import onnx
 import pytest
 
-from lsst.meas.realbogus.errors import ModelContractError, ModelFormatError
+from lsst.meas.realbogus.errors import ModelContractError, ModelError, ModelFormatError
 from lsst.meas.realbogus.model import (
     Contract,
     Model,
@@ -28,6 +29,7 @@ from lsst.meas.realbogus.model.archive import read_arrays, read_members, sha256,
 from lsst.meas.realbogus.model.datasets import file_from_table, table_from_file
 from lsst.meas.realbogus.model.golden import TOLERANCE
 from lsst.meas.realbogus.model.importing import preset_contract
+from lsst.meas.realbogus.randomness import generator
 
 Members = dict[str, bytes]
 
@@ -257,3 +259,25 @@ def test_a_changed_part_cannot_be_written(model: Model) -> None:
 
 def test_only_members_of_a_model_are_written(members: Mapping[str, bytes]) -> None:
     assert list(members) == ["contract.json", "golden.npz", "graph.onnx", "weights.h5"]
+
+
+@pytest.mark.parametrize("name", ["contract.json", "weights.h5", "graph.onnx", "golden.npz", "the file"])
+def test_random_damage_is_refused_or_harmless(members: Members, name: str) -> None:
+    """Hashes are made right again, so that every reader meets the damage itself."""
+    rng = generator(4, "test-damage", name)
+    content = write_members(members)
+    for _ in range(40):
+        damaged = bytearray(content if name == "the file" else members[name])
+        first = rng.integers(0, len(damaged) if rng.random() < 0.5 else min(len(damaged), 2000))
+        match rng.integers(3):
+            case 0:
+                damaged[first] = rng.integers(256)
+            case 1:
+                del damaged[first:]
+            case 2:
+                damaged[first:first] = rng.bytes(9)
+        if name != "the file":
+            changed = members | {name: bytes(damaged)}
+            damaged = bytearray(write_members(changed if name == "contract.json" else rehashed(changed)))
+        with contextlib.suppress(ModelError):
+            load_classifier(bytes(damaged))

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InvalidInputError, MissingDependencyError, ModelFormatError
+from ..errors import InvalidInputError, MissingDependencyError, ModelContractError, ModelFormatError
 from .architecture import Architecture, Weights
 from .reference import forward
 
@@ -52,14 +52,20 @@ class OnnxEngine:
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         options.log_severity_level = 3
         try:
-            self._session = onnxruntime.InferenceSession(graph, options, providers=[provider])
-        except _session_errors() as error:
+            self._session = onnxruntime.InferenceSession(
+                graph, options, providers=[provider], enable_fallback=0
+            )
+        except _onnxruntime_errors() as error:
             raise ModelFormatError(f"ONNX Runtime refuses graph.onnx: {error}") from error
         self._input = self._session.get_inputs()[0].name
 
     def predict(self, stamps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return outputs ``(n, k)``."""
-        return np.asarray(self._session.run(None, {self._input: stamps})[0], np.float32)
+        try:
+            outputs = self._session.run(None, {self._input: stamps})
+        except _onnxruntime_errors() as error:
+            raise ModelContractError(f"ONNX Runtime cannot run graph.onnx: {error}") from error
+        return np.asarray(outputs[0], np.float32)
 
 
 class TensorFlowEngine:
@@ -123,15 +129,13 @@ def make_engine(
     return (TensorFlowEngine if name == "tensorflow" else NumpyEngine)(architecture, weights)
 
 
-def _session_errors() -> tuple[type[Exception], ...]:
+def _onnxruntime_errors() -> tuple[type[Exception], ...]:
     # ONNX Runtime derives its exceptions from Exception directly and does not export them.
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    return (
-        RuntimeError,
-        ValueError,
-        state.Fail,
-        state.InvalidGraph,
-        state.InvalidProtobuf,
-        state.NotImplemented,
+    names = (
+        "EPFail EngineError Fail InvalidArgument InvalidGraph InvalidProtobuf ModelLoaded NoModel NoSuchFile "
+        "NotImplemented RuntimeException"
     )
+    own = (getattr(state, name, None) for name in names.split())
+    return (RuntimeError, ValueError, *(error for error in own if error is not None))

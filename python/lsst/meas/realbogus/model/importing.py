@@ -20,7 +20,7 @@ from .graph import check_graph, graph_shapes
 from .keras_model import architecture_from_keras
 from .networks import named_architecture
 from .package import Model, make_model
-from .weights import layer_weights_from_h5
+from .weights import layer_weights_from_h5, open_h5
 
 _SIDE_BY_SIDE: Mapping[str, Any] = {
     "layout": "side_by_side",
@@ -145,13 +145,8 @@ def _keras_parts(content: bytes) -> tuple[bytes, Mapping[str, Any] | None]:
 
 
 def _h5_config(content: bytes) -> Mapping[str, Any] | None:
-    import h5py
-
-    try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            text = file.attrs.get("model_config")
-    except OSError as error:
-        raise ModelFormatError(f"not an HDF5 file: {error}") from error
+    with open_h5(content) as file:
+        text = file.attrs.get("model_config")
     return None if text is None else _json(text)
 
 

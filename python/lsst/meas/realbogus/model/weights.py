@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ("layer_weights_from_h5", "read_weights", "write_weights")
+__all__ = ("layer_weights_from_h5", "open_h5", "read_weights", "write_weights")
 
 import collections
+import contextlib
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ def read_weights(content: bytes, architecture: Architecture) -> dict[str, npt.ND
         Raised if a variable is missing, has another shape or type, or is kept outside the file.
     """
     expected = architecture.weight_shapes()
-    with _open(content) as file:
+    with open_h5(content) as file:
         found = _datasets(file)
         if set(found) != set(expected):
             raise ModelFormatError(
@@ -63,7 +64,7 @@ def layer_weights_from_h5(content: bytes, architecture: Architecture) -> dict[st
     ModelFormatError
         Raised if the layers in the file are not those of the network.
     """
-    with _open(content) as file:
+    with open_h5(content) as file:
         groups = _keras3_layers(file, architecture) if "layers" in file else _keras2_layers(file)
         expected = [layer for layer in architecture.layers if _variables(architecture, layer.name)]
         if len(groups) != len(expected):
@@ -92,13 +93,16 @@ def _variables(architecture: Architecture, layer: str) -> dict[str, tuple[int, .
     }
 
 
-def _open(content: bytes) -> Any:
+@contextlib.contextmanager
+def open_h5(content: bytes) -> Iterator[Any]:
+    """Open an HDF5 file; damage that shows while it is read is a `ModelFormatError`."""
     import h5py
 
     try:
-        return h5py.File(io.BytesIO(content), "r")
-    except OSError as error:
-        raise ModelFormatError(f"not an HDF5 file: {error}") from error
+        with h5py.File(io.BytesIO(content), "r") as file:
+            yield file
+    except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise ModelFormatError(f"not a readable HDF5 file: {error}") from error
 
 
 def _datasets(group: Any, prefix: str = "", depth: int = 0) -> dict[str, Any]:
