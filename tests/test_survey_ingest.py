@@ -13,11 +13,13 @@ from astropy.coordinates import SkyCoord
 from click.testing import CliRunner
 from lsst.daf.butler import Butler
 from lsst.images import VisitImage
+from lsst.images.psfs import GaussianPointSpreadFunction
 from lsst.pipe.base import Instrument
 
 from lsst.meas.realbogus.cli import main
 from lsst.meas.realbogus.diffim.tract import Tract
 from lsst.meas.realbogus.errors import InvalidInputError
+from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.survey import (
     PRESETS,
     FrameOptions,
@@ -26,6 +28,8 @@ from lsst.meas.realbogus.survey import (
     make_schedule,
     simulate_visit,
 )
+from lsst.meas.realbogus.survey.calibrate import calibrate_frame, match_fluxes
+from lsst.meas.realbogus.survey.fits_frame import read_frame
 from lsst.meas.realbogus.survey.simulate_visit import camera_of, stated_wcs
 
 CONFIG = PRESETS["small"].replace(
@@ -123,36 +127,55 @@ def test_images_without_zero_point_get_the_scale_of_the_first(
     assert np.median(ratio) == pytest.approx(1.0, abs=0.02)
 
 
-def test_an_image_that_shares_no_stars_needs_a_zero_point(tmp_path: Path, simulated: SimulatedImage) -> None:
-    first = write_fits(tmp_path / "first.fits", simulated)
-    elsewhere = write_fits(tmp_path / "elsewhere.fits", simulated, CRVAL1=30.0)
-    with pytest.raises(InvalidInputError, match=r"elsewhere\.fits has 0 bright sources in common"):
-        ingest_fits(tmp_path / "repo", [elsewhere], [first], instrument="SomeCam", band="r")
-
-
-def test_saturated_missing_and_border_pixels_are_flagged(tmp_path: Path, simulated: SimulatedImage) -> None:
-    path = write_fits(tmp_path / "image.fits", simulated)
-    with astropy.io.fits.open(path, mode="update") as hdus:
-        hdus[0].data[:, :7] = 0.0
-        hdus[0].data[100:103, 200] = np.nan
-        hdus[0].data[300, 300] = 50_000.0
-    ingest_fits(
-        tmp_path / "repo",
-        [path],
-        instrument="SomeCam",
-        band="r",
-        options=FrameOptions(saturation=40_000, detector=3),
+def sources_table(ra: np.ndarray, flux: np.ndarray) -> astropy.table.Table:
+    table = astropy.table.Table(
+        {"ra": ra, "dec": np.full(len(ra), 1.0), "psfFlux": flux, "psfFluxErr": 0 * flux + 1}
     )
-    butler = Butler.from_config(tmp_path / "repo", collections="SomeCam/input")
-    image = butler.get("preliminary_visit_image", instrument="SomeCam", visit=1000, detector=3)
-    missing = image.mask.get("NO_DATA")
+    for flag in ("bad", "saturated", "nodata", "edge"):
+        table[f"pixelFlags_{flag}"] = np.zeros(len(ra), bool)
+    return table
+
+
+def test_flux_scales_come_from_common_stars_but_not_from_variable_ones() -> None:
+    ra, flux = 150 + np.arange(12) / 100, np.geomspace(100.0, 1e5, 12)
+    mine, theirs = sources_table(ra[:10], flux[:10] / 3), sources_table(ra[2:], flux[2:])
+    mine["psfFlux"][4] *= 5
+    theirs["pixelFlags_saturated"][-1] = True
+    factor, count = match_fluxes(mine, theirs, "mine")
+    assert factor == pytest.approx(3.0)
+    assert count == 7
+
+
+def test_an_image_that_shares_no_stars_needs_a_zero_point() -> None:
+    ra, flux = 150 + np.arange(12) / 100, np.full(12, 1000.0)
+    with pytest.raises(InvalidInputError, match="elsewhere has 0 bright sources in common"):
+        match_fluxes(sources_table(ra, flux), sources_table(ra + 10, flux), "elsewhere")
+    with pytest.raises(InvalidInputError, match="elsewhere has no bright sources"):
+        match_fluxes(sources_table(ra, flux / 1000), sources_table(ra, flux), "elsewhere")
+
+
+def test_saturated_missing_and_border_pixels_are_flagged(tmp_path: Path) -> None:
+    config = CONFIG.replace(detector_size=(128, 128))
+    path = tmp_path / "image.fits"
+    counts = generator(1, "test-ingest").normal(500.0, 10.0, (128, 128))
+    counts[:, :7] = 0.0
+    counts[100:103, 20] = np.nan
+    counts[60, 60] = 50_000.0
+    header = stated_wcs(config, make_schedule(config)[-1], camera_of(config), 0).to_header(relax=True)
+    astropy.io.fits.PrimaryHDU(counts.astype("f4"), header).writeto(path)
+    found = calibrate_frame(read_frame(path, FrameOptions(saturation=40_000)), "SomeCam", 1, "r")
+    missing = found.mask.get("NO_DATA")
     assert missing[:, :7].all()
-    assert missing[100:103, 200].all()
-    assert missing.sum() == 7 * 512 + 3
-    assert np.isnan(image.image.array[missing]).all()
-    assert image.mask.get("SATURATED")[299:302, 300].all()
-    assert image.mask.get("DETECTION_EDGE")[-1].all()
-    assert not image.mask.get("DETECTION_EDGE")[250, 250]
+    assert missing[100:103, 20].all()
+    assert missing.sum() == 7 * 128 + 3
+    assert np.isnan(found.counts[missing]).all()
+    assert found.mask.get("SATURATED")[59:62, 60].all()
+    assert found.mask.get("DETECTION_EDGE")[-1].all()
+    assert not found.mask.get("DETECTION_EDGE")[60, 90]
+    assert found.background == pytest.approx(500.0, abs=1.0)
+    assert np.median(found.variance) == pytest.approx(100.0, rel=0.05)
+    assert found.n_psf_stars == 0
+    assert isinstance(found.psf, GaussianPointSpreadFunction)
 
 
 def test_files_without_image_or_wcs_are_refused(tmp_path: Path) -> None:

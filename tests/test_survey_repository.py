@@ -146,20 +146,20 @@ def test_any_name_is_an_importable_instrument(name: str) -> None:
     assert isinstance(Instrument.from_string(instrument.class_name()), instrument)
 
 
-@pytest.mark.parametrize("name", ["", "2MASS", "a.b", "x'y", "_private"])
+@pytest.mark.parametrize("name", ["", "2MASS", "A.b", "X'y", "_private", "lower"])
 def test_names_that_cannot_be_instruments_are_refused(name: str) -> None:
     with pytest.raises(InvalidInputError, match="name must be"):
         instrument_class(name)
 
 
-def test_overlapping_detectors_of_a_bigger_camera_see_one_sky(tmp_path: Path) -> None:
+def test_a_survey_may_have_more_detectors_and_bands(tmp_path: Path) -> None:
     config = PRESETS["small"].replace(
-        detector_grid=(2, 2), detector_size=(96, 96), n_template_visits=1, n_search_visits=1, bands=("g", "r")
+        detector_grid=(2, 1), detector_size=(96, 96), n_template_visits=1, n_search_visits=1, bands=("g", "r")
     )
     seen: list[str] = []
     simulate_survey(tmp_path / "repo", config, progress=lambda done, total, what: seen.append(what))
-    assert len(seen) == 16
+    assert len(seen) == 8
     butler = Butler.from_config(tmp_path / "repo", collections=RUN)
-    assert len(butler.query_datasets("preliminary_visit_image")) == 8
+    assert len(butler.query_datasets("preliminary_visit_image")) == 4
     bands = {ref.dataId["band"] for ref in butler.query_datasets("template_visit_image")}
     assert bands == {"g", "r"}

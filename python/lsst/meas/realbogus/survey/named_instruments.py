@@ -22,7 +22,7 @@ from lsst.meas.realbogus.errors import InvalidInputError
 
 from .instrument import FlexibleInstrument, RealBogusCam
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_NAME = re.compile(r"[A-Z][A-Za-z0-9_]*")
 
 
 @cache
@@ -32,7 +32,7 @@ def instrument_class(name: str) -> type[FlexibleInstrument]:
     Parameters
     ----------
     name
-        Letters, digits and underscores, beginning with a letter.
+        Letters, digits and underscores, beginning with a capital letter.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def instrument_class(name: str) -> type[FlexibleInstrument]:
         return RealBogusCam
     if not _NAME.fullmatch(name):
         raise InvalidInputError(
-            f"an instrument's name must be letters, digits and underscores, a letter first; got {name!r}"
+            f"an instrument's name must be letters, digits and underscores, a capital first; got {name!r}"
         )
 
     def get_name(cls: type[FlexibleInstrument]) -> str:
