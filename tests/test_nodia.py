@@ -61,8 +61,7 @@ def coadd() -> MaskedImage:
 
 
 def as_pixels(coadd: MaskedImage, box: Box | None = None) -> CoaddPixels:
-    part = coadd if box is None else coadd[box]
-    return CoaddPixels(part.image, part.mask, coadd.sky_projection)
+    return dataclasses.replace(CoaddPixels.of(coadd), bbox=coadd.bbox if box is None else box)
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +112,19 @@ def test_crowded_fields_are_warped_in_tiles(coadd) -> None:
     box, grid = Box.factory[0:SIZE, 0:SIZE], projection(0.02)
     y, x = (a.ravel() for a in np.mgrid[0:SIZE:8, 0:SIZE:8])
     assert not sparse_template([as_pixels(coadd)], box, grid, x, y, 51).by_stamp
+
+
+def test_coadds_that_no_source_needs_are_not_read(coadd) -> None:
+    reads = []
+
+    def counted(number: int) -> CoaddPixels:
+        pixels = as_pixels(coadd, Box.factory[-40 : SIZE + 40, 150 * number - 40 : 150 * number + 150])
+        return dataclasses.replace(pixels, read=lambda box: (reads.append(number), pixels.read(box))[1])
+
+    box, grid = Box.factory[0:SIZE, 0:SIZE], projection(0.02)
+    sparse = sparse_template([counted(n) for n in range(3)], box, grid, [50.0, 60.0], [200.0, 210.0], 51)
+    assert reads == [0]
+    assert np.isfinite(sparse.image[Box.factory[175:236, 25:86]].array).sum() > 51**2
 
 
 def test_needed_part_of_a_coadd_is_enough(coadd, positions) -> None:

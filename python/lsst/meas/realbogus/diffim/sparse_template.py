@@ -5,17 +5,19 @@ from __future__ import annotations
 __all__ = ("CoaddPixels", "SparseTemplate", "needed_box", "sparse_template")
 
 import dataclasses
+import functools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 import scipy.ndimage
-from lsst.images import Box, Image, Mask, MaskPlane, MaskSchema, SkyProjection
+from lsst.images import Box, Image, Mask, MaskedImage, MaskPlane, MaskSchema, SkyProjection
 from scipy.interpolate import RectBivariateSpline
 
-from lsst.meas.realbogus.errors import InvalidInputError
+from lsst.meas.realbogus.errors import ImageMismatchError, InvalidInputError
 
 from .planes import dilate_bits, ensure_planes
 from .warp import fill_missing
@@ -33,22 +35,39 @@ _TILE = 256
 _OVERHEAD = 1200
 """What a window costs on top of its pixels, in pixels (0.2 ms)."""
 
+_BLANK = MaskSchema([MaskPlane("NO_DATA", "No data was available for this pixel.")])
+
 
 @dataclasses.dataclass(frozen=True)
 class CoaddPixels:
-    """What is needed of a coadd: its pixels, its mask and where it lies; no variance and no PSF.
+    """What is needed of a coadd: where it lies, and its pixels and mask if they are; no variance and no PSF.
 
     Attributes
     ----------
-    image, mask
-        On the same box.
+    bbox
+        Box of the coadd, or of the part of it that may be read.
     projection
         Sky projection of the coadd's pixel grid.
+    read
+        Reads image and mask of that box. Called at most once, and not for a coadd that no source needs.
     """
 
-    image: Image
-    mask: Mask
+    bbox: Box
     projection: SkyProjection[Any]
+    read: Callable[[Box], tuple[Image, Mask]]
+
+    @classmethod
+    def of(cls, coadd: MaskedImage) -> CoaddPixels:
+        """Take a coadd that is in memory.
+
+        Raises
+        ------
+        ImageMismatchError
+            If it has no sky projection.
+        """
+        if coadd.sky_projection is None:
+            raise ImageMismatchError("a coadd without a sky projection cannot be warped")
+        return cls(coadd.bbox, coadd.sky_projection, lambda box: (coadd.image[box], coadd.mask[box]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,22 +167,25 @@ def sparse_template(
     if by_stamp is None:
         by_stamp = _cost(stamps) <= _cost(tiles)
     windows = stamps if by_stamp else tiles
-    schema = _common_schema([coadd.mask for coadd in coadds])
-    image = Image(np.full(outer.shape, np.nan, np.float32), bbox=outer, unit=coadds[0].image.unit)
-    mask = Mask(0, schema=schema, bbox=outer)
-    mask.set("NO_DATA")
-    sources = [s for coadd in coadds if (s := _Source.make(coadd, schema, outer, projection)) is not None]
-    for window in windows:
-        _fill_window(image, mask, window, sources)
-    return SparseTemplate(image, mask, len(windows), by_stamp)
+    image = Image(np.full(outer.shape, np.nan, np.float32), bbox=outer)
+    mask = _blank_mask(_BLANK, outer)
+    sources = [s for coadd in coadds if (s := _Source.make(coadd, outer, projection)) is not None]
+    depths = np.array([source.depths(windows) for source in sources])
+    for number, window in enumerate(windows):
+        # Half a window's diagonal away, a coadd has nothing for it.
+        reach = -0.8 * max(window.shape)
+        order = [k for k in np.argsort(-depths[:, number], kind="stable") if depths[k, number] > reach]
+        mask = _fill_window(image, mask, window, [sources[k] for k in order])
+    unit = next((source.unit for source in sources if source.unit is not None), None)
+    return SparseTemplate(Image(image.array, bbox=outer, unit=unit), mask, len(windows), by_stamp)
 
 
 def _stamp_boxes(x: FloatArray, y: FloatArray, size: int, outer: Box) -> list[Box]:
     boxes = []
-    for u, v in zip(x, y, strict=True):
-        if math.isfinite(u) and math.isfinite(v):
+    for column, row in zip(x, y, strict=True):
+        if math.isfinite(column) and math.isfinite(row):
             # A pixel more than the stamp, whichever way its centre is rounded.
-            y0, x0 = math.floor(v - size / 2), math.floor(u - size / 2)
+            y0, x0 = math.floor(row - size / 2), math.floor(column - size / 2)
             y1, x1 = min(y0 + size + 2, outer.y.stop), min(x0 + size + 2, outer.x.stop)
             y0, x0 = max(y0, outer.y.start), max(x0, outer.x.start)
             if y0 < y1 and x0 < x1:
@@ -190,31 +212,16 @@ def _cost(windows: Iterable[Box]) -> int:
     return sum(_OVERHEAD + window.area for window in windows)
 
 
-def _common_schema(masks: Sequence[Mask]) -> MaskSchema:
-    planes: dict[str, MaskPlane] = {}
-    for mask in masks:
-        for plane in ensure_planes(mask, ["NO_DATA"]).schema:
-            if plane is not None:
-                planes.setdefault(plane.name, plane)
-    return MaskSchema(list(planes.values()))
-
-
-@dataclasses.dataclass(frozen=True)
 class _Source:
     """A coadd, with the place and area of the detector's pixels on it as splines over coarse nodes."""
 
-    array: npt.NDArray[Any]
-    bits: npt.NDArray[Any]
-    no_data: npt.NDArray[Any]
-    bbox: Box
-    place_y: RectBivariateSpline
-    place_x: RectBivariateSpline
-    area: RectBivariateSpline
+    def __init__(self, coadd: CoaddPixels, *splines: RectBivariateSpline) -> None:
+        self.bbox = coadd.bbox
+        self.place_y, self.place_x, self.area = splines
+        self._coadd = coadd
 
     @classmethod
-    def make(
-        cls, coadd: CoaddPixels, schema: MaskSchema, outer: Box, projection: SkyProjection[Any]
-    ) -> _Source | None:
+    def make(cls, coadd: CoaddPixels, outer: Box, projection: SkyProjection[Any]) -> _Source | None:
         """Place a coadd; `None` where the detector has no finite place on it."""
         nodes = [
             np.linspace(side.min - 1.0, side.max + 1.0, max(4, side.size // _NODE_SPACING + 2))
@@ -225,54 +232,79 @@ class _Source:
         there = coadd.projection.sky_to_pixel_transform.apply_forward(x=sky.x, y=sky.y)
         if not (np.isfinite(there.x).all() and np.isfinite(there.y).all()):
             return None
-        place_y, place_x = (
-            RectBivariateSpline(*nodes, np.reshape(values, grid_x.shape)) for values in (there.y, there.x)
-        )
-        area = place_y(*nodes, dx=1) * place_x(*nodes, dy=1) - place_x(*nodes, dx=1) * place_y(*nodes, dy=1)
-        mask = coadd.mask
-        if mask.schema != schema:
-            mask = Mask(0, schema=schema, bbox=coadd.mask.bbox)
-            mask.update(coadd.mask)
-        bbox = coadd.image.bbox
-        bits = mask[bbox].array
-        return cls(
-            coadd.image.array,
-            bits,
-            schema.bitmask("NO_DATA"),
-            bbox,
-            place_y,
-            place_x,
-            RectBivariateSpline(*nodes, np.abs(area)),
-        )
+        y, x = (RectBivariateSpline(*nodes, np.reshape(v, grid_x.shape)) for v in (there.y, there.x))
+        area = y(*nodes, dx=1) * x(*nodes, dy=1) - x(*nodes, dx=1) * y(*nodes, dy=1)
+        return cls(coadd, y, x, RectBivariateSpline(*nodes, np.abs(area)))
 
-    def depth(self, window: Box) -> float:
-        """How far the middle of a window lies within the coadd, in pixels; negative outside."""
-        y, x = (place(window.y.center, window.x.center).item() for place in (self.place_y, self.place_x))
-        box = self.bbox
-        return float(min(y - box.y.min, box.y.max - y, x - box.x.min, box.x.max - x))
+    @functools.cached_property
+    def _pixels(self) -> tuple[Image, Mask]:
+        image, mask = self._coadd.read(self.bbox)
+        return image, ensure_planes(mask, ["NO_DATA"])
+
+    @property
+    def array(self) -> npt.NDArray[Any]:
+        """Pixels; read now if they have not been."""
+        return self._pixels[0].array
+
+    @property
+    def mask(self) -> Mask:
+        """Mask, with a plane NO_DATA."""
+        return self._pixels[1]
+
+    @property
+    def unit(self) -> u.UnitBase | None:
+        """Unit of the pixels, if they have been read."""
+        return self._pixels[0].unit if "_pixels" in self.__dict__ else None
+
+    def depths(self, windows: Sequence[Box]) -> FloatArray:
+        """How far the middle of each window lies within the coadd, in pixels; negative outside."""
+        middle = np.array([(w.y.center, w.x.center) for w in windows]).reshape(-1, 2).T
+        y, x = self.place_y.ev(*middle), self.place_x.ev(*middle)
+        sides = [y - self.bbox.y.min, self.bbox.y.max - y, x - self.bbox.x.min, self.bbox.x.max - x]
+        return np.asarray(np.min(sides, axis=0))
 
 
-def _fill_window(image: Image, mask: Mask, window: Box, sources: Sequence[_Source]) -> None:
-    """Warp the coadds to a window, the deepest first, until it has no hole."""
-    values, bits = image[window].array, mask[window].array
-    no_data = mask.schema.bitmask("NO_DATA")
-    for source in sorted(sources, key=lambda source: -source.depth(window)):
-        holes = (bits & no_data).any(axis=-1)
+def _fill_window(image: Image, mask: Mask, window: Box, sources: Sequence[_Source]) -> Mask:
+    """Warp the coadds to a window, the deepest first, until it has no hole; return the mask of the image."""
+    values = image[window].array
+    for source in sources:
+        holes = mask[window].get("NO_DATA")
         if not holes.any():
-            return
+            break
         found = _warp_window(source, window)
-        if found is not None:
-            new_values, new_bits = found
-            use = holes & ~(new_bits & no_data).any(axis=-1)
-            values[use], bits[use] = new_values[use], new_bits[use]
+        if found is None:
+            continue
+        new_values, new_mask = found
+        if mask.schema == _BLANK:
+            mask = _blank_mask(new_mask.schema, mask.bbox)
+        mask = ensure_planes(mask, new_mask.schema.names)
+        use = holes & ~new_mask.get("NO_DATA")
+        values[use] = new_values[use]
+        _copy_mask(new_mask, mask[window], use)
+    return mask
 
 
-def _warp_window(source: _Source, window: Box) -> tuple[npt.NDArray[np.float32], npt.NDArray[Any]] | None:
+def _blank_mask(schema: MaskSchema, bbox: Box) -> Mask:
+    mask = Mask(0, schema=schema, bbox=bbox)
+    mask.set("NO_DATA")
+    return mask
+
+
+def _copy_mask(source: Mask, target: Mask, where: BoolArray) -> None:
+    if source.schema == target.schema:
+        target.array[where] = source.array[where]
+        return
+    target.clear(None, where)
+    for name in source.schema.names:
+        target.set(name, where & source.get(name))
+
+
+def _warp_window(source: _Source, window: Box) -> tuple[npt.NDArray[np.float32], Mask] | None:
     """Return pixels and mask of a window from one coadd, or `None` where it does not reach."""
     rows, columns = window.y.arange, window.x.arange
     y = source.place_y(rows, columns) - source.bbox.y.start
     x = source.place_x(rows, columns) - source.bbox.x.start
-    ny, nx = source.array.shape
+    ny, nx = source.bbox.shape
     y0, y1 = max(math.floor(y.min()) - _SPLINE_REACH, 0), min(math.ceil(y.max()) + _SPLINE_REACH + 1, ny)
     x0, x1 = max(math.floor(x.min()) - _SPLINE_REACH, 0), min(math.ceil(x.max()) + _SPLINE_REACH + 1, nx)
     if y0 >= y1 or x0 >= x1:
@@ -284,9 +316,10 @@ def _warp_window(source: _Source, window: Box) -> tuple[npt.NDArray[np.float32],
     y, x = np.clip(y, 0, ny - 1) - y0, np.clip(x, 0, nx - 1) - x0
     nearest = np.rint(y).astype(np.intp), np.rint(x).astype(np.intp)
     array = np.asarray(source.array[y0:y1, x0:x1], np.float32)
-    bits = source.bits[y0:y1, x0:x1].copy()
-    missing = ~np.isfinite(array) | (bits & source.no_data).any(axis=-1)
-    bits[missing] |= source.no_data
+    no_data = source.mask.schema.bitmask("NO_DATA")
+    bits = source.mask.array[y0:y1, x0:x1].copy()
+    missing = ~np.isfinite(array) | (bits & no_data).any(axis=-1)
+    bits[missing] |= no_data
     if max(np.abs(y - nearest[0]).max(), np.abs(x - nearest[1]).max()) < t:
         values = array[nearest]
     else:
@@ -297,7 +330,8 @@ def _warp_window(source: _Source, window: Box) -> tuple[npt.NDArray[np.float32],
             spline, np.stack([y, x]), order=_SPLINE_ORDER, mode="mirror", prefilter=False, output=np.float32
         )
         values *= source.area(rows, columns)
-        bits = dilate_bits(bits, _MASK_REACH)
+        if bits.any():
+            bits = dilate_bits(bits, _MASK_REACH)
     out = bits[nearest]
-    out[~inside] |= source.no_data
-    return values, out
+    out[~inside] |= no_data
+    return values, Mask(out, schema=source.mask.schema, bbox=window)

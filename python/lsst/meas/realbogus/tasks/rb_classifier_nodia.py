@@ -4,20 +4,21 @@ from __future__ import annotations
 
 __all__ = ("RbClassifierNoDiaConfig", "RbClassifierNoDiaConnections", "RbClassifierNoDiaTask")
 
+import functools
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from astropy.table import Table
 from lsst.daf.butler import DeferredDatasetHandle
-from lsst.images import Box, MaskedImage, SkyProjection
+from lsst.images import Box, Image, Mask, MaskedImage, SkyProjection
 from lsst.pipe.base import NoWorkFound, Struct, connectionTypes
 from lsst.utils.timer import timeMethod
 
 from ..cutouts import read_sources
 from ..diffim.sparse_template import CoaddPixels, needed_box, sparse_template
 from ..errors import InvalidCatalogError
-from ..legacy import DeferredImage, read_mask, read_projection, read_table
+from ..legacy import DeferredImage, read_projection, read_table
 from ..model import Classifier
 from .rb_classifier import DIMENSIONS, RbClassifierConfig, RbClassifierConnections, RbClassifierTask
 
@@ -111,7 +112,7 @@ class RbClassifierNoDiaTask(RbClassifierTask):
         if classifiers is None:
             classifiers = [self._classifier(uri) for uri in self.config.uris()]
         box, projection = _grid(images["science"])
-        coadds = list(_read_coadds(images["template"], box, projection))
+        coadds = list(_place_coadds(images["template"], box, projection))
         if not coadds:
             raise NoWorkFound("No template coadd lies under the image.")
         size = max(classifier.contract.stamp_size for classifier in classifiers)
@@ -134,17 +135,20 @@ def _grid(science: Any) -> tuple[Box, SkyProjection[Any]]:
     return science.bbox, science.sky_projection
 
 
-def _read_coadds(coadds: Any, box: Box, projection: SkyProjection[Any]) -> Iterable[CoaddPixels]:
-    """Read of each coadd the part under the image: pixels, mask and projection only."""
+def _place_coadds(coadds: Any, box: Box, projection: SkyProjection[Any]) -> Iterable[CoaddPixels]:
+    """Find the part of each coadd under the image, to be read if a source needs it."""
     handles: Iterable[Any] = typing.cast(Any, coadds.handle) if isinstance(coadds, DeferredImage) else coadds
     for coadd in handles:
         if isinstance(coadd, MaskedImage):
-            assert coadd.sky_projection is not None
-            yield CoaddPixels(coadd.image, coadd.mask, coadd.sky_projection)
+            yield CoaddPixels.of(coadd)
             continue
-        there = coadd.get(component="sky_projection")
-        part = needed_box(there, coadd.get(component="bbox"), projection, box)
+        place = coadd.get(component="components", parameters={"components": ["sky_projection", "bbox"]})
+        part = needed_box(place["sky_projection"], place["bbox"], projection, box)
         if part is not None:
-            parameters = {"bbox": part}
-            image = coadd.get(component="image", parameters=parameters)
-            yield CoaddPixels(image, read_mask(coadd, parameters=parameters), there)
+            yield CoaddPixels(part, place["sky_projection"], functools.partial(_read_pixels, coadd))
+
+
+def _read_pixels(coadd: DeferredDatasetHandle, part: Box) -> tuple[Image, Mask]:
+    parameters = {"components": ["image", "mask"], "bbox": part}
+    pixels = coadd.get(component="components", parameters=parameters)
+    return pixels["image"], pixels["mask"]
