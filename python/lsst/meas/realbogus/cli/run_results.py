@@ -10,10 +10,11 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from astropy.table import Table, vstack
 from lsst.daf.butler import Butler, DatasetRef
 
-from ..cutouts import ROLES, concatenate, extract_triplets
+from ..cutouts import ROLES, concatenate, extract_triplets, stamps_of
 from ..errors import InvalidInputError
 from ..legacy import DeferredImage
 from ..report.galleries import choose_galleries
@@ -60,12 +61,12 @@ def gather_results(
     refs = run.find("dia_source_match")
     if not refs:
         raise InvalidInputError(f"there is no dia_source_match in {collection}")
-    sources = vstack([run.sources(ref) for ref in refs])
+    sources = vstack([run.sources(ref) for ref in refs], metadata_conflicts="silent")
     models, described = run.models(sources)
     results = Results(
         title=title,
         sources=sources,
-        fates=vstack([run.fates(ref) for ref in refs]),
+        fates=vstack([run.fates(ref) for ref in refs], metadata_conflicts="silent"),
         models=models,
         threshold=threshold,
         provenance={
@@ -74,12 +75,10 @@ def gather_results(
             "software": ", ".join(f"{package} {version(package)}" for package in _PACKAGES),
         },
     )
-    data_ids = {(ref.dataId["visit"], ref.dataId["detector"]): ref.dataId for ref in refs}
+    return dataclasses.replace(results, galleries=choose_galleries(results, run.stamps))
 
-    def read(row: Any) -> dict[str, Any]:
-        return run.stamps(data_ids[int(row["visit"]), int(row["detector"])], row["x"], row["y"])
 
-    return dataclasses.replace(results, galleries=choose_galleries(results, read))
+Stamps = dict[str, npt.NDArray[np.float32]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,11 +138,44 @@ class _Run:
             described[f"model {name}"] = f"sha256 {task[f'model_sha256{suffix}']}"
         return models, described
 
-    def stamps(self, data_id: Any, x: float, y: float) -> dict[str, Any]:
-        """Cut a triplet of stamps, reading no more of the images than that."""
+    def stamps(self, places: Table) -> list[Stamps]:
+        """Collect triplets of stamps: stored ones of DIA sources, fresh ones elsewhere."""
+        triplets: list[Stamps] = [{} for _ in places]
+        for ref in self.find("dia_source_match"):
+            here = (places["visit"] == ref.dataId["visit"]) & (places["detector"] == ref.dataId["detector"])
+            rows = np.flatnonzero(here)
+            if not rows.size:
+                continue
+            stored = self._stored_stamps(ref, places["diaSourceId"][rows])
+            is_stored = np.isin(places["diaSourceId"][rows], list(stored))
+            for row in rows[is_stored]:
+                triplets[row] = stored[int(places["diaSourceId"][row])]
+            others = rows[~is_stored]
+            for row, triplet in zip(others, self._fresh_stamps(ref, places[others]), strict=True):
+                triplets[row] = triplet
+        return triplets
+
+    def _stored_stamps(self, ref: DatasetRef, identifiers: npt.NDArray[np.int64]) -> dict[int, Stamps]:
+        """Read the stamps of the given sources, as far as they were kept."""
+        if not self.butler.exists("dia_source_cutouts", ref.dataId, collections=self.collection):
+            return {}
+        table = self.get("dia_source_cutouts", ref.dataId)
+        table = table[np.isin(table["diaSourceId"], identifiers)]
+        pixels = {role: stamps_of(table, role) for role in ROLES}
+        return {
+            identifier: {role: pixels[role][row] for role in ROLES}
+            for row, identifier in enumerate(table["diaSourceId"].tolist())
+        }
+
+    def _fresh_stamps(self, ref: DatasetRef, places: Table) -> list[Stamps]:
+        """Cut stamps out of the images."""
+        if not len(places):
+            return []
         science, template, difference = (
-            DeferredImage(self.butler.getDeferred(_IMAGES[role], data_id, collections=self.collection))
+            DeferredImage(self.butler.getDeferred(_IMAGES[role], ref.dataId, collections=self.collection))
             for role in ROLES
         )
-        block = concatenate(extract_triplets(science, template, difference, [x], [y], _STAMP_SIZE))
-        return {role: block[role].pixels[0] for role in ROLES}
+        block = concatenate(
+            extract_triplets(science, template, difference, places["x"], places["y"], _STAMP_SIZE)
+        )
+        return [{role: block[role].pixels[i] for role in ROLES} for i in range(len(places))]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 __all__ = ("CARDS", "ReadStamps", "choose_galleries")
 
-from collections.abc import Callable, Iterator, Mapping
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from astropy.table import Table, vstack
 
 from ..truth import Fate, Label, Reason
 from .results import Gallery, Results, TripletCard
@@ -16,8 +18,13 @@ from .results import Gallery, Results, TripletCard
 Rows = npt.NDArray[np.intp]
 Floats = npt.NDArray[np.float64]
 
-#: Gives the stamps, by role, at the position of a row of sources or of fates.
-ReadStamps = Callable[[Any], Mapping[str, npt.NDArray[np.floating]]]
+_PLACE = ["visit", "detector", "diaSourceId", "x", "y"]
+
+Stamps = Mapping[str, npt.NDArray[np.floating]]
+
+#: Gives the stamps, by role, at each row of a table with ``visit``, ``detector``, ``x``, ``y`` and
+#: ``diaSourceId``, which is 0 where there is no DIA source.
+ReadStamps = Callable[[Table], Sequence[Stamps]]
 
 #: Largest number of cards in a gallery.
 CARDS = 12
@@ -31,7 +38,7 @@ def choose_galleries(results: Results, read: ReadStamps) -> list[Gallery]:
     results
         Tables of the run.
     read
-        Gives the stamps of a row.
+        Gives stamps; called once.
 
     Returns
     -------
@@ -39,51 +46,62 @@ def choose_galleries(results: Results, read: ReadStamps) -> list[Gallery]:
         Those that have something in them: found fakes, other real sources, bogus ones, what the first model
         gets wrong, what it cannot score, and lost fakes.
     """
-    galleries = []
-    for title, description, rows, total in _choose_sources(results):
-        if rows.size:
-            cards = [_source_card(row, read(row), results.models) for row in results.sources[rows]]
-            galleries.append(Gallery(title, description, cards, total))
-    lost = _lost(results)
-    if lost.size:
-        cards = [_fate_card(row, read(row)) for row in results.fates[lost[:CARDS]]]
-        description = "The highest expected SNR first, with what became of them."
-        galleries.append(Gallery("Injected supernovae that were lost", description, cards, lost.size))
-    return galleries
+    chosen = [choice for choice in (*_choose_sources(results), _choose_lost(results)) if len(choice.rows)]
+    if not chosen:
+        return []
+    stamps = iter(read(vstack([choice.rows[_PLACE] for choice in chosen], metadata_conflicts="silent")))
+    return [
+        Gallery(
+            choice.title,
+            choice.description,
+            [choice.card(row, next(stamps), results.models) for row in choice.rows],
+            choice.total,
+        )
+        for choice in chosen
+    ]
 
 
-def _choose_sources(results: Results) -> Iterator[tuple[str, str, Rows, int]]:
-    """Yield title, description, chosen rows and number of all rows that they were chosen from."""
+@dataclasses.dataclass(frozen=True)
+class _Choice:
+    """Rows to show, from ``total`` such rows."""
+
+    title: str
+    description: str
+    rows: Table
+    total: int
+    card: Callable[[Any, Stamps, Mapping[str, str]], TripletCard]
+
+
+def _choose_sources(results: Results) -> Iterator[_Choice]:
     sources, label = results.sources, results.labels
     reason, snr = np.asarray(sources["label_reason"]), np.abs(np.asarray(sources["snr"], float))
+
+    def choice(title: str, description: str, rows: Rows, total: int) -> _Choice:
+        return _Choice(title, description, sources[rows], total, _source_card)
+
     injected = np.flatnonzero(reason == Reason.INJECTED)
     changes = np.flatnonzero((label == Label.REAL) & (reason != Reason.INJECTED))
     bogus = np.flatnonzero(label == Label.BOGUS)
     name = next(iter(results.models), None)
     score = np.full(len(sources), np.nan) if name is None else results.scores(name)
-    yield (
-        "Injected supernovae that were found",
-        "From faint to bright.",
-        _spread(injected, snr),
-        injected.size,
-    )
-    yield (
-        "Other real sources",
-        "Transients, variables and asteroids, from faint to bright.",
-        _spread(changes, snr),
-        changes.size,
-    )
-    yield "Bogus sources", "Of every kind.", _varied(bogus, reason, score), bogus.size
+    order = "From faint to bright."
+    yield choice("Injected supernovae that were found", order, _spread(injected, snr), injected.size)
+    yield choice("Transients, variables and asteroids", order, _spread(changes, snr), changes.size)
+    yield choice("Bogus sources", "Of every kind.", _varied(bogus, reason, score), bogus.size)
     if name is None:
         return
     passed = bogus[score[bogus] >= results.threshold]
     best = passed[np.argsort(-score[passed], kind="stable")]
-    yield f"Bogus sources that {name} takes for real", "The highest score first.", best[:CARDS], best.size
+    yield choice(
+        f"Bogus sources that {name} takes for real", "The highest score first.", best[:CARDS], best.size
+    )
     rejected = np.flatnonzero((label == Label.REAL) & (score < results.threshold))
     worst = rejected[np.argsort(score[rejected], kind="stable")]
-    yield f"Real sources that {name} takes for bogus", "The lowest score first.", worst[:CARDS], worst.size
+    yield choice(
+        f"Real sources that {name} takes for bogus", "The lowest score first.", worst[:CARDS], worst.size
+    )
     unscored = np.flatnonzero(~np.isfinite(score))
-    yield "Sources without a score", "Their flags say why.", unscored[:CARDS], unscored.size
+    yield choice("Sources without a score", "Their flags say why.", unscored[:CARDS], unscored.size)
 
 
 def _spread(rows: Rows, values: Floats) -> Rows:
@@ -105,11 +123,15 @@ def _varied(rows: Rows, reason: npt.NDArray[np.str_], score: Floats) -> Rows:
     return np.array(turns[:CARDS], np.intp)
 
 
-def _lost(results: Results) -> Rows:
+def _choose_lost(results: Results) -> _Choice:
     fate = np.asarray(results.fates["fate"])
     lost = np.flatnonzero((fate != Fate.FOUND) & (fate != Fate.NOT_DRAWN) & (fate != Fate.OFF_IMAGE))
     snr = np.nan_to_num(np.asarray(results.fates["snr_expected"], float)[lost])
-    return lost[np.argsort(-snr, kind="stable")]
+    rows = lost[np.argsort(-snr, kind="stable")][:CARDS]
+    description = "The highest expected SNR first, with what became of them."
+    return _Choice(
+        "Injected supernovae that were lost", description, results.fates[rows], lost.size, _fate_card
+    )
 
 
 def _heading(row: Any) -> str:
@@ -120,7 +142,7 @@ def _place(row: Any) -> str:
     return f"{row['x']:.0f}, {row['y']:.0f}"
 
 
-def _source_card(row: Any, stamps: Mapping[str, Any], models: Mapping[str, str]) -> TripletCard:
+def _source_card(row: Any, stamps: Stamps, models: Mapping[str, str]) -> TripletCard:
     facts = {"": str(row["label_reason"]).replace("_", " "), "SNR": f"{row['snr']:.1f}", "at": _place(row)}
     flags = [name.removeprefix("flag_") for name in row.colnames if name.startswith("flag_") and row[name]]
     if flags:
@@ -130,7 +152,7 @@ def _source_card(row: Any, stamps: Mapping[str, Any], models: Mapping[str, str])
     )
 
 
-def _fate_card(row: Any, stamps: Mapping[str, Any]) -> TripletCard:
+def _fate_card(row: Any, stamps: Stamps, models: Mapping[str, str]) -> TripletCard:
     facts = {
         "": str(row["fate"]).replace("_", " "),
         "expected SNR": f"{row['snr_expected']:.1f}",
