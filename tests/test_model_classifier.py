@@ -173,6 +173,13 @@ def test_the_layout_puts_images_where_the_contract_says(stamps: Stamps) -> None:
         np.testing.assert_array_equal(one[:, :, i * 51 : (i + 1) * 51, 0], other[:, :, :, i])
 
 
+def test_stamps_of_any_number_type_score_alike(classifier: Classifier, stamps: Stamps) -> None:
+    whole = {name: np.round(array).clip(-9e3, 9e3) for name, array in stamps.items()}
+    expected = classifier.score(whole)
+    for kind in (np.int16, np.int64, np.float64, ">f4"):
+        same(classifier.score({n: a.astype(kind) for n, a in whole.items()}), expected, atol=1e-6)
+
+
 def test_misuse_is_named(classifier: Classifier, stamps: Stamps) -> None:
     with pytest.raises(InvalidInputError, match=r"\['template'\] are absent"):
         classifier.score({name: a for name, a in stamps.items() if name != "template"})

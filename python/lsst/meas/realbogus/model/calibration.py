@@ -48,6 +48,11 @@ def shift_prior(scores: Scores, training: float, intended: float) -> Scores:
         Probabilities that hold where a fraction ``training`` of the sources is real.
     training, intended
         The fractions, in (0, 1).
+
+    Examples
+    --------
+    >>> shift_prior(np.array([0.0, 0.5, 1.0]), training=0.5, intended=0.1)
+    array([0. , 0.1, 1. ])
     """
     odds = intended / (1.0 - intended) * (1.0 - training) / training
     return np.asarray(scores * odds / (scores * odds + (1.0 - scores)))

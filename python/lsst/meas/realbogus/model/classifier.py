@@ -6,6 +6,7 @@ __all__ = ("Classifier", "Scores")
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -113,7 +114,17 @@ class Classifier:
         ------
         InvalidInputError
             Raised if an image is absent or the shapes do not fit each other.
+
+        Examples
+        --------
+        >>> from lsst.meas.realbogus.model import golden_stamps, load_classifier, read_model_file
+        >>> classifier = load_classifier(read_model_file("package:dia"))
+        >>> stamps, is_negative = golden_stamps(51, n=12)
+        >>> scores = classifier.score(stamps, is_negative=is_negative)
+        >>> len(scores), scores.score.dtype, bool(scores.flag_unscorable.any())
+        (12, dtype('float32'), False)
         """
+        stamps = {name: _as_floating(array) for name, array in stamps.items()}
         n = self._check(stamps, missing, is_negative)
         if pixel_scale is not None:
             stamps, missing = self._resampled(stamps, missing or {}, pixel_scale)
@@ -214,3 +225,9 @@ class Classifier:
             prepared.flag_no_template,
             unscorable,
         )
+
+
+def _as_floating(stamps: npt.NDArray[Any]) -> Pixels:
+    """Return stamps of numbers that may be NaN; those that are already are not copied."""
+    stamps = np.asarray(stamps)
+    return stamps if stamps.dtype.kind == "f" else stamps.astype(np.float32)

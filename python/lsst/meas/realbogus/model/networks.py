@@ -102,7 +102,21 @@ def named_architecture(name: str) -> Architecture:
 
 
 def initial_weights(architecture: Architecture, seed: int = 0) -> Weights:
-    """Return untrained weights: Glorot uniform kernels (Glorot & Bengio 2010), neutral everything else."""
+    """Return untrained weights: Glorot uniform kernels (Glorot & Bengio 2010), neutral everything else.
+
+    Parameters
+    ----------
+    architecture
+        The network.
+    seed
+        Seed of the draws.
+
+    Examples
+    --------
+    >>> weights = initial_weights(named_architecture("nodia"))
+    >>> weights["conv2d_0/kernel"].shape
+    (7, 7, 1, 1)
+    """
     weights = {}
     for key, shape in architecture.weight_shapes().items():
         variable = key.rpartition("/")[2]

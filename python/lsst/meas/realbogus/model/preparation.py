@@ -173,6 +173,14 @@ def fit_stamps[T: np.generic](stamps: npt.NDArray[T], size: int) -> tuple[npt.ND
         Shape ``(n, size, size)``, contiguous.
     outside
         Which pixels ``(size, size)`` the stamps do not reach, `None` if they reach all.
+
+    Examples
+    --------
+    >>> stamps = np.arange(25).reshape(1, 5, 5)
+    >>> fit_stamps(stamps, 3)[0][0]
+    array([[ 6,  7,  8],
+           [11, 12, 13],
+           [16, 17, 18]])
     """
     if stamps.ndim != 3:
         raise InvalidInputError(f"stamps must have the shape (n, h, w); got {stamps.shape}")

@@ -58,6 +58,13 @@ def resample(
         Shape ``(n, size, size)``, NaN where missing.
     missing
         New pixels of which more than a tenth lies on missing ones, or outside.
+
+    Examples
+    --------
+    >>> stamps = np.full((1, 31, 31), 3.0, np.float32)
+    >>> coarse, missing = resample(stamps, np.zeros(stamps.shape, bool), factor=2.0, size=11)
+    >>> coarse.shape, float(coarse.max()), bool(missing.any())
+    ((1, 11, 11), 3.0, False)
     """
     rows, columns = (_matrix(length, _checked(factor), size) for length in stamps.shape[1:])
     absent = missing | ~np.isfinite(stamps)

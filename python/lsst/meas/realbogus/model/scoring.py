@@ -174,7 +174,7 @@ def score_table(ids: npt.ArrayLike, results: Sequence[SourceScores]) -> Table:
         Identifiers, int64, shape ``(n,)``.
     results
         One or two models' scores of these sources. The first gives ``score`` and ``version``; where there are
-        two, both scores stand beside it.
+        two, both scores stand beside it (two of one kind: the second by the name of its model).
 
     Returns
     -------
@@ -192,8 +192,9 @@ def score_table(ids: npt.ArrayLike, results: Sequence[SourceScores]) -> Table:
     }
     if len(results) > 1:
         for result in results:
-            uses_difference = result.classifier.contract.uses_difference
-            columns["score_dia" if uses_difference else "score_nodia"] = result.scores.score
+            model = result.classifier.contract
+            column = "score_dia" if model.uses_difference else "score_nodia"
+            columns[f"score_{model.name}" if column in columns else column] = result.scores.score
     columns |= {
         "fraction_missing": scores.fraction_missing,
         "flag_edge": first.flag_edge,
@@ -204,5 +205,5 @@ def score_table(ids: npt.ArrayLike, results: Sequence[SourceScores]) -> Table:
     }
     table = Table(columns)
     for name in table.colnames:
-        table[name].description = SCORE_COLUMNS[name]
+        table[name].description = SCORE_COLUMNS.get(name, "Score of the model of that name.")
     return table

@@ -59,6 +59,9 @@ class RbClassifierTask(PipelineTask):
             for uri in self.config.uris()
             if not uri.startswith(BUTLER_SCHEME)
         }
+        if self.config.resample:
+            for classifier in self._classifiers.values():
+                classifier.resampling_factor(1.0)  # a model without a pixel scale is refused now
 
     def runQuantum(
         self,
