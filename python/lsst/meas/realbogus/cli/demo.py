@@ -136,8 +136,12 @@ def _run_pipeline(
         )
     if outcome.empty and resume:
         console.print("Nothing to do: everything is in the repository already.")
-    elif outcome.code and not outcome.total:
-        raise click.ClickException("pipetask failed:\n" + "\n".join(outcome.tail) + f"\n(all of it: {log})")
+    elif outcome.code and not outcome.failed:
+        last = "\n".join(outcome.tail)
+        raise click.ClickException(
+            f"pipetask ended with status {outcome.code} after {outcome.done} of {outcome.total} quanta; the "
+            f"same command goes on from there. Its last words, all of which are in {log}:\n{last}"
+        )
     return shell_text(command_line(False)), outcome
 
 
