@@ -14,6 +14,7 @@ from lsst.images import Mask, MaskedImage, SkyProjection
 
 from lsst.meas.realbogus.errors import InvalidInputError
 
+from .background import smooth_background
 from .detect import Detections, detect
 from .flags import pixel_flags
 from .measure import MeasuredFrame, forced_fluxes, shapes
@@ -38,6 +39,8 @@ class DetectionOptions:
 
     Parameters
     ----------
+    background_box
+        Width in pixels of the boxes in which the background is measured and taken away first; 0: it is not.
     threshold
         Least absolute significance of a detection.
     grow
@@ -50,9 +53,10 @@ class DetectionOptions:
         Names of pixel flags (without ``pixelFlags_``) of sources to leave out.
     """
 
+    background_box: int = 40
     threshold: float = 5.0
     grow: int = 2
-    dipole_distance: float = 2.0
+    dipole_distance: float = 1.5
     aperture_radius: float = 12.0
     bad_flags: tuple[str, ...] = ()
 
@@ -86,6 +90,8 @@ class DiaCatalog:
         Table with the columns of `lsst.meas.realbogus.diffim.schema.COLUMNS`.
     mask
         Mask of the difference image with DETECTED and DETECTED_NEGATIVE.
+    background
+        What was taken away from the difference image before detection.
     score_rms
         Scatter of the score on blank sky before it was divided out; the errors in the table include it.
     removed
@@ -94,6 +100,7 @@ class DiaCatalog:
 
     sources: Table
     mask: Mask
+    background: npt.NDArray[np.float32]
     score_rms: float
     removed: dict[str, int]
 
@@ -134,6 +141,10 @@ def detect_and_measure(
     options = DetectionOptions() if options is None else options
     projection = difference.sky_projection if projection is None else projection
     plain = MeasuredFrame.make(difference, difference_psf)
+    background = np.zeros_like(plain.pixels)
+    if options.background_box > 0:
+        background = smooth_background(plain.pixels, plain.missing, options.background_box)
+        plain = dataclasses.replace(plain, pixels=np.where(plain.missing, 0, plain.pixels - background))
     scores = score_map(
         plain.pixels,
         plain.variance,
@@ -164,7 +175,7 @@ def detect_and_measure(
         values[f"{name}Flux"], values[f"{name}FluxErr"] = forced_fluxes(other, rows.x, rows.y)
     table = make_table(values, len(rows))
     keep, removed = _select(table, options.bad_flags)
-    return DiaCatalog(table[keep], mask, scores.rms, removed)
+    return DiaCatalog(table[keep], mask, background, scores.rms, removed)
 
 
 def _marked(mask: Mask, found: Detections, grow: int) -> Mask:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("convolve_field", "convolve_image")
+__all__ = ("convolve_field", "convolve_image", "gaussian_kernel")
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,13 @@ from .psf import KernelField
 
 type FloatArray = npt.NDArray[np.float64]
 type Pixels = npt.NDArray[np.float32]
+
+
+def gaussian_kernel(sigma: float) -> FloatArray:
+    """Return a round Gaussian of unit sum, four widths to each side."""
+    steps = np.arange(-np.ceil(4 * sigma), np.ceil(4 * sigma) + 1)
+    kernel = np.exp(-0.5 * (steps[:, np.newaxis] ** 2 + steps**2) / sigma**2)
+    return np.asarray(kernel / kernel.sum())
 
 
 def convolve_image(image: Pixels, kernel: FloatArray) -> Pixels:

@@ -106,7 +106,8 @@ def measure_difference(
     Returns
     -------
     tuple
-        The difference image with the planes DETECTED and DETECTED_NEGATIVE, and the sources.
+        The difference image less its smooth background, with the planes DETECTED and DETECTED_NEGATIVE,
+        and the sources.
     """
     bbox = difference.bbox
     frame = difference.sky_projection.pixel_frame
@@ -127,7 +128,8 @@ def measure_difference(
         ids=ids,
         options=options,
     )
-    measured = difference[...]
+    measured = difference.copy()
+    measured.image.array -= catalog.background
     measured.mask = catalog.mask
     return measured, catalog
 

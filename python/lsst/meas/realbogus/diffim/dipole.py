@@ -44,7 +44,9 @@ class DipoleFits:
     is_dipole: npt.NDArray[np.bool_]
 
 
-def fit_dipoles(stamps: Stamps, psf: KernelField, x: FloatArray, y: FloatArray) -> DipoleFits:
+def fit_dipoles(
+    stamps: Stamps, psf: KernelField, x: FloatArray, y: FloatArray, significance: FloatArray
+) -> DipoleFits:
     """Fit dipoles.
 
     Parameters
@@ -55,6 +57,10 @@ def fit_dipoles(stamps: Stamps, psf: KernelField, x: FloatArray, y: FloatArray) 
         Its PSF.
     x, y
         Positions of the positive and the negative lobe, shape ``(n, 2)``.
+    significance
+        Signal-to-noise ratio of the two lobes as they were detected, shape ``(n, 2)``. The errors of
+        fitted fluxes will not do: those of two close lobes are large, since only their product with the
+        distance is well known.
 
     Notes
     -----
@@ -67,8 +73,8 @@ def fit_dipoles(stamps: Stamps, psf: KernelField, x: FloatArray, y: FloatArray) 
     var_positive, var_negative = fits.covariance[:, 0, 0], fits.covariance[:, 3, 3]
     covariance = fits.covariance[:, 0, 3]
     with np.errstate(divide="ignore", invalid="ignore"):
-        snr = np.sqrt(positive**2 / var_positive + negative**2 / var_negative)
         share = np.maximum(positive, -negative) / (np.abs(positive) + np.abs(negative))
+    snr = np.hypot(*significance.T)
     is_dipole = (positive > 0) & (negative < 0) & (snr > MIN_SNR) & (share < MAX_SHARE)
     return DipoleFits(
         fits=fits,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("KernelField", "psf_nodes", "psf_width")
+__all__ = ("KernelField", "kernel_reach", "psf_nodes", "psf_width", "resize")
 
 import dataclasses
 from functools import cached_property
@@ -257,6 +257,14 @@ def psf_width(kernel: FloatArray) -> float:
     """
     unit = kernel / kernel.sum()
     return float(np.sqrt(1.0 / (4.0 * np.pi * np.sum(unit**2))))
+
+
+def kernel_reach(kernel: FloatArray, share: float = 0.8) -> int:
+    """Return the half width of the square that holds this share of a kernel's absolute weight."""
+    weight = np.abs(kernel)
+    radius = kernel.shape[0] // 2
+    inside = [resize(weight[np.newaxis], r).sum() for r in range(radius + 1)]
+    return int(np.argmax(np.array(inside) >= share * weight.sum()))
 
 
 def resize(images: FloatArray, radius: int) -> FloatArray:

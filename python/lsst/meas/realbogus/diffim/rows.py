@@ -71,7 +71,7 @@ def measure_rows(frame: MeasuredFrame, found: Detections, dipole_distance: float
     row, column = found.row + frame.bbox.y.start, found.column + frame.bbox.x.start
     fits = fit_sources(frame, row, column)
     pairs = np.array(pair_lobes(found, dipole_distance), dtype=np.intp).reshape(-1, 2)
-    dipoles = _fit_pairs(frame, fits, pairs, dipole_distance)
+    dipoles = _fit_pairs(frame, found, fits, pairs, dipole_distance)
     accepted = dipoles.is_dipole
     alone = np.ones(len(found), dtype=bool)
     alone[pairs[accepted].ravel()] = False
@@ -96,13 +96,17 @@ def measure_rows(frame: MeasuredFrame, found: Detections, dipole_distance: float
 
 
 def _fit_pairs(
-    frame: MeasuredFrame, fits: PointFits, pairs: npt.NDArray[np.intp], distance: float
+    frame: MeasuredFrame,
+    found: Detections,
+    fits: PointFits,
+    pairs: npt.NDArray[np.intp],
+    distance: float,
 ) -> DipoleFits:
     x, y = fits.x[pairs, 0], fits.y[pairs, 0]
     middle_row = np.rint(y.mean(axis=1)).astype(np.intp)
     middle_column = np.rint(x.mean(axis=1)).astype(np.intp)
     stamps = frame.cut(middle_row, middle_column, frame.fit_radius + int(np.ceil(distance / 2)))
-    return fit_dipoles(stamps, frame.psf, x, y)
+    return fit_dipoles(stamps, frame.psf, x, y, found.score[pairs])
 
 
 def _centre_covariance(covariance: FloatArray) -> FloatArray:

@@ -1,8 +1,8 @@
-"""Ratio of flux scales and difference of backgrounds between two matched images."""
+"""Ratio of flux scales, difference of backgrounds and shift between two matched images."""
 
 from __future__ import annotations
 
-__all__ = ("Scaling", "fit_scaling")
+__all__ = ("Scaling", "fit_scaling", "shift_kernel")
 
 import dataclasses
 
@@ -11,14 +11,28 @@ import numpy.typing as npt
 from lsst.images import Box
 
 from .polynomials import chebyshev_design, chebyshev_grid, n_terms
+from .psf import KernelField
 
 type FloatArray = npt.NDArray[np.float64]
 type Pixels = npt.NDArray[np.float32]
+type BoolArray = npt.NDArray[np.bool_]
+
+_SCALE_PRIOR = 0.5
+"""Error of the scale before anything is known of it."""
+_GRADIENT_PRIOR = 0.05
+"""The same for each further term of the scale."""
+_SHIFT_PRIOR = 0.5
+"""The same for the shift, pixels."""
+_SHIFT_SIGMAS, _LEAST_SHIFT, _MOST_SHIFT = 4.0, 0.02, 1.0
+"""Shifts are made up for between these bounds, in errors and in pixels."""
+_FAINT_SHARE = 8
+"""Of pixels in which the model is below the noise, one in so many is used."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Scaling:
-    """``image = scale * model + background``, both polynomials over a box.
+    """``image(x, y) = scale * model(x - dx, y - dy) + background``, the first and last polynomials over a
+    box.
 
     Parameters
     ----------
@@ -28,12 +42,22 @@ class Scaling:
         Chebyshev coefficients.
     scale_error
         Error of the mean scale.
+    shift, shift_error
+        ``(dx, dy)`` in pixels.
     """
 
     domain: Box
     scale: FloatArray
     background: FloatArray
     scale_error: float
+    shift: tuple[float, float] = (0.0, 0.0)
+    shift_error: float = float("inf")
+
+    @property
+    def is_shifted(self) -> bool:
+        """Whether there is a shift beyond doubt, and one that a kernel can make up for."""
+        length = float(np.hypot(*self.shift))
+        return max(_SHIFT_SIGMAS * self.shift_error, _LEAST_SHIFT) < length < _MOST_SHIFT
 
     def scale_image(self, bbox: Box) -> FloatArray:
         """Return the scale on the pixels of a box."""
@@ -48,18 +72,18 @@ def fit_scaling(
     image: Pixels,
     model: Pixels,
     variance: Pixels,
-    unusable: npt.NDArray[np.bool_],
+    unusable: BoolArray,
     bbox: Box,
     *,
+    model_variance: Pixels,
     scale_order: int = 0,
     background_order: int = 1,
     expected_scale: float = 1.0,
-    model_variance: Pixels | None = None,
-    mismatch: float = 0.03,
+    mismatch: float = 0.1,
     clip: float = 3.0,
     iterations: int = 5,
 ) -> Scaling:
-    """Fit scale and background robustly.
+    """Fit scale, background and shift robustly.
 
     Parameters
     ----------
@@ -69,73 +93,154 @@ def fit_scaling(
         Pixels to leave out.
     bbox
         The box.
+    model_variance
+        Noise of the model alone. It has to be known: the noise of the model does not correlate with the
+        image, and the scale would come out too low.
     scale_order, background_order
         Degrees of the two polynomials; a negative order leaves the scale at its expected value or the
         background at 0.
     expected_scale
         What the scale is where the data say little, and where it is not fitted.
-    model_variance
-        Noise of the model alone; without it the scale comes out too low, since noise does not correlate.
     mismatch
         Error of the model as a fraction of itself, so that bright stars do not decide alone.
     clip
-        Pixels this many errors off are left out of the next iteration.
+        Pixels this many errors off are left out of the next iteration; where the model shows something,
+        errors are not taken for smaller than the typical residual, so that a shifted model does not lose
+        its bright pixels.
     iterations
         At most this many.
     """
-    usable = ~unusable & np.isfinite(image) & np.isfinite(model) & (variance > 0)
-    noise = variance + (mismatch * model) ** 2
-    kept = usable.copy()
-    scale = np.array([expected_scale])
-    background = np.array([0.0])
-    scale_error = np.inf
     n_scale, n_back = _count(scale_order), _count(background_order)
+    rows, columns = _choose(image, model, variance, unusable)
+    design = _design(model, rows, columns, bbox, n_scale, n_back)
+    wanted = image[rows, columns].astype(np.float64)
+    if not n_scale:
+        wanted -= expected_scale * model[rows, columns]
+    noise = variance[rows, columns] + (mismatch * model[rows, columns]) ** 2
+    extra = _scale_terms(np.sqrt(model_variance), rows, columns, bbox, n_scale)
+    bright = model[rows, columns] ** 2 > variance[rows, columns]
+    prior = _prior(n_scale, n_back, expected_scale)
+    kept = np.ones(len(wanted), dtype=bool)
+    solution, error = _start(n_scale, n_back, expected_scale), np.full(design.shape[1], np.inf)
     for _ in range(iterations):
-        if n_scale + n_back == 0 or kept.sum() <= 10 * (n_scale + n_back):
+        if kept.sum() <= 10 * solution.size:
             break
-        columns = _columns(model, bbox, kept, n_scale, n_back)
-        root = 1.0 / np.sqrt(noise[kept])
-        wanted = image[kept] if n_scale else image[kept] - expected_scale * model[kept]
-        matrix = (columns * root).T
-        normal = matrix.T @ matrix
-        normal[np.diag_indices_from(normal)] += _prior(n_scale, n_back)
-        if n_scale and model_variance is not None:
-            terms = _columns(np.sqrt(model_variance), bbox, kept, n_scale, 0) * root
-            normal[:n_scale, :n_scale] -= terms @ terms.T
-        right = matrix.T @ (wanted * root)
-        if n_scale:
-            right[0] += expected_scale * _prior(n_scale, n_back)[0]
-        solution = np.linalg.solve(normal, right)
-        if n_scale:
-            scale, scale_error = solution[:n_scale], float(np.sqrt(np.linalg.inv(normal)[0, 0]))
-        if n_back:
-            background = solution[n_scale:]
-        rest = image - chebyshev_grid(scale, bbox, bbox) * model - chebyshev_grid(background, bbox, bbox)
-        again = usable & (rest**2 < clip**2 * noise)
+        solution, error = _solve(design[kept], wanted[kept], noise[kept], extra[kept], prior, solution)
+        off = np.abs(wanted - design @ solution) / np.sqrt(noise)
+        again = off < clip * np.where(bright, max(1.0, _typical(off[bright])), 1.0)
         if (again == kept).all():
             break
         kept = again
-    return Scaling(bbox, scale, background, scale_error)
+    scale = solution[:n_scale] if n_scale else np.array([expected_scale])
+    return Scaling(
+        bbox,
+        scale,
+        solution[n_scale : n_scale + n_back] if n_back else np.zeros(1),
+        scale_error=float(error[0]) if n_scale else float("inf"),
+        shift=(float(-solution[-2] / scale[0]), float(-solution[-1] / scale[0])),
+        shift_error=float(np.max(error[-2:]) / abs(scale[0])),
+    )
+
+
+def shift_kernel(kernel: KernelField, shift: tuple[float, float]) -> KernelField:
+    """Return a kernel that also moves the image, by a part of a pixel.
+
+    Parameters
+    ----------
+    kernel
+        The kernel.
+    shift
+        ``(dx, dy)`` in pixels.
+
+    Notes
+    -----
+    Convolution with the weights of Lagrange interpolation between five pixels: unlike an interpolated
+    kernel it is as good for a kernel that is nearly a delta function.
+    """
+    steps = np.arange(-2.0, 3.0)
+    in_x, in_y = (
+        np.array([np.prod([(d - m) / (k - m) for m in steps if m != k]) for k in steps]) for d in shift
+    )
+    return kernel.resized(kernel.radius + 2).convolved(np.outer(in_y, in_x))
+
+
+def _typical(values: FloatArray) -> float:
+    """Return the standard deviation of a Gaussian with this median of absolute values."""
+    return 1.4826 * float(np.median(values)) if values.size else 0.0
 
 
 def _count(order: int) -> int:
     return n_terms(order) if order >= 0 else 0
 
 
-def _columns(model: Pixels, bbox: Box, kept: npt.NDArray[np.bool_], n_scale: int, n_back: int) -> FloatArray:
-    rows, columns = np.nonzero(kept)
-    order = max(_order(n_scale), _order(n_back))
-    design = chebyshev_design(columns + bbox.x.start, rows + bbox.y.start, bbox, order).T
-    return np.concatenate([design[:n_scale] * model[kept], design[:n_back]])
+def _choose(
+    image: Pixels, model: Pixels, variance: Pixels, unusable: BoolArray
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return rows and columns of usable pixels: those in which the model shows something, and some others."""
+    usable = ~unusable & np.isfinite(image) & np.isfinite(model) & (variance > 0)
+    number = np.add.outer(np.arange(image.shape[0]), 3 * np.arange(image.shape[1]))
+    some = number % _FAINT_SHARE == 0
+    rows, columns = np.nonzero(usable & (some | (model**2 > variance)))
+    return rows, columns
 
 
-def _order(count: int) -> int:
-    order = 0
-    while n_terms(order) < count:
-        order += 1
-    return order
+def _design(
+    model: Pixels,
+    rows: npt.NDArray[np.intp],
+    columns: npt.NDArray[np.intp],
+    bbox: Box,
+    n_scale: int,
+    n_back: int,
+) -> FloatArray:
+    """Return a column for each term of the scale, each of the background, and each slope of the model."""
+    slope_y, slope_x = (np.asarray(slope)[rows, columns] for slope in np.gradient(model))
+    of_scale = _scale_terms(model, rows, columns, bbox, n_scale)
+    of_background = _scale_terms(np.ones_like(model), rows, columns, bbox, n_back)
+    return np.column_stack([of_scale, of_background, slope_x, slope_y])
 
 
-def _prior(n_scale: int, n_back: int) -> FloatArray:
-    """Return inverse variances that hold the scale (error 0.5) and keep it flat (error 0.05)."""
-    return np.concatenate([np.array([4.0])[:n_scale], np.full(max(n_scale - 1, 0), 400.0), np.zeros(n_back)])
+def _scale_terms(
+    model: Pixels, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], bbox: Box, count: int
+) -> FloatArray:
+    """Return an image times each of some Chebyshev terms, at pixels."""
+    if count == 0:
+        return np.zeros((len(rows), 0))
+    order = next(order for order in range(20) if n_terms(order) >= count)
+    terms = chebyshev_design(columns + bbox.x.start, rows + bbox.y.start, bbox, order)[:, :count]
+    return np.asarray(terms * np.expand_dims(model[rows, columns], 1))
+
+
+def _start(n_scale: int, n_back: int, expected_scale: float) -> FloatArray:
+    start = np.zeros(n_scale + n_back + 2)
+    start[: min(n_scale, 1)] = expected_scale
+    return start
+
+
+def _prior(n_scale: int, n_back: int, expected_scale: float) -> FloatArray:
+    """Return the inverse variances of the parameters before there are data."""
+    errors = [_SCALE_PRIOR] * min(n_scale, 1) + [_GRADIENT_PRIOR] * max(n_scale - 1, 0)
+    shift = 1.0 / (_SHIFT_PRIOR * expected_scale) ** 2
+    return np.array([1.0 / error**2 for error in errors] + [0.0] * n_back + [shift] * 2)
+
+
+def _solve(
+    design: FloatArray,
+    wanted: FloatArray,
+    noise: FloatArray,
+    extra: FloatArray,
+    prior: FloatArray,
+    expected: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Solve the weighted normal equations less what the noise of the model adds to them.
+
+    The prior holds the solution near what it was expected to be, or was before.
+    """
+    root = 1.0 / np.sqrt(noise)
+    weighted = design * root[:, np.newaxis]
+    normal = weighted.T @ weighted + np.diag(prior)
+    n_scale = extra.shape[1]
+    noise_part = extra * root[:, np.newaxis]
+    normal[:n_scale, :n_scale] -= noise_part.T @ noise_part
+    right = weighted.T @ (wanted * root) + prior * expected
+    solution = np.linalg.solve(normal, right)
+    return solution, np.sqrt(np.abs(np.diagonal(np.linalg.inv(normal))))

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import scipy.ndimage
 
 from .convolve import convolve_image
+from .psf import kernel_reach
 from .variance import robust_std
 
 type FloatArray = npt.NDArray[np.float64]
@@ -67,18 +68,8 @@ def score_map(
     covered = (coverage > _LEAST_COVERAGE) & (noise > 0)
     score = np.divide(signal, np.sqrt(np.abs(noise)), out=np.zeros_like(signal), where=covered)
     blank = covered & known if skip is None else covered & known & ~skip
-    rms = _blank_rms(score, blank, 2 * kernel_reach(kernel))
+    rms = _blank_rms(score, blank, 2 * kernel_reach(kernel, 0.5))
     return ScoreMap(np.asarray(score / np.float32(rms), dtype=np.float32), rms)
-
-
-def kernel_reach(kernel: FloatArray, share: float = 0.5) -> int:
-    """Return the half width of the square that holds this share of a kernel's sum."""
-    middle = kernel.shape[0] // 2
-    for radius in range(middle):
-        cut = slice(middle - radius, middle + radius + 1)
-        if float(kernel[cut, cut].sum()) >= share * float(kernel.sum()):
-            return radius
-    return int(middle)
 
 
 def _blank_rms(score: Pixels, blank: BoolArray, reach: int, iterations: int = 3) -> float:

@@ -8,28 +8,28 @@ import dataclasses
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import Box, Image, Mask, MaskedImage
+import scipy.ndimage
+import scipy.signal
+from lsst.images import Image, Mask, MaskedImage
 from lsst.images.psfs import PointSpreadFunction
 
 from lsst.meas.realbogus.errors import ImageMismatchError, InvalidInputError
 
-from .convolve import convolve_field, convolve_image
+from .convolve import convolve_image, gaussian_kernel
 from .decorrelate import decorrelation_kernel
+from .frames import Frame, prepare_frame
 from .kernel import KernelFit
 from .matching import MatchingOptions, MatchingPair, find_kernel
-from .planes import any_plane, missing_pixels
-from .psf import KernelField, psf_width, resize
-from .scaling import Scaling, fit_scaling
+from .planes import any_plane
+from .psf import KernelField, kernel_reach
+from .scaling import Scaling, fit_scaling, shift_kernel
 from .subtraction_mask import UNUSABLE_PLANES, difference_mask
-from .variance import variance_factor
-from .warp import fill_missing
 
 type FloatArray = npt.NDArray[np.float64]
 type Pixels = npt.NDArray[np.float32]
 type BoolArray = npt.NDArray[np.bool_]
 
 MODES = ("auto", "template", "science")
-_PSF_RADIUS = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +51,8 @@ class SubtractionOptions:
         Whiten the noise?
     psf_order
         Degree of the PSFs' variation.
+    max_shifts
+        How often the template is moved by part of a pixel where objects say that it is off.
     """
 
     mode: str = "auto"
@@ -60,6 +62,7 @@ class SubtractionOptions:
     scale_variance: bool = True
     decorrelate: bool = True
     psf_order: int = 2
+    max_shifts: int = 4
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -96,18 +99,13 @@ class Subtraction:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Frame:
-    """An image as arrays without holes."""
+class _Match:
+    """A kernel (the shift is in it), the image convolved with it, and what takes that to the other image."""
 
-    bbox: Box
-    pixels: Pixels
-    variance: Pixels
-    missing: BoolArray
-    psf: KernelField
-
-    def cut(self, bbox: Box) -> _Frame:
-        window = bbox.slice_within(self.bbox)
-        return _Frame(bbox, self.pixels[window], self.variance[window], self.missing[window], self.psf)
+    fit: KernelFit
+    matched: Frame
+    scaling: Scaling
+    shift: tuple[float, float] = (0.0, 0.0)
 
 
 def subtract(
@@ -145,45 +143,41 @@ def subtract(
     options = SubtractionOptions() if options is None else options
     _check(science, template)
     bbox = science.bbox
-    sci = _frame(science, science_psf, bbox, options)
-    # Interpolation lowers the scatter of a template's pixels, not its noise on the scale of the PSF.
-    ref = _frame(template, template_psf, bbox, options, lowest_factor=1.0)
-    swap = _convolves_science(sci.psf, ref.psf, options.mode)
-    sharp, broad = (sci, ref) if swap else (ref, sci)
-    mask = difference_mask(science.mask, template.mask[bbox], spread=0, spread_science=swap)
-    unusable = any_plane(mask, UNUSABLE_PLANES) | sci.missing | ref.cut(bbox).missing
-    fit = find_kernel(_pair(sharp.cut(bbox), broad.cut(bbox), unusable), options.matching)
-    middle = fit.kernel.at(bbox.x.center, bbox.y.center)[0]
-    spread = _kernel_reach(middle)
-    mask = difference_mask(science.mask, template.mask[bbox], spread=spread, spread_science=swap)
-
-    matched = _matched(sharp, fit, middle, bbox)
-    model, image = (broad.cut(bbox), matched) if swap else (matched, broad)
-    scaling = _scaling(image, model, unusable, bbox, fit, swap, options)
-    scale = scaling.scale_image(bbox).astype(np.float32)
-    subtracted = scale * model.pixels + scaling.background_image(bbox).astype(np.float32)
-    difference = image.pixels - subtracted
+    sci, ref = _frames(science, template, science_psf, template_psf, options)
+    swap = ref.sigma > sci.sigma if options.mode == "auto" else options.mode == "science"
+    match = _match(sci if swap else ref, ref if swap else sci, science, template, swap, options)
+    middle = match.fit.kernel.middle()
+    mask = _mask(science, template, middle, swap)
     missing = any_plane(mask, ["NO_DATA"]) | sci.missing | ref.cut(bbox).missing
     mask.set("NO_DATA", missing)
 
-    mean_scale = float(np.mean(scale))
-    in_science = middle if swap else np.ones((1, 1))
-    in_template = mean_scale * (np.ones((1, 1)) if swap else middle)
-    whitening = np.ones((1, 1))
+    # The fit says: broad image = scale * convolved image + background.
+    scale = match.scaling.scale_image(bbox).astype(np.float32)
+    background = match.scaling.background_image(bbox).astype(np.float32)
+    delta = np.ones((1, 1))
+    if swap:
+        image, scale = match.matched.pixels, np.float32(1) / scale
+        subtracted, noise = scale * (ref.cut(bbox).pixels - background), scale**2 * ref.cut(bbox).variance
+        in_science, in_template = middle, float(np.mean(scale)) * delta
+    else:
+        image = sci.pixels
+        subtracted, noise = scale * match.matched.pixels + background, scale**2 * match.matched.variance
+        in_science, in_template = delta, float(np.mean(scale)) * middle
+    difference = image - subtracted
+    whitening = delta
     if options.decorrelate:
-        whitening = _whitening(sci, ref.cut(bbox), in_science, in_template, missing, swap)
+        whitening = _whitening(sci, ref, in_science, in_template, swap)
         difference = convolve_image(np.where(missing, np.float32(0), difference), whitening)
-    variance = _noise(sci, in_science, whitening) + _noise(ref, in_template, whitening, bbox)
-    psf = (ref.psf if swap else sci.psf).convolved(whitening)
-    template_out = _masked(subtracted, scale**2 * model.variance, missing, template.mask[bbox], science)
-    kernel = fit.kernel if swap else dataclasses.replace(fit.kernel, terms=fit.kernel.terms * mean_scale)
+    variance = sci.noise(_convolve(in_science, whitening), bbox)
+    variance = variance + ref.noise(_convolve(in_template, whitening), bbox)
+    kernel = match.fit.kernel
     return Subtraction(
         difference=_masked(difference, variance, missing, mask, science),
-        psf=psf,
-        template=template_out,
-        template_psf=ref.psf if swap else sci.psf,
-        kernel=kernel,
-        summary=_summary(fit, scaling, swap, sci, ref),
+        psf=(ref if swap else sci).psf.convolved(whitening),
+        template=_masked(subtracted, noise, missing, template.mask[bbox], science),
+        template_psf=(ref if swap else sci).psf,
+        kernel=kernel if swap else dataclasses.replace(kernel, terms=kernel.terms * float(np.mean(scale))),
+        summary=_summary(match, swap, sci, ref),
     )
 
 
@@ -196,116 +190,101 @@ def _check(science: MaskedImage, template: MaskedImage) -> None:
         raise ImageMismatchError(f"the science image is in {science.unit}, the template in {template.unit}")
 
 
-def _frame(
-    image: MaskedImage,
-    psf: PointSpreadFunction | KernelField,
-    bbox: Box,
+def _frames(
+    science: MaskedImage,
+    template: MaskedImage,
+    science_psf: PointSpreadFunction | KernelField,
+    template_psf: PointSpreadFunction | KernelField,
     options: SubtractionOptions,
-    *,
-    lowest_factor: float = 0.0,
-) -> _Frame:
-    missing = missing_pixels(image)
-    pixels = fill_missing(np.asarray(image.image.array, dtype=np.float32), missing)
-    variance = fill_missing(np.asarray(image.variance.array, dtype=np.float32), missing)
-    typical = np.median(variance[~missing]) if not missing.all() else np.float32(1)
-    variance = np.where(variance > 0, variance, typical).astype(np.float32)
-    field = psf if isinstance(psf, KernelField) else KernelField.from_psf(psf, bbox, order=options.psf_order)
-    field = field.resized(_PSF_RADIUS).normalized()
-    if options.scale_variance:
-        skip = missing | any_plane(image.mask, UNUSABLE_PLANES)
-        factor = variance_factor(pixels, variance, skip, psf_width(field.middle()))
-        variance *= np.float32(max(factor, lowest_factor))
-    return _Frame(image.bbox, pixels, variance, missing, field)
+) -> tuple[Frame, Frame]:
+    # Interpolation lowers the scatter of a template's pixels, not its noise on the scale of the PSF.
+    frames = [
+        prepare_frame(
+            image,
+            psf,
+            science.bbox,
+            psf_order=options.psf_order,
+            scale_variance=options.scale_variance,
+            lowest_factor=lowest,
+        )
+        for image, psf, lowest in ((science, science_psf, 0.0), (template, template_psf, 1.0))
+    ]
+    return frames[0], frames[1]
 
 
-def _convolves_science(science: KernelField, template: KernelField, mode: str) -> bool:
-    if mode == "auto":
-        return psf_width(template.middle()) > psf_width(science.middle())
-    return mode == "science"
-
-
-def _pair(sharp: _Frame, broad: _Frame, unusable: BoolArray) -> MatchingPair:
-    return MatchingPair(
-        bbox=sharp.bbox,
-        sharp=sharp.pixels,
-        broad=broad.pixels,
-        variance=sharp.variance + broad.variance,
-        unusable=unusable,
-        sharp_psf=sharp.psf,
-        broad_psf=broad.psf,
-    )
-
-
-def _kernel_reach(kernel: FloatArray, share: float = 0.8) -> int:
-    """Return the half width of the square that holds this share of a kernel's absolute weight."""
-    weight = np.abs(kernel)
-    radius = kernel.shape[0] // 2
-    inside = [resize(weight[np.newaxis], r).sum() for r in range(radius + 1)]
-    return int(np.argmax(np.array(inside) >= share * weight.sum()))
-
-
-def _matched(sharp: _Frame, fit: KernelFit, middle: FloatArray, bbox: Box) -> _Frame:
-    near = _near(sharp.bbox, bbox, fit.kernel.radius)
-    frame = sharp.cut(near)
-    window = bbox.slice_within(near)
-    return _Frame(
-        bbox,
-        convolve_field(frame.pixels, near, fit.kernel)[window],
-        np.maximum(convolve_image(frame.variance, middle**2), 0)[window],
-        sharp.cut(bbox).missing,
-        sharp.psf,
-    )
-
-
-def _near(outer: Box, bbox: Box, reach: int) -> Box:
-    grown = bbox.padded(reach)
-    return grown.intersection(outer)
-
-
-def _scaling(
-    image: _Frame,
-    model: _Frame,
-    unusable: BoolArray,
-    bbox: Box,
-    fit: KernelFit,
+def _match(
+    sharp: Frame,
+    broad: Frame,
+    science: MaskedImage,
+    template: MaskedImage,
     swap: bool,
     options: SubtractionOptions,
-) -> Scaling:
-    ratio = 1.0 / fit.flux_ratio if swap else fit.flux_ratio
-    return fit_scaling(
-        image.pixels,
-        model.pixels,
-        image.variance + ratio**2 * model.variance,
-        unusable,
+) -> _Match:
+    """Find the kernel, and scale, background and shift under it."""
+    bbox = science.bbox
+    near, far = sharp.cut(bbox), broad.cut(bbox)
+    mask = difference_mask(science.mask, template.mask[bbox], spread=0)
+    unusable = any_plane(mask, UNUSABLE_PLANES) | near.missing | far.missing
+    pair = MatchingPair(
+        bbox, near.pixels, far.pixels, near.variance + far.variance, unusable, near.psf, far.psf
+    )
+    fit = find_kernel(pair, options.matching)
+    match = _scaled(fit, sharp, far, unusable, options)
+    # Moving the science image would move its sources off their places.
+    for _ in range(options.max_shifts if not swap else 0):
+        if not match.scaling.is_shifted:
+            break
+        shift = match.shift[0] + match.scaling.shift[0], match.shift[1] + match.scaling.shift[1]
+        moved = dataclasses.replace(fit, kernel=shift_kernel(fit.kernel, shift))
+        match = dataclasses.replace(_scaled(moved, sharp, far, unusable, options), shift=shift)
+    return match
+
+
+def _scaled(
+    fit: KernelFit, sharp: Frame, broad: Frame, unusable: BoolArray, options: SubtractionOptions
+) -> _Match:
+    """Convolve, and fit scale, background and shift to both images smoothed: PSFs that do not quite match,
+    or images that are shifted, matter less then.
+    """
+    bbox, sigma = broad.bbox, broad.sigma
+    matched = sharp.convolved(fit.kernel, bbox)
+    blur = gaussian_kernel(sigma)
+    model_variance = sharp.noise(_convolve(fit.kernel.middle(), blur), bbox)
+    scaling = fit_scaling(
+        scipy.ndimage.gaussian_filter(broad.pixels, sigma),
+        scipy.ndimage.gaussian_filter(matched.pixels, sigma),
+        broad.noise(blur, bbox) + np.float32(fit.flux_ratio**2) * model_variance,
+        scipy.ndimage.maximum_filter(unusable, size=2 * round(2 * sigma) + 1),
         bbox,
+        model_variance=model_variance,
         scale_order=options.scale_order,
         background_order=options.background_order,
-        expected_scale=ratio,
-        model_variance=model.variance,
+        expected_scale=fit.flux_ratio,
     )
+    return _Match(fit, matched, scaling)
+
+
+def _mask(science: MaskedImage, template: MaskedImage, kernel: FloatArray, swap: bool) -> Mask:
+    bbox, reach = science.bbox, kernel_reach(kernel)
+    mask = difference_mask(science.mask, template.mask[bbox], spread=reach, spread_science=swap)
+    if swap and reach:
+        border = np.ones(bbox.shape, dtype=bool)
+        border[reach:-reach, reach:-reach] = False
+        mask.set("DETECTION_EDGE", border)
+    return mask
 
 
 def _whitening(
-    sci: _Frame, ref: _Frame, in_science: FloatArray, in_template: FloatArray, missing: BoolArray, swap: bool
+    sci: Frame, ref: Frame, in_science: FloatArray, in_template: FloatArray, swap: bool
 ) -> FloatArray:
-    if missing.all():
-        return np.ones((1, 1))
-    science_variance = float(np.median(sci.variance[~missing]))
-    template_variance = float(np.median(ref.variance[~missing]))
+    science_variance, template_variance = sci.typical_variance(), ref.typical_variance()
     if swap:
         return decorrelation_kernel(in_science, science_variance, template_variance * in_template.sum() ** 2)
     return decorrelation_kernel(in_template, template_variance, science_variance)
 
 
-def _noise(frame: _Frame, kernel: FloatArray, whitening: FloatArray, bbox: Box | None = None) -> Pixels:
-    """Return the variance of a frame after convolution with both kernels, cut to a box."""
-    from scipy.signal import convolve
-
-    whole = convolve(kernel, whitening)
-    box = frame.bbox if bbox is None else bbox
-    near = _near(frame.bbox, box, whole.shape[0] // 2)
-    wide = convolve_image(frame.cut(near).variance, whole**2)
-    return np.maximum(wide[box.slice_within(near)], np.float32(0))
+def _convolve(first: FloatArray, second: FloatArray) -> FloatArray:
+    return np.asarray(scipy.signal.convolve(first, second))
 
 
 def _masked(
@@ -320,18 +299,18 @@ def _masked(
     )
 
 
-def _summary(
-    fit: KernelFit, scaling: Scaling, swap: bool, sci: _Frame, ref: _Frame
-) -> dict[str, float | int | str]:
+def _summary(match: _Match, swap: bool, sci: Frame, ref: Frame) -> dict[str, float | int | str]:
+    scale = float(match.scaling.scale[0])
     return {
         "convolved": "science" if swap else "template",
-        "kernelSource": fit.source,
-        "kernelOrder": fit.order,
-        "nKernelStamps": fit.n_stamps,
-        "kernelChi2": fit.chi2,
-        "fluxScale": float(scaling.scale[0]),
-        "fluxScaleErr": scaling.scale_error,
-        "background": float(scaling.background[0]),
-        "sciencePsfSigma": psf_width(sci.psf.middle()),
-        "templatePsfSigma": psf_width(ref.psf.middle()),
+        "kernelSource": match.fit.source,
+        "kernelOrder": match.fit.order,
+        "nKernelStamps": match.fit.n_stamps,
+        "kernelChi2": match.fit.chi2,
+        "fluxScale": 1 / scale if swap else scale,
+        "fluxScaleErr": match.scaling.scale_error / scale**2 if swap else match.scaling.scale_error,
+        "shiftX": match.shift[0],
+        "shiftY": match.shift[1],
+        "sciencePsfSigma": sci.sigma,
+        "templatePsfSigma": ref.sigma,
     }

@@ -65,10 +65,14 @@ class DetectAndMeasureConnections(PipelineTaskConnections, dimensions=("instrume
 class DetectAndMeasureConfig(PipelineTaskConfig, pipelineConnections=DetectAndMeasureConnections):
     """How to detect and measure; see `~lsst.meas.realbogus.diffim.DetectionOptions`."""
 
+    backgroundBox = Field[int](
+        doc="Width of the boxes whose median background is taken away first (pixels); 0: it is not.",
+        default=40,
+    )
     threshold = Field[float](doc="Least absolute significance of a detection.", default=5.0)
     growFootprint = Field[int](doc="By how many pixels footprints grow.", default=2)
     dipoleDistance = Field[float](
-        doc="Peaks of opposite sign at most this far apart are tried as dipoles (FWHM).", default=2.0
+        doc="Peaks of opposite sign at most this far apart are tried as dipoles (FWHM).", default=1.5
     )
     apertureRadius = Field[float](doc="Radius of the aperture of apFlux (pixels).", default=12.0)
     badSourceFlags = ListField[str](
@@ -79,6 +83,7 @@ class DetectAndMeasureConfig(PipelineTaskConfig, pipelineConnections=DetectAndMe
     def options(self) -> DetectionOptions:
         """Return the options of detection and measurement."""
         return DetectionOptions(
+            background_box=self.backgroundBox,
             threshold=self.threshold,
             grow=self.growFootprint,
             dipole_distance=self.dipoleDistance,
