@@ -199,8 +199,8 @@ def test_ap_columns_are_complete() -> None:
     table = to_visit_detector_fakes(catalog, [10.0], [20.0])
     names = (
         "x y mag ra dec source_type isVisitSource isTemplateSource injection_id visit detector host_id "
-        "host_flux host_mag host_ra host_dec delta_ra delta_dec delta_mag host_a host_b host_pa hosted_fake twin_id "
-        "mag_offset isVariable"
+        "host_flux host_mag host_ra host_dec delta_ra delta_dec delta_mag host_a host_b host_pa "
+        "hosted_fake twin_id mag_offset isVariable"
     )
     assert set(table.colnames) == set(names.split())
     assert table["delta_ra"][0] == pytest.approx(3.6) and table["hosted_fake"][0]

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from astropy import units as u
 from astropy.table import Table
-from lsst.images import Box, MaskPlane, NoOverlapError, VisitImage
+from lsst.images import MaskPlane, VisitImage
 
 from ..errors import InvalidCatalogError, InvalidInputError
-from ..randomness import generator
 from .gain import GainRegion, gain_regions
 from .options import InjectionOptions
+from .painting import Pixels, PoissonNoise, SlopeMap, overlap
 from .schema import FLAG_BITS, InjectionFlag
 from .sky import local_jacobian, sky_to_pixel
 from .stamps import GalSimStamper, PsfStamper, Stamp, Stamper, own_pixel
@@ -99,7 +99,8 @@ def inject(
         regions = (
             gain_regions(image, options.bad_planes) if options.add_noise or options.inject_variance else []
         )
-        _Painter(image, regions, options, seed).paint(rows)
+        x, y, flux = (np.asarray(rows[name], dtype=np.float64) for name in ("x", "y", "flux"))
+        _Painter(image, regions, options, seed).paint(rows, _image_flux(image, flux, x, y))
     rows.meta.update(FLAG_BITS)
     image.metadata["INJECTED"] = dataset_type
     image.metadata["INJECTION_SEED"] = seed
@@ -188,84 +189,63 @@ class _Painter:
         self, image: VisitImage, regions: Sequence[GainRegion], options: InjectionOptions, seed: int
     ) -> None:
         self._options = options
-        self._seed = seed
-        self._key = (int(image.obs_info.visit_id or 0), int(image.detector.id))
-        self._purpose = f"injection-noise/{options.target}"
-        self._image = image
         self._bbox = image.bbox
-        self._regions = regions
+        self._projection = image.sky_projection
+        self._planes = image.image.array, image.variance.array, image.mask.array
+        self._slopes = SlopeMap(regions, image.bbox)
+        self._noise = PoissonNoise(seed, options.target, int(image.obs_info.visit_id or 0), image.detector.id)
         stamper = GalSimStamper if options.renderer == "galsim" else PsfStamper
         self._stamper: Stamper = stamper(image.psf, image.bbox, options.calib_flux_radius)
         schema = image.mask.schema
-        self._bit = schema.bit(options.mask_plane)
-        self._core_bit = schema.bit(_core_name(options.mask_plane))
+        self._bit, self._core_bit = schema.bit(options.mask_plane), schema.bit(_core_name(options.mask_plane))
 
-    def paint(self, rows: Table) -> None:
+    def paint(self, rows: Table, flux: Floats) -> None:
         """Draw rows in the order of their ids, so that sums do not depend on the order of the table."""
         x, y = np.asarray(rows["x"], float), np.asarray(rows["y"], float)
-        flux = _image_flux(self._image, np.asarray(rows["flux"], float), x, y)
         ids = np.asarray(rows["injection_id"], dtype=np.int64)
         sizes, flags = np.asarray(rows["injection_draw_size"]), np.asarray(rows["injection_flag"])
         wanted = _wanted_sizes(rows)
-        jacobians = local_jacobian(self._image.sky_projection, x, y)
-        for row in np.argsort(ids, kind="stable"):
+        jacobians = self._jacobians(x, y)
+        for row in np.argsort(ids, kind="stable").tolist():
             if flags[row]:
                 continue
-            stamp = self._stamper.stamp(x[row], y[row], jacobians[row], wanted[row])
+            xi, yi = float(x[row]), float(y[row])
+            stamp = self._stamper.stamp(xi, yi, jacobians[row], int(wanted[row]))
             if stamp is None:
                 flags[row] |= InjectionFlag.PSF_COMPUTE_ERROR
                 continue
             sizes[row] = stamp.draw_size
-            try:
-                box = stamp.bbox.intersection(self._bbox)
-            except NoOverlapError:
+            pixels = overlap(self._bbox, stamp.y0, stamp.x0, *stamp.array.shape)
+            if pixels is None:
                 flags[row] |= InjectionFlag.NO_OVERLAP
                 continue
-            self._add(stamp, box, flux[row], int(ids[row]))
-            self._mark(box, x[row], y[row])
+            self._add(stamp, pixels, float(flux[row]), int(ids[row]))
+            self._mark(pixels, own_pixel(xi), own_pixel(yi))
         rows["injection_draw_size"], rows["injection_flag"] = sizes, flags
 
-    def _add(self, stamp: Stamp, box: Box, flux: float, row_id: int) -> None:
-        """Add flux, noise and variance in a box."""
-        light = flux * stamp.array[box.slice_within(stamp.bbox)]
-        part = box.slice_within(self._bbox)
-        if self._regions:
-            slope = self._slopes(box)
+    def _jacobians(self, x: Floats, y: Floats) -> Floats:
+        if self._options.renderer == "psf":  # it has no use for them
+            return np.zeros((len(x), 2, 2))
+        return local_jacobian(self._projection, x, y)
+
+    def _add(self, stamp: Stamp, pixels: Pixels, flux: float, row_id: int) -> None:
+        """Add flux, noise and variance."""
+        image, variance, _ = self._planes
+        light = flux * stamp.array[pixels.of_stamp]
+        if self._slopes:
+            slope = self._slopes.at(pixels)
             if self._options.inject_variance:
-                self._image.variance.array[part] += (light * slope).astype(np.float32)
+                variance[pixels.of_image] += (light * slope).astype(np.float32)
             if self._options.add_noise:
-                light = light + self._noise(light, slope, row_id)
-        self._image.image.array[part] += light.astype(np.float32)
+                light = self._noise.draw(light, slope, row_id)
+        image[pixels.of_image] += light.astype(np.float32)
 
-    def _noise(self, light: Floats, slope: Floats | float, row_id: int) -> Floats:
-        """Return Poisson noise of zero mean: counts have light / slope as their mean."""
-        rng = generator(self._seed, self._purpose, *self._key, row_id)
-        expected = np.maximum(light, 0.0) / slope
-        return np.asarray((rng.poisson(expected) - expected) * slope)
-
-    def _slopes(self, box: Box) -> Floats | float:
-        """Return the slope of variance with flux in a box: one number, or one for each pixel."""
-        for region in self._regions:
-            if region.bbox.contains(box):
-                return region.slope
-        out = np.empty(box.shape)
-        for region in self._regions:
-            try:
-                shared = region.bbox.intersection(box)
-            except NoOverlapError:
-                continue
-            out[shared.slice_within(box)] = region.slope
-        return out
-
-    def _mark(self, box: Box, x: float, y: float) -> None:
-        mask = self._image.mask.array
-        mask[(*box.slice_within(self._bbox), self._bit.index)] |= self._bit.mask
-        yi, xi = own_pixel(y), own_pixel(x)
-        try:
-            core = Box.factory[yi - 1 : yi + 2, xi - 1 : xi + 2].intersection(self._bbox)
-        except NoOverlapError:
-            return
-        mask[(*core.slice_within(self._bbox), self._core_bit.index)] |= self._core_bit.mask
+    def _mark(self, pixels: Pixels, xi: int, yi: int) -> None:
+        mask = self._planes[2]
+        mask[(*pixels.of_image, self._bit.index)] |= self._bit.mask
+        core = overlap(self._bbox, yi - 1, xi - 1, 3, 3)
+        if core is not None:
+            mask[(*core.of_image, self._core_bit.index)] |= self._core_bit.mask
 
 
 def _wanted_sizes(rows: Table) -> npt.NDArray[np.int64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ("GalSimStamper", "PsfStamper", "Stamp", "Stamper", "aperture_flux", "own_pixel")
 
+import math
 import sys
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -95,7 +96,7 @@ class _NearestPsf:
                 image = evaluate(x=x + move_x, y=y + move_y)
             except self._errors:
                 continue
-            if np.isfinite(image.array.sum()):
+            if math.isfinite(np.add.reduce(image.array, axis=None)):
                 return image, move_x, move_y
         return None
 
@@ -109,7 +110,9 @@ class PsfStamper(_NearestPsf):
         if found is None:
             return None
         image, dx, dy = found
-        array = np.asarray(image.array, dtype=np.float64) * self._norm
+        array = np.asarray(image.array, dtype=np.float64)
+        if self._norm != 1.0:
+            array = array * self._norm
         stamp = Stamp(array, image.bbox.y.start - dy, image.bbox.x.start - dx, max(array.shape))
         return stamp if draw_size <= 0 else _cut(stamp, x, y, min(draw_size, _DRAW_SIZE_MAX))
 
