@@ -163,3 +163,30 @@ def test_a_survey_may_have_more_detectors_and_bands(tmp_path: Path) -> None:
     assert len(butler.query_datasets("preliminary_visit_image")) == 4
     bands = {ref.dataId["band"] for ref in butler.query_datasets("template_visit_image")}
     assert bands == {"g", "r"}
+
+
+def test_two_surveys_in_one_repository_need_two_sky_maps(tmp_path: Path) -> None:
+    config = PRESETS["small"].replace(detector_size=(96, 96), n_template_visits=0, n_search_visits=1)
+    simulate_survey(tmp_path / "repo", config)
+    other = config.replace(instrument="OtherCam", ra=20.0)
+    with pytest.raises(InvalidInputError, match="another grid in the sky map realbogus"):
+        simulate_survey(tmp_path / "repo", other)
+    run = simulate_survey(tmp_path / "repo", other.replace(instrument="ThirdCam", skymap="third"))
+    assert run == "ThirdCam/input"
+
+
+def test_interrupted_work_leaves_no_repository(tmp_path: Path) -> None:
+    def interrupt(done: int, total: int, what: str) -> None:
+        raise KeyboardInterrupt
+
+    config = PRESETS["small"].replace(detector_size=(96, 96), n_template_visits=0, n_search_visits=1)
+    with pytest.raises(KeyboardInterrupt):
+        simulate_survey(tmp_path / "a.repo", config, progress=interrupt)
+    assert not (tmp_path / "a.repo").exists()
+    simulate_survey(tmp_path / "a.repo", config)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.repo"]
+
+
+def test_the_command_knows_every_preset() -> None:
+    result = CliRunner().invoke(main, ["survey", "simulate", "--help"])
+    assert all(name in result.output for name in PRESETS)

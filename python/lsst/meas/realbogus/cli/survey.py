@@ -50,7 +50,10 @@ def simulate(repo: Path, preset: str, seed: int | None, config_file: Path | None
 @click.option("--band", required=True, help="Band of all images, such as i.")
 @click.option("--physical-filter", help="Filter of all images; by default what the headers say.")
 @click.option(
-    "--template", "templates", multiple=True, type=_EXISTING_FILE, help="Template image; may be repeated."
+    "--template",
+    "templates",
+    multiple=True,
+    help="Template image, or a pattern such as 'ref/*.fits'; may be repeated.",
 )
 @click.option("--gain", type=float, help="Electrons per count.")
 @click.option("--zero-point", type=float, help="AB magnitude of one count.")
@@ -72,7 +75,7 @@ def ingest(
     instrument: str,
     band: str,
     physical_filter: str | None,
-    templates: tuple[Path, ...],
+    templates: tuple[str, ...],
     skymap: str,
     **options: Any,
 ) -> None:
@@ -86,7 +89,7 @@ def ingest(
         run = ingest_fits(
             repo,
             science,
-            templates,
+            [path for template in templates for path in _files(template)],
             instrument=instrument,
             band=band,
             physical_filter=physical_filter,
@@ -95,6 +98,14 @@ def ingest(
             progress=bar.update,
         )
     _say_what_next(repo, run, skymap)
+
+
+def _files(pattern: str) -> list[Path]:
+    path = Path(pattern)
+    files = [path] if path.is_file() else sorted(path.parent.glob(path.name))
+    if not files:
+        raise click.BadParameter(f"no file is called {pattern}", param_hint="--template")
+    return files
 
 
 class _ProgressBar:

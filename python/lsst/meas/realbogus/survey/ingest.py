@@ -16,7 +16,14 @@ from .calibrate import CalibratedFrame, calibrate_frame, match_fluxes
 from .fits_frame import FitsFrame, FrameOptions, read_frame
 from .named_instruments import instrument_class
 from .progress import Progress
-from .repository import VisitRecord, create_repository, make_tract, register_tract, register_visit
+from .repository import (
+    VisitRecord,
+    create_repository,
+    make_tract,
+    register_tract,
+    register_visit,
+    whole_or_nothing,
+)
 from .schedule import SEARCH_START
 
 _NANOJANSKY_ZERO_POINT = 31.4
@@ -76,37 +83,38 @@ def ingest_fits(
     is taken to be 1 nJy (zero point 31.4). Metadata ``zero_point_source`` of every image says which it was:
     ``given``, ``matched`` or ``assumed``.
     """
-    options = options or FrameOptions()
-    paths = [Path(path) for path in (*templates, *science)]
     if not science:
         raise InvalidInputError("no science images to ingest")
-    camera = instrument_class(instrument)()
-    butler = create_repository(Path(root), camera)
-    if butler.registry.getCollectionSummary(camera.input_run).dataset_types.names:
-        raise InvalidInputError(f"{root} already has a survey in {camera.input_run}")
-    reference: astropy.table.Table | None = None
-    footprint = []
-    for number, path in enumerate(paths):
-        is_template = number < len(templates)
-        visit = 1 + number if is_template else SEARCH_START + number - len(templates)
-        frame = read_frame(path, options)
-        filter_name = physical_filter or frame.physical_filter or band
-        found = calibrate_frame(frame, camera.getName(), visit, band, options.background_box)
-        scale, how = _flux_scale(found, reference)
-        image = found.to_visit_image(camera.getName(), visit, band, filter_name, scale, zero_point_source=how)
-        sources = found.scaled_sources(scale)
-        reference = sources if reference is None else reference
-        camera.register_parts(butler.registry, detectors=[frame.detector], filters={filter_name: band})
-        register_visit(butler, camera, _record(frame, image, filter_name))
-        data_id = {"instrument": camera.getName(), "visit": visit, "detector": frame.detector}
-        butler.put(image, "template_visit_image" if is_template else "preliminary_visit_image", data_id)
-        if not is_template:
-            butler.put(sources, "source_detector", data_id)
-        if is_template or not templates:
-            footprint.append((image.sky_projection, image.bbox))
-        if progress is not None:
-            progress(number + 1, len(paths), path.name)
-    register_tract(butler, make_tract(skymap, read_frame(paths[0], options).wcs, footprint, padding=0))
+    options, camera = options or FrameOptions(), instrument_class(instrument)()
+    paths = [Path(path) for path in (*templates, *science)]
+    for path in paths:
+        read_frame(path, options)  # Faults of any file show before the long work begins.
+    with whole_or_nothing(Path(root)) as folder:
+        butler = create_repository(folder, camera)
+        reference: astropy.table.Table | None = None
+        footprint = []
+        for number, path in enumerate(paths):
+            is_template = number < len(templates)
+            visit = 1 + number if is_template else SEARCH_START + number - len(templates)
+            frame = read_frame(path, options)
+            filter_name = physical_filter or frame.physical_filter or band
+            found = calibrate_frame(frame, instrument, visit, band, options.background_box)
+            scale, how = _flux_scale(found, reference)
+            image = found.to_visit_image(instrument, visit, band, filter_name, scale, zero_point_source=how)
+            sources = found.scaled_sources(scale)
+            reference = sources if reference is None else reference
+            camera.register_parts(butler.registry, detectors=[frame.detector], filters={filter_name: band})
+            register_visit(butler, camera, _record(frame, image, filter_name))
+            data_id = {"instrument": instrument, "visit": visit, "detector": frame.detector}
+            butler.put(image, "template_visit_image" if is_template else "preliminary_visit_image", data_id)
+            if not is_template:
+                butler.put(sources, "source_detector", data_id)
+            if is_template or not templates:
+                footprint.append((image.sky_projection, image.bbox))
+            if progress is not None:
+                progress(number + 1, len(paths), path.name)
+        grid = read_frame(paths[0], options).wcs
+        register_tract(butler, make_tract(skymap, grid, footprint, padding=0))
     return camera.input_run
 
 

@@ -19,7 +19,7 @@ _MIN_SNR, _BRIGHT_SNR, _ENOUGH_STARS = 40, 100, 5
 _MISFIT = 3.0
 _BETAS = (2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 7.0)
 _LINEAR_STARS, _QUADRATIC_STARS = 12, 40
-_MAX_STARS = 120
+_SAMPLE, _MAX_STARS = 15, 120
 _SIGMA_TO_FWHM = 2.3548
 
 
@@ -82,16 +82,24 @@ def _fit_stars(stars: list[Any]) -> Any | None:
     """Fit stars, choose the exponent, and once more without the stars that fit badly."""
     if len(stars) < MIN_STARS:
         return None
-    order = int(len(stars) >= _LINEAR_STARS) + int(len(stars) >= _QUADRATIC_STARS)
-    fits = [fit for fit in (_fit_moffat(stars, beta, order) for beta in _BETAS) if fit is not None]
+    sample = stars[:_SAMPLE]
+    fits = [fit for fit in (_fit_moffat(sample, beta) for beta in _BETAS) if fit is not None]
     if not fits:
         return None
     best = min(fits, key=lambda fit: float(np.median(_reduced_chisq(fit))))
+    beta = best.model.kwargs["beta"]
+    if len(stars) > len(sample) or _order(stars) > 0:
+        best = _fit_moffat(stars, beta, _order(stars)) or best
     misfit = _reduced_chisq(best)
-    kept = [star for star, c in zip(stars, misfit, strict=True) if c < _MISFIT * np.median(misfit)]
-    if MIN_STARS <= len(kept) < len(stars):
-        best = _fit_moffat(kept, best.model.kwargs["beta"], order) or best
+    kept = [star for star, c in zip(best.stars, misfit, strict=True) if c < _MISFIT * np.median(misfit)]
+    if MIN_STARS <= len(kept) < len(best.stars):
+        best = _fit_moffat(kept, beta, _order(kept)) or best
     return best
+
+
+def _order(stars: list[Any]) -> int:
+    """Return the order of the polynomials that so many stars can carry."""
+    return int(len(stars) >= _LINEAR_STARS) + int(len(stars) >= _QUADRATIC_STARS)
 
 
 def _reduced_chisq(fit: Any) -> Floats:
@@ -152,7 +160,7 @@ def _cut_star(image: VisitImage, x: float, y: float, width: int, others: Floats,
     return piff.Star(piff.StarData(pixels, galsim.PositionD(x, y), weight=weight), None)
 
 
-def _fit_moffat(stars: list[Any], beta: float, order: int) -> Any | None:
+def _fit_moffat(stars: list[Any], beta: float, order: int = 0) -> Any | None:
     """Fit one exponent; `None` where Piff finds no solution."""
     import galsim
     import piff

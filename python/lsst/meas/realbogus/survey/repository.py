@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ("VisitRecord", "create_repository", "make_tract", "register_tract", "register_visit")
+__all__ = (
+    "VisitRecord",
+    "create_repository",
+    "make_tract",
+    "register_tract",
+    "register_visit",
+    "whole_or_nothing",
+)
 
+import contextlib
 import dataclasses
-from collections.abc import Iterable, Mapping
+import hashlib
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import astropy.time
@@ -15,6 +25,7 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from lsst.daf.butler import Butler, DatasetType, Timespan
 from lsst.images import Box, DetectorFrame, SkyProjection, TractFrame
+from lsst.resources import ResourcePath
 from lsst.sphgeom import ConvexPolygon, LonLat, UnitVector3d
 
 from lsst.meas.realbogus.diffim.tract import Tract
@@ -47,8 +58,27 @@ class VisitRecord:
     """Projection and pixels of every detector."""
 
 
+@contextlib.contextmanager
+def whole_or_nothing(root: Path) -> Iterator[Path]:
+    """Give a folder to work in that takes the place of a new repository only when all work is done.
+
+    Parameters
+    ----------
+    root
+        Folder of the repository. One that exists is worked in directly.
+    """
+    if root.exists():
+        yield root
+        return
+    unfinished = root.with_name(root.name + "-unfinished")  # The Butler takes a folder with a dot for a file
+    if unfinished.exists():
+        shutil.rmtree(unfinished)
+    yield unfinished
+    unfinished.rename(root)
+
+
 def create_repository(root: Path, instrument: FlexibleInstrument) -> Butler:
-    """Make a repository, or open one that exists, and register an instrument and all dataset types.
+    """Make a repository, or open one that exists, for the first images of an instrument.
 
     Parameters
     ----------
@@ -65,14 +95,18 @@ def create_repository(root: Path, instrument: FlexibleInstrument) -> Butler:
     Raises
     ------
     InvalidInputError
-        If the folder holds something else.
+        If the folder holds something else, or the instrument's run already has datasets.
     """
+    # Said to be a folder, lest a dot in its name look like a file's extension.
+    uri = ResourcePath(root, forceDirectory=True)
     if not (root / "butler.yaml").exists():
         if root.exists() and (not root.is_dir() or any(root.iterdir())):
             raise InvalidInputError(f"{root} exists and is not a Butler repository")
-        Butler.makeRepo(root)
-    butler = Butler.from_config(root, writeable=True, run=instrument.input_run)
+        Butler.makeRepo(uri)
+    butler = Butler.from_config(uri, writeable=True, run=instrument.input_run)
     instrument.register(butler.registry)
+    if butler.registry.getCollectionSummary(instrument.input_run).dataset_types.names:
+        raise InvalidInputError(f"{root} already has a survey in {instrument.input_run}")
     for name, dimensions, storage_class in _DATASET_TYPES:
         butler.registry.registerDatasetType(
             DatasetType(name, dimensions, storage_class, universe=butler.dimensions)
@@ -184,14 +218,26 @@ def make_tract(
 
 
 def register_tract(butler: Butler, tract: Tract) -> None:
-    """Insert the records of a tract and its patches, and put its `tract_geometry`."""
+    """Insert the records of a tract and its patches, and put its `tract_geometry`.
+
+    Raises
+    ------
+    InvalidInputError
+        If the repository has another tract in a sky map of that name.
+    """
     registry, ny, nx = butler.registry, *tract.grid_shape
+    code = _tract_hash(tract)
+    known = butler.query_dimension_records("skymap", skymap=tract.skymap, explain=False)
+    if any(record.hash != code for record in known):
+        raise InvalidInputError(
+            f"the repository has another grid in the sky map {tract.skymap}; choose another name"
+        )
     with butler.transaction():
         registry.syncDimensionData(
             "skymap",
             {
                 "name": tract.skymap,
-                "hash": _tract_hash(tract),
+                "hash": code,
                 "tract_max": 1,
                 "patch_nx_max": nx,
                 "patch_ny_max": ny,
@@ -216,8 +262,6 @@ def register_tract(butler: Butler, tract: Tract) -> None:
 
 
 def _tract_hash(tract: Tract) -> bytes:
-    import hashlib
-
     return hashlib.sha1(repr(sorted(tract.to_dict().items())).encode(), usedforsecurity=False).digest()
 
 

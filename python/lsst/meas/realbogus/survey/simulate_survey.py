@@ -6,13 +6,21 @@ __all__ = ("simulate_survey",)
 
 from pathlib import Path
 
-from lsst.meas.realbogus.errors import InvalidInputError
+from lsst.daf.butler import Butler
 
 from .astrometry import detector_projection, make_wcs
 from .config import SurveyConfig
+from .instrument import FlexibleInstrument
 from .named_instruments import instrument_class
 from .progress import Progress
-from .repository import VisitRecord, create_repository, make_tract, register_tract, register_visit
+from .repository import (
+    VisitRecord,
+    create_repository,
+    make_tract,
+    register_tract,
+    register_visit,
+    whole_or_nothing,
+)
 from .schedule import Visit, make_schedule
 from .simulate_visit import camera_of, simulate_visit, stated_wcs
 from .sources import measure_sources
@@ -42,38 +50,43 @@ def simulate_survey(root: Path | str, config: SurveyConfig, *, progress: Progres
         If the repository already has images in that collection.
     """
     instrument = instrument_class(config.instrument)()
-    butler = create_repository(Path(root), instrument)
-    if butler.registry.getCollectionSummary(instrument.input_run).dataset_types.names:
-        raise InvalidInputError(f"{root} already has a survey in {instrument.input_run}")
-    visits, camera = make_schedule(config), camera_of(config)
+    with whole_or_nothing(Path(root)) as folder:
+        butler = create_repository(folder, instrument)
+        _register(butler, instrument, config)
+        _simulate(butler, config, progress)
+    return instrument.input_run
+
+
+def _register(butler: Butler, instrument: FlexibleInstrument, config: SurveyConfig) -> None:
+    """Insert all dimension records."""
+    visits = make_schedule(config)
     instrument.register_parts(
         butler.registry,
-        detectors=camera.detectors,
+        detectors=camera_of(config).detectors,
         filters={visit.physical_filter: visit.band for visit in visits},
     )
     records = [_record(config, visit) for visit in visits]
     for record in records:
         register_visit(butler, instrument, record)
     grid = make_wcs(config.ra, config.dec, pixel_scale=config.pixel_scale)
-    register_tract(
-        butler,
-        make_tract(config.skymap, grid, [p for record in records for p in record.projections.values()]),
-    )
-    total, done = len(visits) * config.n_detectors, 0
-    for visit in visits:
-        for detector in camera.detectors:
-            simulated = simulate_visit(config, visit, detector)
-            data_id = {"instrument": config.instrument, "visit": visit.id, "detector": detector}
-            if visit.is_template:
-                butler.put(simulated.image, "template_visit_image", data_id)
-            else:
-                butler.put(simulated.image, "preliminary_visit_image", data_id)
-                butler.put(measure_sources(simulated.image), "source_detector", data_id)
-            butler.put(simulated.truth, "visit_truth", data_id)
-            done += 1
-            if progress is not None:
-                progress(done, total, f"visit {visit.id} detector {detector}")
-    return instrument.input_run
+    covered = [parts for record in records for parts in record.projections.values()]
+    register_tract(butler, make_tract(config.skymap, grid, covered))
+
+
+def _simulate(butler: Butler, config: SurveyConfig, progress: Progress | None) -> None:
+    """Put all images and tables."""
+    todo = [(visit, detector) for visit in make_schedule(config) for detector in camera_of(config).detectors]
+    for done, (visit, detector) in enumerate(todo, 1):
+        simulated = simulate_visit(config, visit, detector)
+        data_id = {"instrument": config.instrument, "visit": visit.id, "detector": detector}
+        if visit.is_template:
+            butler.put(simulated.image, "template_visit_image", data_id)
+        else:
+            butler.put(simulated.image, "preliminary_visit_image", data_id)
+            butler.put(measure_sources(simulated.image), "source_detector", data_id)
+        butler.put(simulated.truth, "visit_truth", data_id)
+        if progress is not None:
+            progress(done, len(todo), f"visit {visit.id} detector {detector}")
 
 
 def _record(config: SurveyConfig, visit: Visit) -> VisitRecord:

@@ -58,7 +58,7 @@ def measure_sources(image: VisitImage, *, threshold: float = 5.0) -> astropy.tab
         times the source's size, plus what a star would have farther out), ``ixx``, ``iyy``, ``ixy``
         (adaptive moments) and those of the PSF, ``extendedness`` (probability that the source is wider than
         the PSF), ``pixelFlags_*`` (somewhere in the source's pixels) and ``pixelFlags_*Center`` (in its
-        central 3x3).
+        central 3x3). Sources whose stamp of five PSF widths reaches over an edge are left out.
     """
     flux = np.asarray(image.image.array, float)
     variance = np.asarray(image.variance.array, float)
