@@ -12,7 +12,7 @@ from astropy.io import fits
 from click.testing import CliRunner
 
 from lsst.meas.realbogus.cli import main
-from lsst.meas.realbogus.cli.demo_data import choose_images, whole_or_nothing
+from lsst.meas.realbogus.cli.demo_data import choose_images
 from lsst.meas.realbogus.cli.pipetask import pipetask_command, run_pipetask, shell_text
 from lsst.meas.realbogus.errors import InvalidInputError
 
@@ -43,22 +43,6 @@ def test_the_decam_frames_are_recognised(shared_data: Path) -> None:
     images = choose_images(shared_data / "images" / "decam")
     assert [path.name[9] for path in images.science] == list("abcde")
     assert (len(images.template), images.instrument, images.band) == (5, "DECam", "i")
-
-
-def test_a_repository_that_was_cut_off_is_made_again(tmp_path: Path) -> None:
-    repo = tmp_path / "repo"
-
-    def cut_off(folder: Path) -> None:
-        folder.mkdir()
-        (folder / "half").touch()
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        whole_or_nothing(repo, cut_off)
-    assert not repo.exists()
-    whole_or_nothing(repo, lambda folder: folder.mkdir())
-    assert repo.is_dir() and not list(repo.iterdir())
-    whole_or_nothing(repo, cut_off)  # not called again
 
 
 def test_a_run_is_followed_and_logged(tmp_path: Path) -> None:

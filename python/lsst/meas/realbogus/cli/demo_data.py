@@ -8,12 +8,10 @@ __all__ = (
     "choose_images",
     "ingested_survey",
     "simulated_survey",
-    "whole_or_nothing",
 )
 
 import dataclasses
 import re
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -86,7 +84,8 @@ def simulated_survey(repo: Path, preset: str, progress: Progress) -> DemoSurvey:
     from ..survey import PRESETS, simulate_survey
 
     config = PRESETS[preset]
-    whole_or_nothing(repo, lambda new: simulate_survey(new, config, progress=progress))
+    if not repo.exists():
+        simulate_survey(repo, config, progress=progress)
     # A field on the sky has few galaxies in a few arcminutes: give more of them a supernova than usual.
     return DemoSurvey(
         repo, config.instrument, config.skymap, {"createFakeSupernovae:options.hosted.fraction": "0.15"}
@@ -168,30 +167,17 @@ def ingested_survey(repo: Path, folder: Path, progress: Progress) -> DemoSurvey:
     from ..survey import ingest_fits
 
     images = choose_images(folder)
-    whole_or_nothing(
-        repo,
-        lambda new: ingest_fits(
-            new,
+    if not repo.exists():
+        ingest_fits(
+            repo,
             images.science,
             images.template,
             instrument=images.instrument,
             band=images.band,
             skymap=_SKYMAP,
             progress=progress,
-        ),
-    )
+        )
     # Small frames have few galaxies: half of them get a supernova, and as many lie apart from galaxies.
     fakes = {"hosted.fraction": "0.5", "hostless.fraction": "0.5"}
     config = {f"createFakeSupernovae:options.{name}": value for name, value in fakes.items()}
     return DemoSurvey(repo, images.instrument, _SKYMAP, config)
-
-
-def whole_or_nothing(repo: Path, make: Callable[[Path], object]) -> None:
-    """Make a repository under another name, so that one cut off half-way is never taken for whole."""
-    if repo.exists():
-        return
-    unfinished = repo.with_name(repo.name + "-unfinished")
-    if unfinished.exists():
-        shutil.rmtree(unfinished)
-    make(unfinished)
-    unfinished.rename(repo)
