@@ -181,12 +181,17 @@ def test_interrupted_work_leaves_no_repository(tmp_path: Path) -> None:
 
     config = PRESETS["small"].replace(detector_size=(96, 96), n_template_visits=0, n_search_visits=1)
     with pytest.raises(KeyboardInterrupt):
-        simulate_survey(tmp_path / "a.repo", config, progress=interrupt)
-    assert not (tmp_path / "a.repo").exists()
-    simulate_survey(tmp_path / "a.repo", config)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.repo"]
+        simulate_survey(tmp_path / "repo", config, progress=interrupt)
+    assert not (tmp_path / "repo").exists()
+    simulate_survey(tmp_path / "repo", config)
+    assert [path.name for path in tmp_path.iterdir()] == ["repo"]
 
 
 def test_the_command_knows_every_preset() -> None:
     result = CliRunner().invoke(main, ["survey", "simulate", "--help"])
     assert all(name in result.output for name in PRESETS)
+
+
+def test_a_name_that_looks_like_a_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"must not have a dot; got .*my\.repo"):
+        simulate_survey(tmp_path / "my.repo", PRESETS["small"])

@@ -25,7 +25,6 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from lsst.daf.butler import Butler, DatasetType, Timespan
 from lsst.images import Box, DetectorFrame, SkyProjection, TractFrame
-from lsst.resources import ResourcePath
 from lsst.sphgeom import ConvexPolygon, LonLat, UnitVector3d
 
 from lsst.meas.realbogus.diffim.tract import Tract
@@ -66,10 +65,17 @@ def whole_or_nothing(root: Path) -> Iterator[Path]:
     ----------
     root
         Folder of the repository. One that exists is worked in directly.
+
+    Raises
+    ------
+    InvalidInputError
+        If a new folder's name has a dot, which the Butler takes for a file's extension.
     """
     if root.exists():
         yield root
         return
+    if root.suffix:
+        raise InvalidInputError(f"a new repository's name must not have a dot; got {root}")
     unfinished = root.with_name(root.name + "-unfinished")  # The Butler takes a folder with a dot for a file
     if unfinished.exists():
         shutil.rmtree(unfinished)
@@ -97,13 +103,11 @@ def create_repository(root: Path, instrument: FlexibleInstrument) -> Butler:
     InvalidInputError
         If the folder holds something else, or the instrument's run already has datasets.
     """
-    # Said to be a folder, lest a dot in its name look like a file's extension.
-    uri = ResourcePath(root, forceDirectory=True)
     if not (root / "butler.yaml").exists():
         if root.exists() and (not root.is_dir() or any(root.iterdir())):
             raise InvalidInputError(f"{root} exists and is not a Butler repository")
-        Butler.makeRepo(uri)
-    butler = Butler.from_config(uri, writeable=True, run=instrument.input_run)
+        Butler.makeRepo(root)
+    butler = Butler.from_config(root, writeable=True, run=instrument.input_run)
     instrument.register(butler.registry)
     if butler.registry.getCollectionSummary(instrument.input_run).dataset_types.names:
         raise InvalidInputError(f"{root} already has a survey in {instrument.input_run}")
