@@ -35,6 +35,7 @@ Normalization = Callable[[Stamps, bool, Mapping[str, float], npt.NDArray[np.floa
 """Takes stamps ``(n, h, w)``, whether they are differences, parameters, and where the answer goes, float32
 ``(n, h, w)``, any strides; returns which stamps are degenerate."""
 
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
 _BLOCK = 32
 """Stamps worked on at once: few enough for the cache, enough to make the price of a call small."""
 
@@ -74,8 +75,9 @@ def acero_cuellar_3sigma(
             if is_difference:
                 scale = std
             else:
-                low, high = _extremes_inside(block, mean - 3 * std, mean + 3 * std)
-                scale = high - low
+                low, high, span = _extremes_inside(block, mean - 3 * std, mean + 3 * std)
+                # An outlier too far out for float32 in this unit leaves the answer undefined.
+                scale = np.where(span < (high - low) * _FLOAT32_MAX, high - low, 0.0)
                 np.subtract(value, low, out=value)
             bad = ~(np.isfinite(scale) & (scale > 0))[:, 0]
             scale[bad] = 1.0
@@ -89,10 +91,11 @@ def acero_cuellar_3sigma(
 
 def _extremes_inside(
     block: Stamps, low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the smallest and largest pixel of each stamp strictly between its bounds, as float64 columns."""
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the smallest and largest pixel strictly between the bounds, and the span of all, as columns."""
     smallest = np.minimum.reduce(block, axis=1, keepdims=True)
     largest = np.maximum.reduce(block, axis=1, keepdims=True)
+    span = largest.astype(np.float64) - smallest
     # An extreme inside the bounds is the answer; only the others need a look at every pixel.
     below = np.flatnonzero(~(smallest > low)[:, 0])
     if below.size:
@@ -104,7 +107,7 @@ def _extremes_inside(
         pixels = block[above]
         pixels[pixels >= _rounded(high[above], pixels.dtype, np.inf)] = -np.inf
         largest[above] = pixels.max(axis=1, keepdims=True)
-    return smallest.astype(np.float64), largest.astype(np.float64)
+    return smallest.astype(np.float64), largest.astype(np.float64), span
 
 
 def _rounded(bounds: npt.NDArray[np.float64], kind: np.dtype[Any], towards: float) -> Stamps:
