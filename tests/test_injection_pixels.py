@@ -237,7 +237,7 @@ def test_templates_have_planes_of_their_own() -> None:
     image = make_image()
     rows = make_rows(image, np.array([1128.0, 1128.0]), np.array([560.0, 700.0]), 20.0)
     rows["is_visit_source"], rows["is_template_source"] = [True, False], [False, True]
-    options = InjectionOptions(target="template", mask_plane="INJECTED_TEMPLATE")
+    options = InjectionOptions(target="template")
     result = inject(image, rows, options, seed=7)
     assert list(result.catalog["injection_id"]) == [2]
     assert result.image.mask.get("INJECTED_CORE_TEMPLATE").sum() == 9

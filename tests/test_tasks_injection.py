@@ -37,7 +37,13 @@ from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 from lsst.sphgeom import ConvexPolygon, LonLat, UnitVector3d
 
 from lsst.meas.realbogus.cli import main
-from lsst.meas.realbogus.injection import SELECTION
+from lsst.meas.realbogus.injection import (
+    SELECTION,
+    ValidationRules,
+    check_catalog,
+    read_table,
+    write_table,
+)
 from lsst.meas.realbogus.injection.sky import sky_to_pixel
 from lsst.meas.realbogus.survey.camera import CameraGeometry, make_detector
 from lsst.meas.realbogus.survey.visit_image import make_visit_image
@@ -383,3 +389,34 @@ def test_nothing_to_inject_is_no_work(repo: Path) -> None:
     result = InjectSupernovaeTask(config=config).run(exposure=image, catalog=far)
     np.testing.assert_array_equal(result.injected_exposure.image.array, image.image.array)
     assert not result.injected_exposure.mask.get("INJECTED").any() and not len(result.injected_catalog)
+
+
+def test_fakes_of_plain_files_are_made_by_command(tmp_path: Path) -> None:
+    image, sources, out = (tmp_path / name for name in ("image.fits", "sources.parquet", "fakes.ecsv"))
+    _image(101, 0).write(str(image))
+    write_table(_sources(101, 0), sources)
+    arguments = ["fakes", "make", str(image), str(sources), "-o", str(out), "-c", "hosted.fraction=0.5"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    catalog = read_table(out)
+    assert len(catalog) > 10 and set(np.asarray(catalog["visit"])) == {101}
+    assert check_catalog(catalog, ValidationRules(min_separation=0.0)) == []
+    assert CliRunner().invoke(main, arguments).exit_code == 1  # exists
+    again = CliRunner().invoke(main, [*arguments, "--overwrite"])
+    assert again.exit_code == 0
+    np.testing.assert_array_equal(read_table(out)["mag"], catalog["mag"])
+
+
+def test_templates_are_injected_by_the_same_task(repo: Path, sharded: Butler) -> None:
+    """With the variables' rows for the template, into what stands for a template here."""
+    where = {"instrument": INSTRUMENT, "visit": 101, "detector": 0}
+    butler = Butler.from_config(str(repo), collections=["toy/input", *sharded.collections.defaults])
+    config = InjectSupernovaeTask.ConfigClass()
+    config.options.target = "template"
+    fakes = butler.get("fake_supernova_catalog", where)
+    result = InjectSupernovaeTask(config=config).run(
+        exposure=butler.get("preliminary_visit_image", where), catalog=fakes, dataset_type="template_detector"
+    )
+    assert set(np.asarray(result.injected_catalog["population"])) == {"variable"}
+    assert result.injected_exposure.mask.get("INJECTED_CORE_TEMPLATE").any()
+    assert "INJECTED" not in result.injected_exposure.mask.schema.names

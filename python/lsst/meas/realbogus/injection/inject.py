@@ -93,8 +93,7 @@ def inject(
     """
     rows, n_dropped = _rows_near(image, _rows_for(image, catalog, options, name), options.trim_padding)
     image = image.copy()
-    core = _core_name(options.mask_plane)
-    _add_planes(image, options.mask_plane, core)
+    _add_planes(image, *options.planes)
     if len(rows):
         regions = (
             gain_regions(image, options.bad_planes) if options.add_noise or options.inject_variance else []
@@ -104,17 +103,11 @@ def inject(
     rows.meta.update(FLAG_BITS)
     image.metadata["INJECTED"] = dataset_type
     image.metadata["INJECTION_SEED"] = seed
-    image.metadata["INJECTION_PLANE"] = options.mask_plane
+    image.metadata["INJECTION_PLANE"] = options.planes[0]
     image.metadata["INJECTION_N_DRAWN"] = int(np.count_nonzero(np.asarray(rows["injection_flag"]) == 0))
     image.metadata["INJECTION_N_FLAGGED"] = int(np.count_nonzero(np.asarray(rows["injection_flag"])))
     image.metadata["INJECTION_N_DROPPED"] = n_dropped
     return Injection(image, rows, n_dropped)
-
-
-def _core_name(plane: str) -> str:
-    """Name the core plane as afw's subtraction does: INJECTED_CORE, INJECTED_CORE_TEMPLATE."""
-    stem, found, _ = plane.rpartition("_TEMPLATE")
-    return f"{stem}_CORE_TEMPLATE" if found else f"{plane}_CORE"
 
 
 def _add_planes(image: VisitImage, plane: str, core: str) -> None:
@@ -197,7 +190,7 @@ class _Painter:
         stamper = GalSimStamper if options.renderer == "galsim" else PsfStamper
         self._stamper: Stamper = stamper(image.psf, image.bbox, options.calib_flux_radius)
         schema = image.mask.schema
-        self._bit, self._core_bit = schema.bit(options.mask_plane), schema.bit(_core_name(options.mask_plane))
+        self._bit, self._core_bit = (schema.bit(plane) for plane in options.planes)
 
     def paint(self, rows: Table, flux: Floats) -> None:
         """Draw rows in the order of their ids, so that sums do not depend on the order of the table."""

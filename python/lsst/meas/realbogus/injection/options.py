@@ -194,7 +194,11 @@ class InjectionOptions:
     )
     add_noise: bool = option(True, "Draw Poisson noise of the added light.")
     inject_variance: bool = option(True, "Add the variance of the added light.")
-    mask_plane: str = option("INJECTED", "Mask plane of drawn stamps; its core is the name with _CORE.")
+    mask_plane: str = option(
+        "",
+        "Mask plane of drawn stamps, its core's name with _CORE; '' for INJECTED, or INJECTED_TEMPLATE where "
+        "the target is a template.",
+    )
     renderer: str = option(
         "psf",
         "Who draws stars: 'psf', the PSF model, on all of its own stamp; 'galsim', GalSim from the model's "
@@ -221,3 +225,10 @@ class InjectionOptions:
         ),
         "Pixels with any of these are left out where variance is fitted to flux.",
     )
+
+    @property
+    def planes(self) -> tuple[str, str]:
+        """Names of the mask planes of stamps and of their cores, as afw's subtraction names a template's."""
+        plane = self.mask_plane or ("INJECTED_TEMPLATE" if self.target == "template" else "INJECTED")
+        stem, found, _ = plane.rpartition("_TEMPLATE")
+        return plane, f"{stem}_CORE_TEMPLATE" if found else f"{plane}_CORE"
