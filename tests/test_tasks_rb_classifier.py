@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 import pytest
 from astropy.table import Table
+from astropy.wcs import WCS
 from lsst.daf.butler import Butler, DatasetType
-from lsst.images import Box, Image
+from lsst.images import Box, GeneralFrame, Image, SkyProjection
 from lsst.pipe.base import Pipeline
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 from lsst.pipe.base.testUtils import lintConnections
@@ -213,3 +215,26 @@ def test_run_takes_images_in_memory(models: dict[str, str]) -> None:
     assert len(task.run(sources[:0], images).classifications) == 0
     with pytest.raises(InvalidInputError, match="difference"):
         task.run(sources, {name: image for name, image in images.items() if name != "difference"})
+
+
+def test_stamps_are_resampled_when_told(models: dict[str, str]) -> None:
+    config = config_of(model_uri=models["dia"], resample=True)
+    task = RbClassifierTask(config=config)
+    box = Box.from_shape((240, 240), start=(0, 0))
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.cdelt = np.array([-0.2, 0.2]) / 3600
+    projection = SkyProjection.from_fits_wcs(wcs, GeneralFrame(unit=u.pix), pixel_bounds=box)
+    rng = generator(2, "test-rb-classifier")
+    pixels = {
+        name: rng.normal(0, 1, (240, 240)).astype(np.float32)
+        for name in ("science", "template", "difference")
+    }
+    images = {name: Image(array, bbox=box, sky_projection=projection) for name, array in pixels.items()}
+    sources = Table({"id": [1, 2], "x": [120.0, 30.0], "y": [120.0] * 2, "is_negative": [False] * 2})
+    table = task.run(sources, images).classifications
+    assert np.isfinite(table["score"]).all()
+    assert table["flag_edge"].tolist() == [False, True]  # 51 pixels of 0.263" are 68 of 0.2"
+    bare = {name: Image(array, bbox=box) for name, array in pixels.items()}
+    with pytest.raises(InvalidInputError, match="sky projection"):
+        task.run(sources, bare)
