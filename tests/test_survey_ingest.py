@@ -265,3 +265,11 @@ def test_an_afw_file_keeps_its_pixels_mask_variance_and_coordinates(
     sky = image.sky_projection.pixel_to_sky(x=x, y=y)
     np.testing.assert_allclose(sky.ra.deg, ra, atol=1e-8)
     np.testing.assert_allclose(sky.dec.deg, dec, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "options", [{"gain": 0.0}, {"psf_fwhm": -1.0}, {"detector": -1}, {"saturation": np.nan}]
+)
+def test_impossible_options_are_refused(options: dict[str, float]) -> None:
+    with pytest.raises(InvalidInputError, match=next(iter(options))):
+        FrameOptions(**options)

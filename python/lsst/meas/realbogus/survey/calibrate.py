@@ -70,7 +70,13 @@ class CalibratedFrame:
     background: float
 
     def to_visit_image(
-        self, instrument: str, visit: int, band: str, physical_filter: str, scale: float, **metadata: Any
+        self,
+        instrument: str,
+        visit: int,
+        band: str,
+        physical_filter: str,
+        scale: float = 1.0,
+        **metadata: Any,
     ) -> VisitImage:
         """Make an image in nJy.
 
@@ -83,11 +89,30 @@ class CalibratedFrame:
         **metadata
             Added to the image's metadata.
         """
-        metadata = {"n_psf_stars": self.n_psf_stars, **metadata}
-        return _to_image(
-            self.frame, self.counts, self.variance, self.mask, self.psf, instrument, visit, band,
-            physical_filter, scale, self.background, metadata,
-        )  # fmt: skip
+        frame = self.frame
+        camera = CameraGeometry.single(instrument, frame.detector, frame.bbox, frame.pixel_scale)
+        return make_visit_image(
+            self.counts * scale,
+            self.variance * scale**2,
+            self.mask,
+            projection=detector_projection(frame.wcs, instrument, visit, frame.detector, frame.bbox),
+            psf=self.psf,
+            detector=make_detector(
+                camera,
+                frame.detector,
+                visit,
+                gains=(frame.gain or float("nan"),),
+                saturation=frame.saturation or float("nan"),
+            ),
+            scaling=ChebyshevField(frame.bbox, np.array([[scale]]), unit=u.nJy / u.adu),
+            visit=visit,
+            band=band,
+            physical_filter=physical_filter,
+            begin=frame.begin,
+            exposure_time=frame.exposure_time,
+            sky=self.background,
+            metadata={"source_file": frame.name, "n_psf_stars": self.n_psf_stars, **metadata},
+        )
 
     def scaled_sources(self, scale: float) -> astropy.table.Table:
         """Return the sources with fluxes in nJy, of an image with so many nJy per count."""
@@ -121,16 +146,19 @@ def calibrate_frame(
     for plane, where in planes.items():
         mask.set(plane, where)
 
-    def image_with(psf: PointSpreadFunction) -> VisitImage:
-        return _to_image(frame, counts, variance, mask, psf, instrument, visit, band, band, 1.0, 0.0, {})
-
     sigma = (frame.psf_fwhm or _DEFAULT_FWHM) / 2.3548
-    image = image_with(GaussianPointSpreadFunction(sigma, bounds=frame.bbox, stamp_size=41))
+    guess = GaussianPointSpreadFunction(sigma, bounds=frame.bbox, stamp_size=41)
+    draft = CalibratedFrame(
+        frame, counts, variance, mask, guess, 0, astropy.table.Table(), float(np.mean(background))
+    )
+    image = draft.to_visit_image(instrument, visit, band, band)
     sources = measure_sources(image)
-    measured = measure_width(sources) if len(sources) else float("nan")
-    psf, n_stars = fit_psf(image, sources, measured if np.isfinite(measured) else sigma)
-    sources = measure_sources(image_with(psf))
-    return CalibratedFrame(frame, counts, variance, mask, psf, n_stars, sources, float(np.mean(background)))
+    width = measure_width(sources)
+    psf, n_stars = fit_psf(image, sources, width if np.isfinite(width) else sigma)
+    fitted = dataclasses.replace(draft, psf=psf, n_psf_stars=n_stars)
+    return dataclasses.replace(
+        fitted, sources=measure_sources(fitted.to_visit_image(instrument, visit, band, band))
+    )
 
 
 def match_fluxes(
@@ -242,42 +270,3 @@ def _variance(counts: Floats, rms: Floats, gain: float | None) -> Floats:
         light = scipy.ndimage.gaussian_filter(np.nan_to_num(counts), 1.0)
         variance = variance + np.maximum(light, 0) * (light > 3 * rms) / gain
     return variance
-
-
-def _to_image(
-    frame: FitsFrame,
-    counts: Floats,
-    variance: Floats,
-    mask: Mask,
-    psf: PointSpreadFunction,
-    instrument: str,
-    visit: int,
-    band: str,
-    physical_filter: str,
-    scale: float,
-    background: float,
-    metadata: dict[str, Any],
-) -> VisitImage:
-    camera = CameraGeometry.single(instrument, frame.detector, frame.bbox, frame.pixel_scale)
-    return make_visit_image(
-        counts * scale,
-        variance * scale**2,
-        mask,
-        projection=detector_projection(frame.wcs, instrument, visit, frame.detector, frame.bbox),
-        psf=psf,
-        detector=make_detector(
-            camera,
-            frame.detector,
-            visit,
-            gains=(frame.gain or float("nan"),),
-            saturation=frame.saturation or float("nan"),
-        ),
-        scaling=ChebyshevField(frame.bbox, np.array([[scale]]), unit=u.nJy / u.adu),
-        visit=visit,
-        band=band,
-        physical_filter=physical_filter,
-        begin=frame.begin,
-        exposure_time=frame.exposure_time,
-        sky=background,
-        metadata={"source_file": frame.name, **metadata},
-    )

@@ -45,6 +45,16 @@ class FrameOptions:
     background_box: int = 0
     """Width in pixels of the boxes in which the background is measured; 0 for one constant."""
 
+    def __post_init__(self) -> None:
+        for name in ("gain", "saturation", "psf_fwhm", "exposure_time"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InvalidInputError(f"{name} must be positive; got {value}")
+        for name in ("detector", "background_box"):
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise InvalidInputError(f"{name} must not be negative; got {value}")
+
 
 @dataclasses.dataclass(frozen=True)
 class FitsFrame:

@@ -100,7 +100,7 @@ def ingest_fits(
             filter_name = physical_filter or frame.physical_filter or band
             found = calibrate_frame(frame, instrument, visit, band, options.background_box)
             scale, how = _flux_scale(found, reference)
-            image = found.to_visit_image(instrument, visit, band, filter_name, scale, zero_point_source=how)
+            image = found.to_visit_image(instrument, visit, band, filter_name, scale, **how)
             sources = found.scaled_sources(scale)
             reference = sources if reference is None else reference
             camera.register_parts(butler.registry, detectors=[frame.detector], filters={filter_name: band})
@@ -118,13 +118,17 @@ def ingest_fits(
     return camera.input_run
 
 
-def _flux_scale(found: CalibratedFrame, reference: astropy.table.Table | None) -> tuple[float, str]:
-    """Return nJy per count and where it comes from."""
+def _flux_scale(
+    found: CalibratedFrame, reference: astropy.table.Table | None
+) -> tuple[float, dict[str, str | int]]:
+    """Return nJy per count, and metadata on where it comes from."""
     if found.frame.zero_point is not None:
-        return 10 ** (0.4 * (_NANOJANSKY_ZERO_POINT - found.frame.zero_point)), "given"
+        scale = 10 ** (0.4 * (_NANOJANSKY_ZERO_POINT - found.frame.zero_point))
+        return scale, {"zero_point_source": "given"}
     if reference is None:
-        return 1.0, "assumed"
-    return match_fluxes(found.sources, reference, found.frame.name)[0], "matched"
+        return 1.0, {"zero_point_source": "assumed"}
+    scale, count = match_fluxes(found.sources, reference, found.frame.name)
+    return scale, {"zero_point_source": "matched", "n_zero_point_stars": count}
 
 
 def _record(frame: FitsFrame, image: VisitImage, filter_name: str) -> VisitRecord:

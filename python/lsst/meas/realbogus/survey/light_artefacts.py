@@ -10,7 +10,7 @@ __all__ = ("add_background", "add_edge_glow", "add_ghosts", "add_satellites", "v
 import numpy as np
 
 from .config import SurveyConfig
-from .pixels import Pixels
+from .pixels import Floats, Pixels
 from .truth_rows import TruthRows
 
 
@@ -79,10 +79,10 @@ def add_ghosts(pixels: Pixels, rng: np.random.Generator, rate: float, truth: Tru
         truth.add_artefact("ghost", x, y, width=2 * (outer + edge), flux=float(level * ring.sum()))
 
 
-def _step(
-    t: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    return 0.5 * (1 + np.tanh(t))
+def _step(t: Floats) -> Floats:
+    """Rise smoothly from 0 to 1 over a few units around 0."""
+    rise: Floats = 0.5 * (1 + np.tanh(t))
+    return rise
 
 
 def add_edge_glow(pixels: Pixels, rng: np.random.Generator, truth: TruthRows) -> None:
