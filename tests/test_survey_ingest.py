@@ -154,6 +154,16 @@ def test_an_image_that_shares_no_stars_needs_a_zero_point() -> None:
         match_fluxes(sources_table(ra, flux / 1000), sources_table(ra, flux), "elsewhere")
 
 
+def test_zero_points_of_some_images_only_must_include_the_first(
+    tmp_path: Path, simulated: SimulatedImage
+) -> None:
+    first = write_fits(tmp_path / "first.fits", simulated)
+    second = write_fits(tmp_path / "second.fits", simulated, MAGZERO=30.0)
+    with pytest.raises(InvalidInputError, match=r"second\.fits has a zero point and the first image"):
+        ingest_fits(tmp_path / "repo", [second], [first], instrument="SomeCam", band="r")
+    assert not (tmp_path / "repo").exists()
+
+
 def test_saturated_missing_and_border_pixels_are_flagged(tmp_path: Path) -> None:
     config = CONFIG.replace(detector_size=(128, 128))
     path = tmp_path / "image.fits"

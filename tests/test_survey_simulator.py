@@ -261,7 +261,16 @@ def test_counts_follow_the_power_law() -> None:
 
 @pytest.mark.parametrize(
     "overrides",
-    [{"seing": 1.0}, {"seeing": "wide"}, {"seeing": (2.0, 1.0)}, {"detector_size": (10, 10)}, {"bands": ()}],
+    [
+        {"seing": 1.0},
+        {"seeing": "wide"},
+        {"seeing": (2.0, 1.0)},
+        {"detector_size": (10, 10)},
+        {"bands": ()},
+        {"detector_grid": (20, 20)},
+        {"n_template_visits": 1000},
+        {"pixel_scale": 0},
+    ],
 )
 def test_a_bad_number_is_refused_by_name(overrides: dict[str, object]) -> None:
     with pytest.raises(InvalidInputError, match=next(iter(overrides))):

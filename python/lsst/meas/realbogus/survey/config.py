@@ -14,6 +14,10 @@ import yaml  # type: ignore[import-untyped]
 
 from lsst.meas.realbogus.errors import InvalidInputError
 
+MAX_DETECTORS = 256
+SEARCH_START = 1000
+"""Number of the first search visit; template visits have smaller numbers."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SurveyConfig:
@@ -147,17 +151,23 @@ class SurveyConfig:
     vignetted_corners: float = 0.15
 
     def __post_init__(self) -> None:
-        for name in ("n_template_visits", "n_search_visits", "pixel_scale", "exposure_time", "read_noise"):
+        for name in ("n_template_visits", "n_search_visits", "read_noise", "detector_gap"):
             if getattr(self, name) < 0:
                 raise InvalidInputError(f"{name} must not be negative; got {getattr(self, name)}")
-        if not self.bands or min(*self.detector_grid, *self.detector_size) < 1 or self.pixel_scale <= 0:
-            raise InvalidInputError(
-                "a survey needs bands, detectors and pixels; got "
-                f"{self.bands=} {self.detector_grid=} {self.detector_size=} {self.pixel_scale=}"
-            )
+        for name in ("pixel_scale", "exposure_time", "full_well"):
+            if not getattr(self, name) > 0:
+                raise InvalidInputError(f"{name} must be positive; got {getattr(self, name)}")
+        if not self.bands:
+            raise InvalidInputError("bands must not be empty")
         if min(self.detector_size) < 64:
+            raise InvalidInputError(f"detector_size must be at least 64 pixels; got {self.detector_size}")
+        if min(self.detector_grid) < 1 or self.n_detectors > MAX_DETECTORS:
             raise InvalidInputError(
-                f"detector_size must be at least 64 pixels each way; got {self.detector_size}"
+                f"detector_grid must hold 1 to {MAX_DETECTORS} detectors; got {self.detector_grid}"
+            )
+        if self.n_template_visits * len(self.bands) >= SEARCH_START:
+            raise InvalidInputError(
+                f"n_template_visits must stay below {SEARCH_START} in all; got {self.n_template_visits}"
             )
 
     @property

@@ -13,6 +13,7 @@ from lsst.images import VisitImage
 from lsst.meas.realbogus.errors import InvalidInputError
 
 from .calibrate import CalibratedFrame, calibrate_frame, match_fluxes
+from .config import SEARCH_START
 from .fits_frame import FitsFrame, FrameOptions, read_frame
 from .named_instruments import instrument_class
 from .progress import Progress
@@ -24,7 +25,6 @@ from .repository import (
     register_visit,
     whole_or_nothing,
 )
-from .schedule import SEARCH_START
 
 _NANOJANSKY_ZERO_POINT = 31.4
 
@@ -74,7 +74,8 @@ def ingest_fits(
     ------
     InvalidInputError
         If a file cannot be used, has fewer than three sources in common with the first image where its flux
-        scale must come from there, or the repository already has images in that collection.
+        scale must come from there, has a zero point where the first image has none, or if the repository
+        already has images in that collection.
 
     Notes
     -----
@@ -87,8 +88,7 @@ def ingest_fits(
         raise InvalidInputError("no science images to ingest")
     options, camera = options or FrameOptions(), instrument_class(instrument)()
     paths = [Path(path) for path in (*templates, *science)]
-    for path in paths:
-        read_frame(path, options)  # Faults of any file show before the long work begins.
+    _check(paths, options)
     with whole_or_nothing(Path(root)) as folder:
         butler = create_repository(folder, camera)
         reference: astropy.table.Table | None = None
@@ -116,6 +116,18 @@ def ingest_fits(
         grid = read_frame(paths[0], options).wcs
         register_tract(butler, make_tract(skymap, grid, footprint, padding=0))
     return camera.input_run
+
+
+def _check(paths: Sequence[Path], options: FrameOptions) -> None:
+    """Read every file once, so that faults show before the long work begins."""
+    first_has_none = False
+    for number, path in enumerate(paths):
+        has_none = read_frame(path, options).zero_point is None
+        first_has_none = has_none if number == 0 else first_has_none
+        if first_has_none and not has_none:
+            raise InvalidInputError(
+                f"{path} has a zero point and the first image, {paths[0]}, has none; give one for all"
+            )
 
 
 def _flux_scale(

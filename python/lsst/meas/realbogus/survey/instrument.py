@@ -10,8 +10,10 @@ from typing import Any
 from lsst.daf.butler.registry import Registry
 from lsst.pipe.base import Instrument
 
-DETECTOR_MAX = 256
+from .config import MAX_DETECTORS
+
 VISIT_MAX = 2**20
+"""One more than the largest visit, so that visit and detector together fit 28 bits."""
 
 
 class FlexibleInstrument(Instrument):
@@ -55,7 +57,7 @@ class FlexibleInstrument(Instrument):
                     "name": name,
                     "visit_max": VISIT_MAX,
                     "exposure_max": VISIT_MAX,
-                    "detector_max": DETECTOR_MAX,
+                    "detector_max": MAX_DETECTORS,
                     "visit_system": 0,
                     "class_name": self.class_name(),
                 },

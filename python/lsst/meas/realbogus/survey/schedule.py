@@ -13,10 +13,7 @@ import numpy as np
 
 from lsst.meas.realbogus.randomness import generator
 
-from .config import SurveyConfig
-
-SEARCH_START = 1000
-"""Number of the first search visit; template visits have smaller numbers."""
+from .config import SEARCH_START, SurveyConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ import scipy.stats
 from lsst.images import VisitImage
 
 from .astrometry import to_sky
-from .instrument import DETECTOR_MAX
+from .config import MAX_DETECTORS
 
 Floats = npt.NDArray[np.float64]
 
@@ -248,7 +248,7 @@ def _table(image: VisitImage, rows: list[dict[str, Any]]) -> astropy.table.Table
     count = len(rows)
     table = astropy.table.Table(
         {
-            "sourceId": ((visit * DETECTOR_MAX + detector) << _ROW_BITS)
+            "sourceId": ((visit * MAX_DETECTORS + detector) << _ROW_BITS)
             + np.arange(1, count + 1, dtype=np.int64),
             "visit": np.full(count, visit, np.int64),
             "detector": np.full(count, detector, np.int64),
