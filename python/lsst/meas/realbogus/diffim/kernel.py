@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("KernelFit", "StampSystem", "fit_psf_models", "to_convolution_kernel")
+__all__ = ("KernelFit", "StampSystem", "brighter_median", "fit_psf_models", "to_convolution_kernel")
 
 import dataclasses
 from typing import Self
@@ -23,6 +23,8 @@ from .stamps import StampPairs
 
 type FloatArray = npt.NDArray[np.float64]
 type BoolArray = npt.NDArray[np.bool_]
+
+_FEWEST_STAMPS = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +131,15 @@ class StampSystem:
 
     @classmethod
     def make(cls, stamps: StampPairs, basis: KernelBasis, domain: Box) -> Self:
-        """Convolve the stamps with the basis and make the normal equations."""
+        """Convolve the stamps with the basis and make the normal equations.
+
+        Raises
+        ------
+        SubtractionError
+            If there are no stamps.
+        """
+        if len(stamps) == 0:
+            raise SubtractionError(f"0 usable stamps are too few for a kernel; {_FEWEST_STAMPS} are needed")
         margin = stamps.margin
         models = _convolved_basis(stamps.sharp, basis)[:, :, margin:-margin, margin:-margin]
         models = models.reshape(len(stamps), len(basis), -1)
@@ -175,8 +185,10 @@ class StampSystem:
         SubtractionError
             If there are fewer than three stamps.
         """
-        if n_stamps < 3:
-            raise SubtractionError(f"{n_stamps} usable stamps are too few for a kernel; 3 are needed")
+        if n_stamps < _FEWEST_STAMPS:
+            raise SubtractionError(
+                f"{n_stamps} usable stamps are too few for a kernel; {_FEWEST_STAMPS} are needed"
+            )
         while order > 0 and 2 * n_terms(order) > n_stamps:
             order -= 1
         return order
@@ -206,7 +218,7 @@ class StampSystem:
             coefficients = self.solve(used, order, ridge)
             chi2 = self.chi2(coefficients, order)
             keep = used & (chi2 < clip * max(float(np.median(chi2[used])), 1.0))
-            if (keep == used).all() or keep.sum() < 3:
+            if (keep == used).all() or keep.sum() < _FEWEST_STAMPS:
                 break
             used = keep
         flux_ratio = float(coefficients[0, 0])
@@ -219,9 +231,9 @@ class StampSystem:
         )
 
     def held_out_chi2(self, which: BoolArray, order: int, ridge: float, *, folds: int = 4) -> float:
-        """Return the median chi-squared of stamps under kernels fitted to the others."""
+        """Return the median chi-squared of bright stamps under kernels fitted to the others."""
         index = np.flatnonzero(which)
-        if len(index) - -(-len(index) // folds) < max(3, n_terms(order)):
+        if len(index) - -(-len(index) // folds) < max(_FEWEST_STAMPS, n_terms(order)):
             return float("inf")
         out = np.empty(len(index))
         for fold in range(folds):
@@ -229,7 +241,12 @@ class StampSystem:
             train = np.zeros(len(self), dtype=bool)
             train[index[~test]] = True
             out[test] = self.chi2(self.solve(train, order, ridge), order)[index[test]]
-        return float(np.median(out))
+        return brighter_median(out)
+
+
+def brighter_median(chi2: FloatArray) -> float:
+    """Return the median of the first half of values that are ordered from bright to faint stamps."""
+    return float(np.median(chi2[: max(_FEWEST_STAMPS, (len(chi2) + 1) // 2)]))
 
 
 def _convolved_basis(images: FloatArray, basis: KernelBasis) -> FloatArray:

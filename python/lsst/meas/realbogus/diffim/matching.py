@@ -14,7 +14,7 @@ from lsst.images import Box
 from lsst.meas.realbogus.errors import InvalidInputError, SubtractionError
 
 from .basis import KernelBasis, choose_basis
-from .kernel import KernelFit, StampSystem, fit_psf_models
+from .kernel import KernelFit, StampSystem, brighter_median, fit_psf_models
 from .psf import KernelField, psf_width
 from .stamps import StampPairs, cut_stamps, select_positions
 
@@ -23,6 +23,8 @@ type Pixels = npt.NDArray[np.float32]
 
 _FEW_STAMPS = 6
 """Fewer stamps than these cannot overrule PSF models."""
+_CLEARLY = 0.95
+"""Stars overrule PSF models where their chi-squared is below this share of that of the models."""
 _STAMP_SIGMAS = 5.0
 """Half width of a stamp in PSF widths."""
 
@@ -51,7 +53,8 @@ class MatchingOptions:
     ridge
         Strength of the penalty on the kernel's coefficients.
     trusted_chi2
-        PSF models are trusted where the median chi-squared per pixel of the stamps is below this.
+        PSF models are trusted without a fit to stars where the chi-squared per pixel of the stamps is
+        below this.
     """
 
     source: str = "auto"
@@ -61,7 +64,7 @@ class MatchingOptions:
     min_snr: float = 30.0
     max_stamps: int = 300
     ridge: float = 1e-5
-    trusted_chi2: float = 1.5
+    trusted_chi2: float = 1.0
 
     def __post_init__(self) -> None:
         if self.source not in KERNEL_SOURCES:
@@ -126,7 +129,7 @@ def find_kernel(pair: MatchingPair, options: MatchingOptions) -> KernelFit:
         stars = system.fit(order, options.ridge)
     except SubtractionError:
         return models
-    return stars if stars.chi2 < models.chi2 else models
+    return stars if stars.chi2 < _CLEARLY * models.chi2 else models
 
 
 def _stamps(pair: MatchingPair, basis: KernelBasis, sigma: float, options: MatchingOptions) -> StampPairs:
@@ -171,4 +174,4 @@ def _judged(fit: KernelFit, stamps: StampPairs) -> KernelFit:
     ratio = float(np.median(ratios))
     n_pixels = np.maximum((weight > 0).sum(axis=1), 1)
     chi2 = np.sum(weight * (data - ratio * model) ** 2, axis=1) / n_pixels
-    return dataclasses.replace(fit, flux_ratio=ratio, n_stamps=len(stamps), chi2=float(np.median(chi2)))
+    return dataclasses.replace(fit, flux_ratio=ratio, n_stamps=len(stamps), chi2=brighter_median(chi2))

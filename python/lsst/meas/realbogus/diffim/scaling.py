@@ -25,6 +25,8 @@ _SHIFT_PRIOR = 0.5
 """The same for the shift, pixels."""
 _SHIFT_SIGMAS, _LEAST_SHIFT, _MOST_SHIFT = 4.0, 0.02, 1.0
 """Shifts are made up for between these bounds, in errors and in pixels."""
+_BRIGHT = 5.0
+"""The model shows something where it is this many times its noise, and above the noise of the image."""
 _FAINT_SHARE = 8
 """Of pixels in which the model is below the noise, one in so many is used."""
 
@@ -111,14 +113,15 @@ def fit_scaling(
         At most this many.
     """
     n_scale, n_back = _count(scale_order), _count(background_order)
-    rows, columns = _choose(image, model, variance, unusable)
+    bright = model**2 > np.maximum(variance, _BRIGHT**2 * model_variance)
+    rows, columns = _choose(image, model, unusable | ~(variance > 0), bright)
+    bright = bright[rows, columns]
     design = _design(model, rows, columns, bbox, n_scale, n_back)
     wanted = image[rows, columns].astype(np.float64)
     if not n_scale:
         wanted -= expected_scale * model[rows, columns]
     noise = variance[rows, columns] + (mismatch * model[rows, columns]) ** 2
     extra = _scale_terms(np.sqrt(model_variance), rows, columns, bbox, n_scale)
-    bright = model[rows, columns] ** 2 > variance[rows, columns]
     prior = _prior(n_scale, n_back, expected_scale)
     kept = np.ones(len(wanted), dtype=bool)
     solution, error = _start(n_scale, n_back, expected_scale), np.full(design.shape[1], np.inf)
@@ -154,14 +157,14 @@ def shift_kernel(kernel: KernelField, shift: tuple[float, float]) -> KernelField
 
     Notes
     -----
-    Convolution with the weights of Lagrange interpolation between five pixels: unlike an interpolated
+    Convolution with the weights of Lagrange interpolation between seven pixels: unlike an interpolated
     kernel it is as good for a kernel that is nearly a delta function.
     """
-    steps = np.arange(-2.0, 3.0)
+    steps = np.arange(-3.0, 4.0)
     in_x, in_y = (
         np.array([np.prod([(d - m) / (k - m) for m in steps if m != k]) for k in steps]) for d in shift
     )
-    return kernel.resized(kernel.radius + 2).convolved(np.outer(in_y, in_x))
+    return kernel.resized(kernel.radius + 3).convolved(np.outer(in_y, in_x))
 
 
 def _typical(values: FloatArray) -> float:
@@ -174,13 +177,13 @@ def _count(order: int) -> int:
 
 
 def _choose(
-    image: Pixels, model: Pixels, variance: Pixels, unusable: BoolArray
+    image: Pixels, model: Pixels, unusable: BoolArray, bright: BoolArray
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return rows and columns of usable pixels: those in which the model shows something, and some others."""
-    usable = ~unusable & np.isfinite(image) & np.isfinite(model) & (variance > 0)
+    """Return rows and columns of usable pixels: those that are bright in the model, and some others."""
+    usable = ~unusable & np.isfinite(image) & np.isfinite(model)
     number = np.add.outer(np.arange(image.shape[0]), 3 * np.arange(image.shape[1]))
     some = number % _FAINT_SHARE == 0
-    rows, columns = np.nonzero(usable & (some | (model**2 > variance)))
+    rows, columns = np.nonzero(usable & (some | bright))
     return rows, columns
 
 
