@@ -23,7 +23,7 @@ import numpy.typing as npt
 from lsst.images import Box, Image, Mask
 
 from ..errors import ImageMismatchError, InvalidInputError
-from .gather import gather, gather_words, word_of
+from .gather import gather, gather_mask, union
 from .planes import translate
 
 type Mode = Literal["trim", "partial", "strict"]
@@ -294,19 +294,21 @@ def _cut(
     center = local + np.asarray(shape) // 2
     on_image = ((center >= 0) & (center < np.asarray(image.bbox.shape))).all(axis=1)
     pixels = gather(image.array, local, leaves, shape, np.nan)
-    missing = ~np.isfinite(pixels)
+    missing = np.isfinite(pixels)
+    np.logical_not(missing, out=missing)
     mask_center, mask_any = np.zeros(len(start), np.uint32), np.zeros(len(start), np.uint32)
     if mask is not None:
-        words = gather_words(mask.array, local, leaves, shape)
-        union = np.bitwise_or.reduce(words.reshape(len(start), shape[0] * shape[1]), axis=1)
-        mask_any = translate(union, mask.schema)
-        mask_center = translate(words[:, shape[0] // 2, shape[1] // 2], mask.schema)
-        bad = word_of(mask.schema.bitmask(*(plane for plane in bad_planes if plane in mask.schema)))
-        touched = np.flatnonzero(union & bad)
-        missing[touched] |= (words[touched] & bad) != 0
+        planes = gather_mask(mask.array, local, leaves, shape)
+        anywhere = union(planes)
+        mask_any = translate(anywhere, mask.schema)
+        mask_center = translate(planes[:, shape[0] // 2, shape[1] // 2], mask.schema)
+        bad = mask.schema.bitmask(*(plane for plane in bad_planes if plane in mask.schema))
+        for element in np.flatnonzero(bad):
+            touched = np.flatnonzero(anywhere[:, element] & bad[element])
+            missing[touched] |= (planes[touched, :, :, element] & bad[element]) != 0
     gaps = np.flatnonzero(missing.any(axis=(1, 2)))
     fraction = np.zeros(len(start), np.float32)
-    fraction[gaps] = missing[gaps].mean(axis=(1, 2))
+    fraction[gaps] = [np.count_nonzero(missing[row]) / missing[row].size for row in gaps]
     for row in gaps:
         np.copyto(pixels[row], fill_value, where=missing[row])
     return Stamps(pixels, missing, fraction, start, leaves, on_image, mask_center, mask_any)

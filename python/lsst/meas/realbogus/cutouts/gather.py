@@ -1,15 +1,13 @@
-"""Copy many windows of an image at once, and see the elements of a mask pixel as one number."""
+"""Copy many windows of an image or a mask at once."""
 
 from __future__ import annotations
 
-__all__ = ("gather", "gather_words", "word_of")
+__all__ = ("gather", "gather_mask", "union")
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from ..errors import InvalidInputError
 
 type Array = npt.NDArray[Any]
 
@@ -65,10 +63,10 @@ def gather(
     return out
 
 
-def gather_words(
+def gather_mask(
     array: Array, start: npt.NDArray[np.int64], leaves: npt.NDArray[np.bool_], shape: tuple[int, int]
 ) -> Array:
-    """Copy windows of a mask, each pixel as one unsigned integer.
+    """Copy windows of a mask.
 
     Parameters
     ----------
@@ -80,40 +78,39 @@ def gather_words(
     Returns
     -------
     numpy.ndarray
-        Shape ``(n, *shape)``; see `word_of`.
+        Shape ``(n, *shape, depth)``, 0 off the image.
     """
     height, width, depth = array.shape
-    elements = gather(
+    rows = gather(
         array.reshape(height, width * depth), start * (1, depth), leaves, (shape[0], shape[1] * depth)
     )
-    return word_of(elements.reshape(len(start), *shape, depth))
+    return rows.reshape(len(start), *shape, depth)
 
 
-def word_of(elements: Array) -> Array:
-    """Join the elements of mask pixels to one unsigned integer each, the first element lowest in memory.
+def union(windows: Array) -> Array:
+    """Join the mask pixels of each window.
 
     Parameters
     ----------
-    elements
-        Mask pixels, shape ``(..., depth)``.
+    windows
+        Shape ``(n, height, width, depth)``, contiguous.
 
     Returns
     -------
     numpy.ndarray
-        Shape ``elements.shape[:-1]``; a view of the elements where their size allows.
-
-    Raises
-    ------
-    InvalidInputError
-        If a pixel has more than 8 bytes.
+        Bitwise or over each window, shape ``(n, depth)``.
     """
-    depth = elements.shape[-1]
-    needed = depth * elements.itemsize
-    size = next((s for s in (1, 2, 4, 8) if s >= needed), None)
-    if size is None:
-        raise InvalidInputError(f"a mask of {needed} bytes a pixel; at most 8 can be read")
-    if size > needed:
-        padded = np.zeros((*elements.shape[:-1], size // elements.itemsize), elements.dtype)
-        padded[..., :depth] = elements
-        elements = padded
-    return np.ascontiguousarray(elements).view(f"u{size}")[..., 0]
+    n, height, width, depth = windows.shape
+    row = _fold(windows.reshape(n, height, width * depth))
+    return _fold(row.reshape(n, width, depth))
+
+
+def _fold(array: Array) -> Array:
+    """Bitwise or along the middle axis, half on half: long runs of memory, where a reduction steps through it."""
+    while (length := array.shape[1]) > 1:
+        half = length // 2
+        folded = array[:, :half] | array[:, half : 2 * half]
+        if length % 2:
+            folded[:, 0] |= array[:, -1]
+        array = folded
+    return array[:, 0]

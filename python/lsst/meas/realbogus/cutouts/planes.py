@@ -16,7 +16,6 @@ import numpy.typing as npt
 from lsst.images import MaskSchema
 
 from ..errors import InvalidInputError
-from .gather import word_of
 
 PLANES: tuple[str, ...] = (
     "BAD",
@@ -46,6 +45,7 @@ PLANES: tuple[str, ...] = (
     "REJECTED",
     "INEXACT_PSF",
     "SENSOR_EDGE",
+    "SATURATED_TEMPLATE",
 )
 """Names of the planes that a word can hold, lowest bit first. Append only: files hold the numbers."""
 
@@ -104,24 +104,26 @@ def plane_names(word: int) -> tuple[str, ...]:
     return tuple(name for bit, name in enumerate(PLANES) if int(word) >> bit & 1)
 
 
-def translate(words: npt.NDArray[Any], schema: MaskSchema) -> npt.NDArray[np.uint32]:
+def translate(pixels: npt.NDArray[Any], schema: MaskSchema) -> npt.NDArray[np.uint32]:
     """Translate mask pixels from the file's own bits to the fixed ones.
 
     Parameters
     ----------
-    words
-        Mask pixels, or unions of many, one unsigned integer each as made by `gather.word_of`.
+    pixels
+        Mask pixels, or unions of many, shape ``(..., schema.mask_size)``.
     schema
         Schema of the mask they come from. Planes that are not in `PLANES` are left out.
 
     Returns
     -------
     numpy.ndarray
-        Words by the bits of `PLANES`, uint32, same shape.
+        Words by the bits of `PLANES`, uint32, shape ``pixels.shape[:-1]``.
     """
-    out = np.zeros(words.shape, dtype=np.uint32)
+    words = np.zeros(pixels.shape[:-1], dtype=np.uint32)
+    present = np.bitwise_or.reduce(pixels.reshape(-1, schema.mask_size), axis=0)
     for name in schema.names:
-        if name in BIT_OF_PLANE:
-            bit = np.asarray(word_of(schema.bitmask(name)), words.dtype)
-            out |= ((words & bit) != 0).astype(np.uint32) << np.uint32(BIT_OF_PLANE[name])
-    return out
+        bit = schema.bit(name)
+        if name in BIT_OF_PLANE and present[bit.index] & bit.mask:
+            is_set = (pixels[..., bit.index] & bit.mask) != 0
+            words |= is_set.astype(np.uint32) << np.uint32(BIT_OF_PLANE[name])
+    return words
