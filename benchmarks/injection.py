@@ -126,7 +126,7 @@ def measure_injection(image: VisitImage, numbers: tuple[int, ...], repeats: int)
     for number in numbers:
         rows = make_rows(image, number)
         positions = list(zip(rows["x_made"].tolist(), rows["y_made"].tolist(), strict=True))
-        runs = max(2, repeats * 100 // number)
+        runs = repeats if number > 2000 else 3 * repeats
 
         def bare(positions: list[tuple[float, float]] = positions) -> None:
             for x, y in positions:
@@ -179,7 +179,7 @@ def main() -> None:
     else:
         size, numbers, repeats = 4096, (100, 1000, 10_000), 3
     figures = measure_injection(make_image(size), numbers, repeats)
-    analytic = measure_injection(make_image(size, analytic=True), numbers[:2], repeats)
+    analytic = measure_injection(make_image(2048, analytic=True), (100, 2000), repeats)
     figures["injection_over_analytic_psf"] = analytic["injection_over_psf"]
     figures |= measure_catalogs(100_000, repeats)
     for name, value in figures.items():

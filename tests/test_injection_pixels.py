@@ -15,6 +15,7 @@ from lsst.images import (
     DetectorFrame,
     Image,
     Mask,
+    MaskPlane,
     MaskSchema,
     SkyProjection,
     VisitImage,
@@ -285,3 +286,21 @@ def test_faults_are_told_before_anything_is_drawn() -> None:
         inject(image, rows, seed=1, name="my.csv")
     assert "my.csv" in str(error.value) and len(error.value.reasons) == 2
     assert "more than once (rows 0, 1)" in str(error.value) and "(row 1)" in str(error.value)
+
+
+@pytest.mark.parametrize("n_planes", [5, 6, 7, 8, 14, 15, 16])
+def test_planes_of_the_input_keep_their_pixels(n_planes: int) -> None:
+    """However many bytes the two new planes need."""
+    image = make_image()
+    names = [f"PLANE{i}" for i in range(n_planes)]
+    schema = MaskSchema([MaskPlane(n, n) for n in names])
+    mask = Mask(0, schema=schema, bbox=image.bbox, sky_projection=image.sky_projection)
+    rng = np.random.default_rng(1)
+    pixels = {name: rng.random((SIZE, SIZE)) < 0.1 for name in names}
+    for name, where in pixels.items():
+        mask.set(name, where)
+    image.mask = mask
+    result = inject(image, make_rows(image, np.array([1128.0]), np.array([560.0]), 20.0), seed=1).image.mask
+    for name, where in pixels.items():
+        np.testing.assert_array_equal(result.get(name), where)
+    assert result.get("INJECTED").sum() == 33 * 33 and list(result.schema.names)[:n_planes] == names

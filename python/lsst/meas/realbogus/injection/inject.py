@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from astropy import units as u
 from astropy.table import Table
-from lsst.images import MaskPlane, VisitImage
+from lsst.images import Mask, MaskPlane, MaskSchema, VisitImage
 
 from ..errors import InvalidCatalogError, InvalidInputError
 from .gain import GainRegion, gain_regions
@@ -111,10 +111,15 @@ def inject(
 
 
 def _add_planes(image: VisitImage, plane: str, core: str) -> None:
+    """Append the planes that the mask lacks, copying bytes instead of plane by plane."""
     wanted = {plane: "Stamp of an injected source.", core: "3 x 3 pixels about an injected source."}
-    new = [MaskPlane(k, v) for k, v in wanted.items() if k not in image.mask.schema.names]
+    old = image.mask
+    new = [MaskPlane(name, doc) for name, doc in wanted.items() if name not in old.schema.names]
     if new:
-        image.mask = image.mask.add_planes(new)
+        schema = MaskSchema([*old.schema, *new], dtype=old.schema.dtype)
+        array = np.zeros((*old.array.shape[:2], schema.mask_size), dtype=old.array.dtype)
+        array[:, :, : old.array.shape[2]] = old.array
+        image.mask = Mask(array, schema=schema, bbox=old.bbox, sky_projection=old.sky_projection)
 
 
 def _rows_for(image: VisitImage, catalog: Table, options: InjectionOptions, name: str) -> Table:
@@ -193,13 +198,16 @@ class _Painter:
         self._bit, self._core_bit = (schema.bit(plane) for plane in options.planes)
 
     def paint(self, rows: Table, flux: Floats) -> None:
-        """Draw rows in the order of their ids, so that sums do not depend on the order of the table."""
+        """Draw rows from low to high y, near ones of one image row by their ids.
+
+        Sums of overlapping stamps then do not depend on the order of the table, and memory is read in order.
+        """
         x, y = np.asarray(rows["x"], float), np.asarray(rows["y"], float)
         ids = np.asarray(rows["injection_id"], dtype=np.int64)
         sizes, flags = np.asarray(rows["injection_draw_size"]), np.asarray(rows["injection_flag"])
         wanted = _wanted_sizes(rows)
         jacobians = self._jacobians(x, y)
-        for row in np.argsort(ids, kind="stable").tolist():
+        for row in np.lexsort((ids, np.floor(y))).tolist():
             if flags[row]:
                 continue
             xi, yi = float(x[row]), float(y[row])
