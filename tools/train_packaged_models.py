@@ -148,6 +148,7 @@ def main() -> None:
             held_out=tuple(held_out),
             config=config,
             path=output / f"{name}-{arguments.version}.rbmodel",
+            pixel_scale=sum(NUMBERS["pixel_scale"]) / 2,
             report=report,
         )
         print(json.dumps(card, indent=1))

@@ -49,6 +49,7 @@ def train_model(
     held_out: Sequence[int],
     config: TrainingConfig,
     path: Path,
+    pixel_scale: float | None = None,
     report: Callable[[int, float, float], None] | None = None,
 ) -> dict[str, Any]:
     """Train one of the packaged networks and write its model file.
@@ -68,6 +69,8 @@ def train_model(
         How to train.
     path
         Model file to write.
+    pixel_scale
+        Typical pixel scale of the stamps [arcsec], if there is one.
     report
         Called after each epoch, see `fit`.
 
@@ -91,6 +94,7 @@ def train_model(
         inputs=SPECIFICATIONS[name],
         layout="side_by_side",
         stamp_size=architecture.input_shape[0],
+        pixel_scale=pixel_scale,
         normalization=NormalizationChoice(name="acero-cuellar-3sigma-1"),
         negative="flip",
         output=Output(size=2, real=0),
