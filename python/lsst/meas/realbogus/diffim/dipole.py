@@ -68,7 +68,7 @@ def fit_dipoles(
     sqrt(2)``, and neither lobe holds 65 % or more of the absolute flux. Unlike there, only the difference
     image is fitted.
     """
-    fits = fit_points(stamps, psf, x, y)
+    fits = _positive_first(fit_points(stamps, psf, x, y))
     positive, negative = fits.flux[:, 0], fits.flux[:, 1]
     var_positive, var_negative = fits.covariance[:, 0, 0], fits.covariance[:, 3, 3]
     covariance = fits.covariance[:, 0, 3]
@@ -83,4 +83,19 @@ def fit_dipoles(
         flux_difference=positive + negative,
         flux_difference_error=np.sqrt(np.maximum(var_positive + var_negative + 2 * covariance, 0)),
         is_dipole=is_dipole,
+    )
+
+
+def _positive_first(fits: PointFits) -> PointFits:
+    """Swap the sources of fits in which close lobes have changed places."""
+    swapped = fits.flux[:, 0] < fits.flux[:, 1]
+    order = np.where(swapped[:, np.newaxis], [1, 0], [0, 1])
+    places = np.where(swapped[:, np.newaxis], [3, 4, 5, 0, 1, 2], [0, 1, 2, 3, 4, 5])
+    row = np.arange(len(swapped))[:, np.newaxis]
+    return dataclasses.replace(
+        fits,
+        flux=fits.flux[row, order],
+        x=fits.x[row, order],
+        y=fits.y[row, order],
+        covariance=fits.covariance[row[:, :, np.newaxis], places[:, :, np.newaxis], places[:, np.newaxis, :]],
     )
