@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from lsst.meas.realbogus.errors import InvalidInputError
 
