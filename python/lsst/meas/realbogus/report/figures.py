@@ -212,6 +212,7 @@ def draw_pulls(pulls: Mapping[str, Pull]) -> str:
             normal = np.exp(-0.5 * centre**2) / np.sqrt(2 * np.pi)
             axis.plot(centre, normal * pull.values.size * (edges[1] - edges[0]), color=INK, lw=1.2)
             axis.set(title=name, xlabel="(measured - injected) / error", xlim=(-5, 5))
+            axis.margins(y=0.3)
             axis.text(
                 0.98, 0.96, f"centre {pull.centre:+.2f} ± {pull.centre_error:.2f}\nwidth {pull.width:.2f}",
                 transform=axis.transAxes, ha="right", va="top", fontsize=8.5, color="#52606d",
