@@ -1,0 +1,317 @@
+"""Cost of difference imaging, and its results next to those of lsst.ip.diffim.
+
+    python benchmarks/diffim.py [--quick] [--json FILE]     CPU seconds, and ratios to the bare arithmetic
+    python benchmarks/diffim.py --judge DATA                who found what on the images of DATA/stack, as
+    Markdown
+
+Times are CPU seconds of one process; ratios compare with what the same step cannot do without, measured in
+the same run: warping with one spline interpolation of the image, subtracting with the Fourier transforms
+of one convolution with a kernel of degree two, detecting with one Gaussian filter of the image.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import astropy.units as u
+import astropy.wcs
+import numpy as np
+import scipy.fft
+import scipy.ndimage
+from astro_metadata_translator import ObservationInfo
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+from lsst.images import (
+    Box,
+    DetectorFrame,
+    GeneralFrame,
+    Image,
+    MaskedImage,
+    MaskSchema,
+    SkyProjection,
+    VisitImage,
+    get_legacy_visit_image_mask_planes,
+)
+from lsst.images.psfs import GaussianPointSpreadFunction
+
+from lsst.meas.realbogus.diffim import (
+    KernelField,
+    Tract,
+    assemble_coadd,
+    build_template,
+    detect_and_measure,
+    measure_difference,
+    prepare_input,
+    subtract,
+    subtract_visit,
+)
+from lsst.meas.realbogus.survey.camera import CameraGeometry, make_detector
+
+SCHEMA = MaskSchema(list(get_legacy_visit_image_mask_planes().values()))
+VISITS = {"42": "", "43": "_43"}
+MATCH_PIXELS = 2.0
+LEAST_SNR = 7.0
+
+
+def cpu(function: Callable[[], Any]) -> tuple[float, Any]:
+    """Return the CPU seconds of a call and its result."""
+    start = time.process_time()
+    result = function()
+    return time.process_time() - start, result
+
+
+def simulate(size: int, visit: int, sigma: float, noise: float, turn: float) -> VisitImage:
+    """Draw stars of a fixed sky on one detector; search visits (visit 0) have some new ones."""
+    bbox = Box.factory[0:size, 0:size]
+    wcs = astropy.wcs.WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.crpix = ["RA---TAN", "DEC--TAN"], [150.0, 2.0], [size / 2, size / 2]
+    cos, sin = np.cos(turn), np.sin(turn)
+    wcs.wcs.cd = np.array([[-cos, sin], [sin, cos]]) * 0.2 / 3600
+    frame = DetectorFrame(instrument="ToyCam", visit=visit, detector=0, bbox=bbox)
+    projection = SkyProjection.from_fits_wcs(wcs, frame, pixel_bounds=bbox)
+    rng = np.random.default_rng(1)
+    count = size * size // 7000
+    ra, dec = np.array([[150.0], [2.0]]) + rng.uniform(-0.45, 0.45, (2, count)) * size * 0.2 / 3600
+    flux = 10 ** rng.uniform(3.3, 5.0, count)
+    if visit:
+        flux[::3] = 0.0
+    places = projection.sky_to_pixel(SkyCoord(ra, dec, unit="deg"))
+    psf = GaussianPointSpreadFunction(sigma, bounds=bbox, stamp_size=33)
+    image = np.zeros((size + 80, size + 80))
+    for x, y, f in zip(places.x + 40, places.y + 40, flux, strict=True):
+        if 20 < x < size + 59 and 20 < y < size + 59:
+            stamp = psf.compute_stellar_image(x=x, y=y)
+            image[stamp.bbox.y.start : stamp.bbox.y.stop, stamp.bbox.x.start : stamp.bbox.x.stop] += (
+                f * stamp.array
+            )
+    image = image[40:-40, 40:-40]
+    variance = noise**2 + 5 * image
+    pixels = np.random.default_rng(visit).normal(image, np.sqrt(variance))
+    return VisitImage(
+        Image(pixels.astype(np.float32), bbox=bbox, unit=u.nJy),
+        mask_schema=SCHEMA,
+        variance=Image(variance.astype(np.float32), bbox=bbox),
+        sky_projection=projection,
+        psf=psf,
+        detector=make_detector(CameraGeometry.grid("ToyCam", (1, 1), (size, size), 0, 0.2), 0, visit),
+        obs_info=ObservationInfo(
+            instrument="ToyCam", detector_num=0, physical_filter="r_toy", visit_id=visit
+        ),
+        band="r",
+    )
+
+
+def measure_cost(size: int) -> dict[str, float]:
+    """Time the chain on one detector, and the bare arithmetic."""
+    science = simulate(size, 0, 1.9, 40.0, 0.3)
+    templates = [simulate(size, visit, 1.5, 20.0, 0.1 * visit) for visit in (1, 2, 3)]
+    wcs = astropy.wcs.WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.crpix = ["RA---TAN", "DEC--TAN"], [150.0, 2.0], [size / 2, size / 2]
+    wcs.wcs.cdelt = [-0.2 / 3600, 0.2 / 3600]
+    cells = -(-size // 50) * 50
+    tract = Tract.from_wcs("toy", 0, wcs, Box.factory[0:size, 0:size], cells, 50)
+
+    def assemble() -> Any:
+        patch = tract.patch(0)
+        inputs = [item for item in (prepare_input(image, tract, patch) for image in templates) if item]
+        return assemble_coadd(inputs, tract, patch, band="r")
+
+    times: dict[str, float] = {}
+    times["assemble"], coadd = cpu(assemble)
+    times["build"], template = cpu(
+        lambda: build_template(
+            [coadd],
+            science.bbox,
+            science.sky_projection,
+            detector=science.detector,
+            obs_info=science.obs_info,
+            band="r",
+        )
+    )
+    assert template is not None
+    times["subtract"], products = cpu(lambda: subtract_visit(science, template))
+    times["detect"], (_, catalog) = cpu(
+        lambda: measure_difference(
+            products.difference,
+            science,
+            products.template,
+            science_psf=science.psf,
+            template_psf=products.template.psf,
+        )
+    )
+    pixels = np.nan_to_num(template.image.array)
+    y, x = np.indices(pixels.shape, dtype=np.float64)
+    times["bare_spline"], _ = cpu(
+        lambda: scipy.ndimage.map_coordinates(pixels, [y + 0.3 + 0.01 * x, x + 0.4 - 0.01 * y], order=5)
+    )
+
+    def convolve() -> None:
+        transform = scipy.fft.rfft2(pixels)
+        for _ in range(6):
+            scipy.fft.irfft2(transform * scipy.fft.rfft2(pixels[:31, :31], pixels.shape))
+
+    times["bare_convolution"], _ = cpu(convolve)
+    times["bare_filter"], _ = cpu(lambda: scipy.ndimage.gaussian_filter(pixels, 2.0))
+    chain = times["build"] + times["subtract"] + times["detect"]
+    out = {f"{name}_cpu_s_{size}": value for name, value in times.items()}
+    out[f"chain_cpu_s_{size}"] = chain
+    out[f"chain_cpu_s_per_megapixel_{size}"] = chain / (size * size / 1e6)
+    out[f"build_over_spline_{size}"] = times["build"] / times["bare_spline"]
+    out[f"subtract_over_convolution_{size}"] = times["subtract"] / times["bare_convolution"]
+    out[f"detect_over_filter_{size}"] = times["detect"] / times["bare_filter"]
+    out[f"n_sources_{size}"] = float(len(catalog.sources))
+    return out
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """Our sources and those of ip_diffim on one visit.
+
+    Parameters
+    ----------
+    theirs
+        Sources of ip_diffim that are not sky sources: x, y, flux, error, and ours (row in ``ours`` or -1).
+    ours
+        Our table.
+    truth
+        Injected stars: x, y, flux, comment, theirs and ours (rows or -1).
+    summary
+        Numbers of the subtraction.
+    """
+
+    theirs: Table
+    ours: Table
+    truth: Table
+    summary: dict[str, float | int | str]
+
+
+def judge(stack: Path, visit: str) -> Verdict:
+    """Subtract and measure one visit of the reference data, and match with ip_diffim and the truth."""
+    suffix, frame = VISITS[visit], GeneralFrame(unit=u.pix)
+    science, template = (
+        MaskedImage.read_legacy(str(stack / name), fits_wcs_frame=frame)
+        for name in (f"injection/injected_default{suffix}.fits", f"images/template{suffix}.fits")
+    )
+    stamps = np.load(stack / f"images/psf_stamps{suffix}.npz")
+    psf, template_psf = (
+        KernelField.fit(stamps[name], stamps["x"], stamps["y"], science.bbox, 2)
+        for name in ("kernel", "template_kernel")
+    )
+    result = subtract(science, template, psf, template_psf)
+    catalog = detect_and_measure(
+        result.difference,
+        science,
+        result.template,
+        difference_psf=result.psf,
+        science_psf=psf,
+        template_psf=result.template_psf,
+    )
+    ours = catalog.sources
+    raw = Table.read(stack / f"diffim/dia_source_unstandardized{suffix}.parquet")
+    theirs = Table(
+        {
+            "x": raw["slot_Centroid_x"],
+            "y": raw["slot_Centroid_y"],
+            "flux": raw["slot_PsfFlux_instFlux"],
+            "error": raw["slot_PsfFlux_instFluxErr"],
+        }
+    )
+    if "sky_source" in raw.colnames:
+        theirs = theirs[~np.asarray(raw["sky_source"], dtype=bool)]
+    theirs["ours"] = nearest(theirs["x"], theirs["y"], ours["x"], ours["y"])
+    at_sources = np.load(stack / f"injection/psf_at_sources{suffix}.npz")
+    injected = Table.read(stack / f"injection/injected_default_catalog{suffix}.parquet")
+    flux = 10 ** (-0.4 * (np.asarray(injected["mag"]) - 31.4))
+    truth = Table({"x": at_sources["x"], "y": at_sources["y"], "flux": flux, "comment": injected["comment"]})
+    for name, table in (("theirs", theirs), ("ours", ours)):
+        truth[name] = nearest(truth["x"], truth["y"], table["x"], table["y"])
+    return Verdict(theirs, ours, truth, result.summary)
+
+
+def nearest(x: Any, y: Any, other_x: Any, other_y: Any) -> np.ndarray:
+    """Return the nearest row of another table within the match radius, else -1."""
+    distance = np.hypot(np.subtract.outer(x, other_x), np.subtract.outer(y, other_y))
+    if distance.shape[1] == 0:
+        return np.full(len(x), -1)
+    return np.where(distance.min(axis=1) < MATCH_PIXELS, distance.argmin(axis=1), -1)
+
+
+def agreement(verdict: Verdict) -> dict[str, float]:
+    """Say how well our sources agree with those of ip_diffim above the least signal-to-noise ratio."""
+    theirs = verdict.theirs[np.abs(verdict.theirs["flux"] / verdict.theirs["error"]) >= LEAST_SNR]
+    both = theirs[theirs["ours"] >= 0]
+    flux = np.asarray(verdict.ours["psfFlux"][both["ours"]], dtype=float)
+    pull = (flux - both["flux"]) / both["error"]
+    return {
+        "theirs": float(len(theirs)),
+        "found": float(len(both)),
+        "flux_ratio": float(np.median(flux / both["flux"])),
+        "scatter_in_errors": float(np.std(pull)),
+    }
+
+
+def report(stack: Path) -> str:
+    """Write the comparison as Markdown."""
+    lines = []
+    for visit in VISITS:
+        verdict = judge(stack, visit)
+        numbers = agreement(verdict)
+        lines += [
+            f"### Visit {visit}",
+            "",
+            f"Of the {numbers['theirs']:.0f} sources of ip_diffim with SNR {LEAST_SNR:g} or more ours finds "
+            f"{numbers['found']:.0f}; median ratio of fluxes {numbers['flux_ratio']:.3f}, scatter "
+            f"{numbers['scatter_in_errors']:.2f} of its errors.",
+            "",
+            "| injected stars | number | both find | only ip_diffim | only ours | neither "
+            "| flux/true ip_diffim | flux/true ours |",
+            "|---|---|---|---|---|---|---|---|",
+        ]
+        truth = verdict.truth
+        ours, theirs = np.asarray(truth["ours"]) >= 0, np.asarray(truth["theirs"]) >= 0
+        for comment in dict.fromkeys(truth["comment"]):
+            of = np.asarray(truth["comment"]) == comment
+            counts = [of & ours & theirs, of & theirs & ~ours, of & ours & ~theirs, of & ~ours & ~theirs]
+            row = [comment, str(of.sum()), *(str(c.sum()) for c in counts)]
+            for name, table, column in (
+                ("theirs", verdict.theirs, "flux"),
+                ("ours", verdict.ours, "psfFlux"),
+            ):
+                which = truth[of & ours & theirs]
+                ratio = np.asarray(table[column][which[name]], dtype=float) / which["flux"]
+                row.append(f"{np.median(ratio):.3f}" if len(ratio) else "")
+            lines.append("| " + " | ".join(row) + " |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="512 pixels only")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--judge", type=Path, metavar="DATA", help="compare with ip_diffim on DATA/stack")
+    options = parser.parse_args()
+    if options.judge is not None:
+        print(report(options.judge / "stack"))
+        return
+    measure_cost(256)
+    figures: dict[str, float] = {}
+    for size in (512,) if options.quick else (512, 1024, 2048):
+        figures.update(measure_cost(size))
+    for name, value in figures.items():
+        print(f"{name:40s} {value:10.3f}")
+    if options.json is not None:
+        options.json.write_text(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()
