@@ -17,6 +17,7 @@ from .extraction import (
 from .image_files import ImageFile, read_image_file
 from .planes import BIT_OF_PLANE, PLANES, plane_bits, plane_names, translate
 from .readers import Handle, PixelInput, PixelReader, open_pixels
+from .rotation import extract_north_up, north_up_matrices
 from .stamp_files import StampBatch, StampFile, open_stamp_file
 from .stamp_table import StampTableSchema, check_stamp_table, stamp_table, stamp_table_schema, stamps_of
 from .tables import as_astropy
@@ -46,8 +47,10 @@ __all__ = (
     "check_stamp_table",
     "concatenate",
     "extract",
+    "extract_north_up",
     "extract_triplets",
     "first_pixels",
+    "north_up_matrices",
     "open_pixels",
     "open_stamp_file",
     "plane_bits",

@@ -106,7 +106,7 @@ def union(windows: Array) -> Array:
 
 
 def _fold(array: Array) -> Array:
-    """Bitwise or along the middle axis, half on half: long runs of memory, where a reduction steps through it."""
+    """Bitwise or along the middle axis, half on half: long runs of memory, where a reduction takes steps."""
     while (length := array.shape[1]) > 1:
         half = length // 2
         folded = array[:, :half] | array[:, half : 2 * half]

@@ -13,7 +13,17 @@ import astropy.io.fits
 import astropy.units as u
 import numpy as np
 from astropy.wcs import WCS, FITSFixedWarning
-from lsst.images import GeneralFrame, Image, Mask, MaskedImage, SkyProjection
+from lsst.images import (
+    Box,
+    GeneralFrame,
+    Image,
+    Mask,
+    MaskedImage,
+    MaskPlane,
+    MaskSchema,
+    SkyProjection,
+    get_legacy_difference_image_mask_planes,
+)
 from lsst.images.serialization import read_archive
 
 from ..errors import InvalidInputError
@@ -64,7 +74,7 @@ def read_image_file(path: Path) -> ImageFile:
             if "JSONADDR" in hdus[0].header:
                 return _read_native(path)
             if any(card.startswith("MP_") for hdu in hdus for card in hdu.header):
-                return _read_afw(path)
+                return _read_afw(path, hdus)
             return _read_plain(path, hdus)
     except InvalidInputError:
         raise
@@ -81,10 +91,27 @@ def _read_native(path: Path) -> ImageFile:
     raise InvalidInputError(f"{path}: a {type(content).__name__} is not an image")
 
 
-def _read_afw(path: Path) -> ImageFile:
-    frame = GeneralFrame(unit=u.pix)
-    content = MaskedImage.read_legacy(str(path), fits_wcs_frame=frame)
+def _read_afw(path: Path, hdus: astropy.io.fits.HDUList) -> ImageFile:
+    if "EXTNAME" not in hdus[1].header:
+        return _read_old_afw(hdus)
+    content = MaskedImage.read_legacy(str(path), fits_wcs_frame=GeneralFrame(unit=u.pix))
     return ImageFile(content.image, content.mask, content.sky_projection)
+
+
+def _read_old_afw(hdus: astropy.io.fits.HDUList) -> ImageFile:
+    """Read a file of the years before extensions had names: image, mask and variance in this order."""
+    header = hdus[1].header
+    image = Image(
+        np.asarray(hdus[1].data, np.float32), yx0=(-int(header.get("LTV2", 0)), -int(header.get("LTV1", 0)))
+    )
+    planes = MaskPlane.read_legacy(hdus[2].header, strip=False)
+    renamed = get_legacy_difference_image_mask_planes()
+    schema = [renamed.get(name, MaskPlane(name, "")) for name in planes]
+    mask = Mask(0, schema=MaskSchema(schema), bbox=image.bbox)
+    bits = np.asarray(hdus[2].data).astype(np.int64)
+    for plane, bit in zip(schema, planes.values(), strict=True):
+        mask.set(plane.name, (bits >> bit & 1).astype(bool))
+    return ImageFile(image, mask, _projection(header, image.bbox))
 
 
 def _read_plain(path: Path, hdus: astropy.io.fits.HDUList) -> ImageFile:
@@ -95,10 +122,11 @@ def _read_plain(path: Path, hdus: astropy.io.fits.HDUList) -> ImageFile:
     raise InvalidInputError(f"{path}: no two-dimensional image in it")
 
 
-def _projection(header: astropy.io.fits.Header) -> SkyProjection[Any] | None:
+def _projection(header: astropy.io.fits.Header, box: Box | None = None) -> SkyProjection[Any] | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
         wcs = WCS(header)
     if not wcs.has_celestial:
         return None
-    return SkyProjection.from_fits_wcs(wcs.celestial, GeneralFrame(unit=u.pix))
+    x0, y0 = (0, 0) if box is None else (box.x.start, box.y.start)
+    return SkyProjection.from_fits_wcs(wcs.celestial, GeneralFrame(unit=u.pix), x0=x0, y0=y0)

@@ -1,0 +1,138 @@
+"""The stored stamps of a run, and the page that shows them."""
+
+from __future__ import annotations
+
+import json
+import re
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from click.testing import CliRunner
+from lsst.daf.butler import Butler
+from lsst.pipe.base import Pipeline
+from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
+from lsst.pipe.base.testUtils import lintConnections
+
+from lsst.meas.realbogus.cli import main
+from lsst.meas.realbogus.cutouts import (
+    ROLES,
+    check_stamp_table,
+    concatenate,
+    extract_triplets,
+    read_dia_sources,
+    stamp_table,
+)
+from lsst.meas.realbogus.errors import InvalidCatalogError
+from lsst.meas.realbogus.report.cutouts_page import make_cards, render_cutouts_page
+from lsst.meas.realbogus.tasks.extract_cutouts import ExtractCutoutsConnections, ExtractCutoutsTask
+
+VISITS = {42: 4, 43: 7}
+
+
+@pytest.fixture(scope="module")
+def repo(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page")
+    with tarfile.open(shared_data / "stack" / "butler" / "native_repo.tar.gz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "native_repo"
+
+
+@pytest.fixture(scope="module")
+def run(repo: Path) -> Butler:
+    """Stamps of the real DIA sources, whose images the real stack made, cut by the task."""
+    pipeline = Pipeline("stamps")
+    pipeline.addTask(ExtractCutoutsTask, "extractCutouts")
+    butler = SimplePipelineExecutor.prep_butler(repo, inputs=["oracle/run"], output="u/test")
+    executor = SimplePipelineExecutor.from_pipeline(pipeline, butler=butler)
+    executor.run(register_dataset_types=True)
+    return executor.butler
+
+
+@pytest.mark.parametrize("visit", VISITS)
+def test_task_stores_every_source_with_its_gaps(run: Butler, visit: int) -> None:
+    """What is missing is where these images are known to have nothing: three rows of NaN near the top."""
+    where = {"instrument": "OracleCam", "visit": visit, "detector": VISITS[visit]}
+    table = run.get("dia_source_cutouts", where)
+    check_stamp_table(table)
+    sources = read_dia_sources(run.get("dia_source_unstandardized", where))
+    np.testing.assert_array_equal(table["diaSourceId"], sources["id"])
+    assert table["science"].shape[1:] == (51, 51)
+    science = run.get("preliminary_visit_image", where)
+    nan_rows = science.bbox.y.start + np.flatnonzero(np.isnan(science.image.array).all(axis=1))
+    assert len(nan_rows) == 3
+    near = np.abs(sources["y"][:, None] - nan_rows).min(axis=1) < 25
+    inside = ~np.asarray(table["leaves_image"])
+    np.testing.assert_array_equal(table["science_fraction_missing"][inside] > 0, near[inside])
+    assert (table["fraction_missing"][~inside] > 0).all()
+    for bit, role in enumerate(ROLES):
+        np.testing.assert_array_equal(np.isnan(table[role]), (table["missing"] & (1 << bit)) != 0)
+
+
+def test_connections_are_sound() -> None:
+    lintConnections(ExtractCutoutsConnections)
+    config = ExtractCutoutsTask.ConfigClass()
+    config.use_difference = False
+    assert "difference" not in ExtractCutoutsConnections(config=config).inputs
+
+
+def test_task_keeps_a_sample_on_request(run: Butler) -> None:
+    where = {"instrument": "OracleCam", "visit": 42, "detector": 4}
+    names = ("preliminary_visit_image", "template_detector", "difference_image")
+    images = [run.getDeferred(name, where) for name in names]
+    sources = read_dia_sources(run.get("dia_source_unstandardized", where))
+    config = ExtractCutoutsTask.ConfigClass()
+    config.max_sources, config.pixel_type, config.size = 5, "float16", 20
+    task = ExtractCutoutsTask(config=config)
+    tables = [task.run(rows, *images).cutouts for rows in (sources, sources[::-1])]
+    assert len(tables[0]) == 5 and tables[0]["template"].dtype == np.float16
+    assert tables[0]["template"].shape == (5, 20, 20)
+    assert set(tables[0]["diaSourceId"]) == set(tables[1]["diaSourceId"])
+    assert np.isin(tables[0]["diaSourceId"], sources["id"]).all()
+
+
+def cards_of(page: str) -> list[dict]:
+    return json.loads(re.search(r'<script type="application/json" id="cards">(.*?)</script>', page)[1])
+
+
+def test_command_draws_a_page_of_everything(run: Butler, repo: Path, tmp_path: Path) -> None:
+    output = tmp_path / "page.html"
+    arguments = ["cutouts", "show", str(repo), "u/test", "-o", str(output)]
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0 and "50 of 50 sources on 2 images" in result.output
+    cards = cards_of(output.read_text())
+    tables = [
+        run.get("dia_source_cutouts", instrument="OracleCam", visit=visit, detector=detector)
+        for visit, detector in VISITS.items()
+    ]
+    ids = [str(identifier) for table in tables for identifier in table["diaSourceId"]]
+    assert [card["id"] for card in cards] == ids
+    reliability = run.get("dia_source_reliability", instrument="OracleCam", visit=42, detector=4)
+    assert cards[3]["scores"]["score"] == pytest.approx(float(reliability["score"][3]), abs=1e-5)
+    assert all(card["image"].startswith("data:image/png;base64,") for card in cards)
+    assert "http" not in re.sub(r"data:[^\"]*", "", output.read_text())
+
+    few = CliRunner().invoke(main, [*arguments, "--max-sources", "7", "--where", "visit = 43"])
+    assert "7 of 21 sources on 1 images" in few.output
+    none = CliRunner().invoke(main, [*arguments, "--where", "visit = 44"])
+    assert none.exit_code == 1 and "has no dia_source_cutouts" in none.output
+
+
+def test_cards_carry_labels_and_flags() -> None:
+    sources = read_dia_sources(
+        {"diaSourceId": [5, 6], "x": [10.0, 0.0], "y": [10.0, 0.0], "psfFlux": [1.0, -1.0]}
+    )
+    flat = np.arange(400.0).reshape(20, 20)
+    table = stamp_table(sources, concatenate(extract_triplets(flat, flat, flat, [10, 0], [10, 0], 7)))
+    scores = Table({"id": [6, 5], "score": [np.nan, 0.75], "flag_unscorable": [True, False]})
+    match = Table({"diaSourceId": [5], "label": np.array([1], np.int8), "label_reason": ["injected"]})
+    first, second = make_cards(table, scores, match)
+    assert (first.label, first.reason, first.scores, first.flags) == ("real", "injected", {"score": 0.75}, [])
+    assert second.scores == {"score": None} and second.label == ""
+    assert second.flags == ["negative", "edge", "missing pixels", "unscorable"]
+    page = render_cutouts_page([first, second], title="</script><b>", note="")
+    assert "</script><b>" not in page and len(cards_of(page)) == 2
+    with pytest.raises(InvalidCatalogError, match="no column id or diaSourceId"):
+        make_cards(table, Table({"score": [1.0]}))
