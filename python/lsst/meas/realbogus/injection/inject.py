@@ -16,7 +16,7 @@ from lsst.images import Mask, MaskPlane, MaskSchema, VisitImage
 from ..errors import InvalidCatalogError, InvalidInputError
 from .gain import GainRegion, gain_regions
 from .options import InjectionOptions
-from .painting import Pixels, PoissonNoise, SlopeMap, overlap
+from .painting import PixelGrid, Pixels, PoissonNoise, SlopeMap
 from .schema import FLAG_BITS, InjectionFlag
 from .sky import local_jacobian, sky_to_pixel
 from .stamps import GalSimStamper, PsfStamper, Stamp, Stamper, own_pixel
@@ -187,15 +187,15 @@ class _Painter:
         self, image: VisitImage, regions: Sequence[GainRegion], options: InjectionOptions, seed: int
     ) -> None:
         self._options = options
-        self._bbox = image.bbox
+        self._grid = PixelGrid(image.bbox)
         self._projection = image.sky_projection
-        self._planes = image.image.array, image.variance.array, image.mask.array
+        self._image, self._variance = image.image.array, image.variance.array
+        bits = [image.mask.schema.bit(plane) for plane in options.planes]
+        self._masks = [(image.mask.array[:, :, bit.index], bit.mask) for bit in bits]
         self._slopes = SlopeMap(regions, image.bbox)
         self._noise = PoissonNoise(seed, options.target, int(image.obs_info.visit_id or 0), image.detector.id)
         stamper = GalSimStamper if options.renderer == "galsim" else PsfStamper
         self._stamper: Stamper = stamper(image.psf, image.bbox, options.calib_flux_radius)
-        schema = image.mask.schema
-        self._bit, self._core_bit = (schema.bit(plane) for plane in options.planes)
 
     def paint(self, rows: Table, flux: Floats) -> None:
         """Draw rows from low to high y, near ones of one image row by their ids.
@@ -205,22 +205,21 @@ class _Painter:
         x, y = np.asarray(rows["x"], float), np.asarray(rows["y"], float)
         ids = np.asarray(rows["injection_id"], dtype=np.int64)
         sizes, flags = np.asarray(rows["injection_draw_size"]), np.asarray(rows["injection_flag"])
-        wanted = _wanted_sizes(rows)
         jacobians = self._jacobians(x, y)
-        for row in np.lexsort((ids, np.floor(y))).tolist():
-            if flags[row]:
-                continue
-            xi, yi = float(x[row]), float(y[row])
-            stamp = self._stamper.stamp(xi, yi, jacobians[row], int(wanted[row]))
+        order = np.lexsort((ids, np.floor(y)))
+        order = order[flags[order] == 0]
+        columns = (order, x[order], y[order], flux[order], ids[order], _wanted_sizes(rows)[order])
+        for row, xi, yi, light, row_id, wanted in zip(*(column.tolist() for column in columns), strict=True):
+            stamp = self._stamper.stamp(xi, yi, jacobians[row], wanted)
             if stamp is None:
-                flags[row] |= InjectionFlag.PSF_COMPUTE_ERROR
+                flags[row] = InjectionFlag.PSF_COMPUTE_ERROR
                 continue
             sizes[row] = stamp.draw_size
-            pixels = overlap(self._bbox, stamp.y0, stamp.x0, *stamp.array.shape)
+            pixels = self._grid.overlap(stamp.y0, stamp.x0, *stamp.array.shape)
             if pixels is None:
-                flags[row] |= InjectionFlag.NO_OVERLAP
+                flags[row] = InjectionFlag.NO_OVERLAP
                 continue
-            self._add(stamp, pixels, float(flux[row]), int(ids[row]))
+            self._add(stamp, pixels, light, row_id)
             self._mark(pixels, own_pixel(xi), own_pixel(yi))
         rows["injection_draw_size"], rows["injection_flag"] = sizes, flags
 
@@ -231,22 +230,21 @@ class _Painter:
 
     def _add(self, stamp: Stamp, pixels: Pixels, flux: float, row_id: int) -> None:
         """Add flux, noise and variance."""
-        image, variance, _ = self._planes
         light = flux * stamp.array[pixels.of_stamp]
         if self._slopes:
             slope = self._slopes.at(pixels)
             if self._options.inject_variance:
-                variance[pixels.of_image] += (light * slope).astype(np.float32)
+                self._variance[pixels.of_image] += (light * slope).astype(np.float32)
             if self._options.add_noise:
                 light = self._noise.draw(light, slope, row_id)
-        image[pixels.of_image] += light.astype(np.float32)
+        self._image[pixels.of_image] += light.astype(np.float32)
 
     def _mark(self, pixels: Pixels, xi: int, yi: int) -> None:
-        mask = self._planes[2]
-        mask[(*pixels.of_image, self._bit.index)] |= self._bit.mask
-        core = overlap(self._bbox, yi - 1, xi - 1, 3, 3)
+        (stamps, stamp_bit), (cores, core_bit) = self._masks
+        stamps[pixels.of_image] |= stamp_bit
+        core = self._grid.overlap(yi - 1, xi - 1, 3, 3)
         if core is not None:
-            mask[(*core.of_image, self._core_bit.index)] |= self._core_bit.mask
+            cores[core.of_image] |= core_bit
 
 
 def _wanted_sizes(rows: Table) -> npt.NDArray[np.int64]:

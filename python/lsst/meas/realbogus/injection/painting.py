@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("Pixels", "PoissonNoise", "SlopeMap", "overlap")
+__all__ = ("PixelGrid", "Pixels", "PoissonNoise", "SlopeMap")
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -25,33 +25,40 @@ class Pixels(NamedTuple):
     of_stamp: Slices
 
 
-def overlap(bbox: Box, y0: int, x0: int, height: int, width: int) -> Pixels | None:
-    """Find the pixels that a stamp shares with an image.
+class PixelGrid:
+    """The pixels of an image, as plain integers: the same with boxes would cost half a PSF evaluation.
 
     Parameters
     ----------
     bbox
         Pixels of the image.
-    y0, x0
-        Parent coordinates of the stamp's first pixel.
-    height, width
-        Shape of the stamp.
-
-    Returns
-    -------
-    Pixels or None
-        None where they share none.
-
-    Notes
-    -----
-    Plain integers: the same with boxes takes longer than evaluating a PSF.
     """
-    y0, x0 = y0 - bbox.y.start, x0 - bbox.x.start
-    y1, x1 = max(y0, 0), max(x0, 0)
-    y2, x2 = min(y0 + height, bbox.y.size), min(x0 + width, bbox.x.size)
-    if y2 <= y1 or x2 <= x1:
-        return None
-    return Pixels((slice(y1, y2), slice(x1, x2)), (slice(y1 - y0, y2 - y0), slice(x1 - x0, x2 - x0)))
+
+    def __init__(self, bbox: Box) -> None:
+        self._y, self._x = bbox.y.start, bbox.x.start
+        self._height, self._width = bbox.y.size, bbox.x.size
+
+    def overlap(self, y0: int, x0: int, height: int, width: int) -> Pixels | None:
+        """Find the pixels that a stamp shares with the image.
+
+        Parameters
+        ----------
+        y0, x0
+            Parent coordinates of the stamp's first pixel.
+        height, width
+            Shape of the stamp.
+
+        Returns
+        -------
+        Pixels or None
+            None where they share none.
+        """
+        y0, x0 = y0 - self._y, x0 - self._x
+        y1, x1 = max(y0, 0), max(x0, 0)
+        y2, x2 = min(y0 + height, self._height), min(x0 + width, self._width)
+        if y2 <= y1 or x2 <= x1:
+            return None
+        return Pixels((slice(y1, y2), slice(x1, x2)), (slice(y1 - y0, y2 - y0), slice(x1 - x0, x2 - x0)))
 
 
 class SlopeMap:
@@ -67,6 +74,7 @@ class SlopeMap:
 
     def __init__(self, regions: Sequence[GainRegion], bbox: Box) -> None:
         self._regions = [(region.bbox.slice_within(bbox), region.slope) for region in regions]
+        self._limits = [(r.start, r.stop, c.start, c.stop, slope) for (r, c), slope in self._regions]
 
     def __bool__(self) -> bool:
         return bool(self._regions)
@@ -74,10 +82,10 @@ class SlopeMap:
     def at(self, pixels: Pixels) -> Floats | float:
         """Return the slope of pixels of the image: one number where they are all in one region."""
         y, x = pixels.of_image
-        for (rows, columns), slope in self._regions:
-            if rows.start <= y.start and y.stop <= rows.stop:
-                if columns.start <= x.start and x.stop <= columns.stop:
-                    return slope
+        y1, y2, x1, x2 = y.start, y.stop, x.start, x.stop
+        for top, bottom, left, right, slope in self._limits:
+            if left <= x1 and x2 <= right and top <= y1 and y2 <= bottom:
+                return slope
         out = np.empty((y.stop - y.start, x.stop - x.start))
         for (rows, columns), slope in self._regions:
             inside_y = slice(max(rows.start - y.start, 0), max(rows.stop - y.start, 0))

@@ -89,16 +89,20 @@ class _NearestPsf:
 
     def _evaluate(self, evaluate: Callable[..., Image], x: float, y: float) -> tuple[Image, int, int] | None:
         """Evaluate at a source, or moved by whole pixels, to keep the sub-pixel phase, into the image."""
+        image = self._try(evaluate, x, y)
+        if image is not None:
+            return image, 0, 0
         dx = _steps_inside(x, self._bbox.x.min, self._bbox.x.max)
         dy = _steps_inside(y, self._bbox.y.min, self._bbox.y.max)
-        for move_x, move_y in dict.fromkeys(((0, 0), (dx, dy))):
-            try:
-                image = evaluate(x=x + move_x, y=y + move_y)
-            except self._errors:
-                continue
-            if math.isfinite(np.add.reduce(image.array, axis=None)):
-                return image, move_x, move_y
-        return None
+        image = self._try(evaluate, x + dx, y + dy) if dx or dy else None
+        return None if image is None else (image, dx, dy)
+
+    def _try(self, evaluate: Callable[..., Image], x: float, y: float) -> Image | None:
+        try:
+            image = evaluate(x=x, y=y)
+        except self._errors:
+            return None
+        return image if math.isfinite(image.array.sum()) else None
 
 
 class PsfStamper(_NearestPsf):
