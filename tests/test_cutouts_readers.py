@@ -7,18 +7,24 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
+import pyarrow.parquet
 import pytest
+from astropy.table import Table
 from astropy.wcs import WCS
-from lsst.daf.butler import Butler, DatasetType
+from lsst.daf.butler import Butler, Config, DatasetType
 from lsst.images import Box, GeneralFrame, Image, Mask, MaskedImage, MaskPlane, MaskSchema, SkyProjection
 
 from lsst.meas.realbogus.cutouts import (
+    PLANES,
     concatenate,
     extract,
     extract_north_up,
     extract_triplets,
     north_up_matrices,
     open_pixels,
+    plane_bits,
+    read_dia_sources,
+    read_image_file,
 )
 from lsst.meas.realbogus.errors import ImageMismatchError, InvalidInputError
 from lsst.meas.realbogus.randomness import generator
@@ -163,8 +169,6 @@ def test_turned_stamps_know_what_is_missing() -> None:
 
 
 def test_files_of_every_kind_are_read(shared_data: Path) -> None:
-    from lsst.meas.realbogus.cutouts import read_image_file
-
     afw = read_image_file(shared_data / "stack" / "images" / "template.fits")
     assert afw.image.bbox == Box.factory[480:900, 980:1440] and "NO_DATA" in afw.mask.schema.names
     old = read_image_file(shared_data / "images" / "hsc_afw" / "HSC-0908120-056-small.fits")
@@ -179,3 +183,40 @@ def test_files_of_every_kind_are_read(shared_data: Path) -> None:
         read_image_file(shared_data / "nothing.fits")
     with pytest.raises(InvalidInputError, match="cannot be read as an image"):
         read_image_file(shared_data / "README.md")
+
+
+@pytest.mark.parametrize("visit", ["", "_43"])
+def test_stamps_tell_what_the_truth_tables_say(shared_data: Path, visit: str) -> None:
+    """The catalogue of injected sources says of each where it lies; so do stamps at its sky position."""
+    folder = shared_data / "stack" / "injection"
+    truth = Table.read(folder / f"injected_default_catalog{visit}.ecsv")
+    truth.rename_column("injection_id", "id")
+    image = read_image_file(folder / f"injected_default{visit}.fits")
+    sources = read_dia_sources(truth["id", "ra", "dec"], image.projection)
+    stamps = extract(image.image, image.mask, sources["x"], sources["y"], 51)
+    place = np.asarray(truth["comment"])
+    has = {name: (stamps.mask_center & plane_bits([name])) != 0 for name in PLANES}
+    outside = np.char.startswith(place, "outside")
+    np.testing.assert_array_equal(stamps.centered_on_image, ~outside)
+    np.testing.assert_array_equal(has["BAD"], place == "on_bad")
+    np.testing.assert_array_equal(has["SATURATED"], place == "on_saturated")
+    np.testing.assert_array_equal(has["NO_DATA"], place == "on_nan_rows")
+    np.testing.assert_array_equal(has["DETECTION_EDGE"], place == "edge")
+    np.testing.assert_array_equal(has["INJECTED_CORE"], ~outside & (place != "nan_mag"))
+    assert stamps.missing[place == "on_nan_rows", 25, 25].all()
+    assert stamps.leaves_image[outside | (place == "edge")].all()
+    assert stamps.fraction_missing[outside | (place == "edge")].all()
+
+
+def test_stamps_can_be_stored_with_zstd(tmp_path: Path) -> None:
+    seed = Path(__file__).parents[1] / "config" / "butler" / "zstd_cutouts.yaml"
+    Butler.makeRepo(tmp_path / "repo", config=Config(str(seed)))
+    butler = Butler.from_config(tmp_path / "repo", run="x", writeable=True)
+    name = "dia_source_cutouts"
+    butler.registry.registerDatasetType(DatasetType(name, (), "ArrowAstropy", universe=butler.dimensions))
+    stamps = np.arange(2 * 5 * 5, dtype=np.float32).reshape(2, 5, 5)
+    butler.put(Table({"diaSourceId": [1, 2], "science": stamps}), name)
+    np.testing.assert_array_equal(butler.get(name)["science"], stamps)
+    (file,) = (tmp_path / "repo").rglob("*.parq")
+    metadata = pyarrow.parquet.ParquetFile(file).metadata
+    assert metadata.row_group(0).column(1).compression == "ZSTD"
