@@ -17,13 +17,14 @@ from lsst.meas.realbogus.errors import InvalidInputError
 
 from .clipping import ClippedMean, clipped_mean
 from .planes import TEMPLATE_PLANES, any_plane, ensure_planes
-from .psf import KernelField
+from .psf import KernelField, psf_nodes
 from .tract import Tract
 from .warp import PixelMap, map_pixels, resample, warp_kernel
 
 type FloatArray = npt.NDArray[np.float64]
 
 _REJECTED_PLANES = ("BAD", "COSMIC_RAY", "NO_DATA", "SATURATED", "INTERPOLATED", "DETECTION_EDGE")
+_PSF_NODES = 5
 _SET_PLANES = ("CLIPPED", "REJECTED")
 
 
@@ -36,8 +37,7 @@ class CoaddInput:
     image
         The warped image.
     kernels
-        PSF kernel in each cell, shape ``(cells along y, cells along x, size, size)``; NaN where the input
-        does not reach.
+        PSF kernel in each cell, shape ``(cells along y, cells along x, size, size)``.
     weight
         Inverse of the typical variance.
     unit
@@ -104,19 +104,27 @@ def prepare_input(
 def _cell_kernels(
     visit_image: VisitImage, pixels: PixelMap, patch: PatchDefinition, radius: int
 ) -> FloatArray:
-    domain = visit_image.bbox
+    """Warp the PSF to some places of the patch, and interpolate to the middles of the cells."""
+    domain, grid = visit_image.bbox, patch.cells
     field = KernelField.from_psf(visit_image.psf, domain, order=2)
-    ny, nx = patch.cells.grid_size.as_tuple()
-    out = np.full((ny, nx, 2 * radius + 1, 2 * radius + 1), np.nan)
-    for i in range(ny):
-        for j in range(nx):
-            middle = patch.cells.bbox_of(CellIJ(i=i, j=j))
-            row = round(middle.y.center) - pixels.bbox.y.start
-            column = round(middle.x.center) - pixels.bbox.x.start
-            x = float(np.clip(pixels.x[row, column], domain.x.min, domain.x.max))
-            y = float(np.clip(pixels.y[row, column], domain.y.min, domain.y.max))
-            out[i, j] = warp_kernel(field.at(x, y)[0], pixels.jacobian(row, column), radius)
-    return out
+    inside = np.asarray(domain.contains(x=pixels.x, y=pixels.y))
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    covered = Box.from_shape(
+        (rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1),
+        start=(grid.bbox.y.start + int(rows[0]), grid.bbox.x.start + int(columns[0])),
+    )
+    x, y = psf_nodes(covered, _PSF_NODES)
+    kernels = []
+    for row, column in zip(np.rint(y).astype(int), np.rint(x).astype(int), strict=True):
+        row, column = int(row) - grid.bbox.y.start, int(column) - grid.bbox.x.start
+        at_x = float(np.clip(pixels.x[row, column], domain.x.min, domain.x.max))
+        at_y = float(np.clip(pixels.y[row, column], domain.y.min, domain.y.max))
+        kernels.append(warp_kernel(field.at(at_x, at_y)[0], pixels.jacobian(row, column), radius))
+    warped = KernelField.fit(np.stack(kernels), x, y, covered, 2)
+    cells = [grid.bbox_of(CellIJ(i=i, j=j)) for i, j in np.ndindex(grid.grid_size.as_tuple())]
+    middle_x = np.clip([cell.x.center for cell in cells], covered.x.min, covered.x.max)
+    middle_y = np.clip([cell.y.center for cell in cells], covered.y.min, covered.y.max)
+    return warped.at(middle_x, middle_y).reshape(*grid.grid_size.as_tuple(), 2 * radius + 1, 2 * radius + 1)
 
 
 def assemble_coadd(

@@ -14,16 +14,13 @@ import scipy.ndimage
 import scipy.signal
 from lsst.images import Box
 from lsst.images.psfs import PiffWrapper, PointSpreadFunction
-from scipy.interpolate import BSpline
 
 from lsst.meas.realbogus.errors import InvalidInputError
 
 from .polynomials import chebyshev_design, n_terms, term_degrees
+from .splines import SPLINE_ORDER, SPLINE_REACH, apply_along, spline_weights
 
 type FloatArray = npt.NDArray[np.float64]
-
-_SPLINE_ORDER = 5
-_SPLINE_REACH = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,23 +180,23 @@ class KernelField:
         )
         reach = int(max(np.abs(offset_y).max(initial=0), np.abs(offset_x).max(initial=0)))
         design = chebyshev_design(x, y, self.domain, self.order)
-        wide = np.tensordot(design, resize(self._spline_terms, radius + reach + _SPLINE_REACH), axes=1)
-        size = 2 * (radius + _SPLINE_REACH) + 1
+        wide = np.tensordot(design, resize(self._spline_terms, radius + reach + SPLINE_REACH), axes=1)
+        size = 2 * (radius + SPLINE_REACH) + 1
         if reach:
             windows = np.lib.stride_tricks.sliding_window_view(wide, (size, size), axis=(1, 2))
             wide = windows[np.arange(len(x)), reach - offset_y, reach - offset_x]
-        in_y, in_x = _spline_weights(y - row), _spline_weights(x - column)
-        rows = _apply_along(wide, in_y[0], 1)
-        image = _apply_along(rows, in_x[0], 2)
+        in_y, in_x = spline_weights(y - row), spline_weights(x - column)
+        rows = apply_along(wide, in_y[0], 1)
+        image = apply_along(rows, in_x[0], 2)
         if not slopes:
             return (image,)
-        return image, _apply_along(rows, in_x[1], 2), _apply_along(_apply_along(wide, in_y[1], 1), in_x[0], 2)
+        return image, apply_along(rows, in_x[1], 2), apply_along(apply_along(wide, in_y[1], 1), in_x[0], 2)
 
     @cached_property
     def _spline_terms(self) -> FloatArray:
         """Spline coefficients of the terms, some pixels wider than these."""
         wide = resize(self.terms, self.radius + 12)
-        return np.stack([scipy.ndimage.spline_filter(term, _SPLINE_ORDER, mode="mirror") for term in wide])
+        return np.stack([scipy.ndimage.spline_filter(term, SPLINE_ORDER, mode="mirror") for term in wide])
 
     def convolved(self, kernel: FloatArray) -> Self:
         """Return the field convolved with one kernel image, at its own size."""
@@ -275,34 +272,3 @@ def resize(images: FloatArray, radius: int) -> FloatArray:
         return images[:, cut, cut]
     pad = radius - old
     return np.pad(images, ((0, 0), (pad, pad), (pad, pad)))
-
-
-def _spline_weights(shift: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return weights of the seven spline coefficients about a pixel, and their slopes by the shift.
-
-    Parameters
-    ----------
-    shift
-        How far the image moves, between -0.5 and 0.5, shape ``(n,)``.
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        Two arrays of shape ``(n, 7)``.
-    """
-    basis = BSpline.basis_element(np.arange(-3.0, 4.0), extrapolate=False)
-    places = 3.0 - np.arange(7.0) - shift[:, np.newaxis]
-    return np.nan_to_num(basis(places)), -np.nan_to_num(basis.derivative()(places))
-
-
-def _apply_along(coefficients: FloatArray, weights: FloatArray, axis: int) -> FloatArray:
-    """Sum neighbours along an axis with weights, one set an image; the axis becomes shorter by six."""
-    size = coefficients.shape[axis] - 2 * _SPLINE_REACH
-    out: FloatArray | None = None
-    for k in range(2 * _SPLINE_REACH + 1):
-        window = [slice(None)] * 3
-        window[axis] = slice(k, k + size)
-        part = weights[:, k, np.newaxis, np.newaxis] * coefficients[tuple(window)]
-        out = part if out is None else out + part
-    assert out is not None
-    return out

@@ -27,6 +27,8 @@ _SHIFT_SIGMAS, _LEAST_SHIFT, _MOST_SHIFT = 4.0, 0.02, 1.0
 """Shifts are made up for between these bounds, in errors and in pixels."""
 _BRIGHT = 5.0
 """The model shows something where it is this many times its noise, and above the noise of the image."""
+_LEAST_SIGNAL = 100.0
+"""The scale is fitted where it would be known to 10 % or better."""
 _FAINT_SHARE = 8
 """Of pixels in which the model is below the noise, one in so many is used."""
 
@@ -112,15 +114,17 @@ def fit_scaling(
     iterations
         At most this many.
     """
-    n_scale, n_back = _count(scale_order), _count(background_order)
     bright = model**2 > np.maximum(variance, _BRIGHT**2 * model_variance)
     rows, columns = _choose(image, model, unusable | ~(variance > 0), bright)
     bright = bright[rows, columns]
+    noise = variance[rows, columns] + (mismatch * model[rows, columns]) ** 2
+    signal = float(np.sum(model[rows, columns][bright] ** 2 / noise[bright]))
+    n_scale = _count(scale_order) if signal > _LEAST_SIGNAL else 0
+    n_back = _count(background_order)
     design = _design(model, rows, columns, bbox, n_scale, n_back)
     wanted = image[rows, columns].astype(np.float64)
     if not n_scale:
         wanted -= expected_scale * model[rows, columns]
-    noise = variance[rows, columns] + (mismatch * model[rows, columns]) ** 2
     extra = _scale_terms(np.sqrt(model_variance), rows, columns, bbox, n_scale)
     prior = _prior(n_scale, n_back, expected_scale)
     kept = np.ones(len(wanted), dtype=bool)

@@ -8,21 +8,19 @@ import dataclasses
 
 import numpy as np
 import numpy.typing as npt
-import scipy.ndimage
 import scipy.signal
 from lsst.images import Image, Mask, MaskedImage
 from lsst.images.psfs import PointSpreadFunction
 
 from lsst.meas.realbogus.errors import ImageMismatchError, InvalidInputError
 
-from .convolve import convolve_image, gaussian_kernel
+from .convolve import convolve_image
 from .decorrelate import decorrelation_kernel
 from .frames import Frame, prepare_frame
-from .kernel import KernelFit
-from .matching import MatchingOptions, MatchingPair, find_kernel
+from .match import Match, match_frames
+from .matching import MatchingOptions
 from .planes import any_plane
 from .psf import KernelField, kernel_reach
-from .scaling import Scaling, fit_scaling, shift_kernel
 from .subtraction_mask import UNUSABLE_PLANES, difference_mask
 
 type FloatArray = npt.NDArray[np.float64]
@@ -98,16 +96,6 @@ class Subtraction:
     summary: dict[str, float | int | str]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Match:
-    """A kernel (the shift is in it), the image convolved with it, and what takes that to the other image."""
-
-    fit: KernelFit
-    matched: Frame
-    scaling: Scaling
-    shift: tuple[float, float] = (0.0, 0.0)
-
-
 def subtract(
     science: MaskedImage,
     template: MaskedImage,
@@ -145,7 +133,16 @@ def subtract(
     bbox = science.bbox
     sci, ref = _frames(science, template, science_psf, template_psf, options)
     swap = ref.sigma > sci.sigma if options.mode == "auto" else options.mode == "science"
-    match = _match(sci if swap else ref, ref if swap else sci, science, template, swap, options)
+    match = match_frames(
+        sci if swap else ref,
+        ref if swap else sci,
+        _unusable(science, template, sci, ref),
+        bbox,
+        matching=options.matching,
+        scale_order=options.scale_order,
+        background_order=options.background_order,
+        max_shifts=0 if swap else options.max_shifts,
+    )
     middle = match.fit.kernel.middle()
     mask = _mask(science, template, middle, swap)
     missing = any_plane(mask, ["NO_DATA"]) | sci.missing | ref.cut(bbox).missing
@@ -212,56 +209,10 @@ def _frames(
     return frames[0], frames[1]
 
 
-def _match(
-    sharp: Frame,
-    broad: Frame,
-    science: MaskedImage,
-    template: MaskedImage,
-    swap: bool,
-    options: SubtractionOptions,
-) -> _Match:
-    """Find the kernel, and scale, background and shift under it."""
-    bbox = science.bbox
-    near, far = sharp.cut(bbox), broad.cut(bbox)
-    mask = difference_mask(science.mask, template.mask[bbox], spread=0)
-    unusable = any_plane(mask, UNUSABLE_PLANES) | near.missing | far.missing
-    pair = MatchingPair(
-        bbox, near.pixels, far.pixels, near.variance + far.variance, unusable, near.psf, far.psf
-    )
-    fit = find_kernel(pair, options.matching)
-    match = _scaled(fit, sharp, far, unusable, options)
-    # Moving the science image would move its sources off their places.
-    for _ in range(options.max_shifts if not swap else 0):
-        if not match.scaling.is_shifted:
-            break
-        shift = match.shift[0] + match.scaling.shift[0], match.shift[1] + match.scaling.shift[1]
-        moved = dataclasses.replace(fit, kernel=shift_kernel(fit.kernel, shift))
-        match = dataclasses.replace(_scaled(moved, sharp, far, unusable, options), shift=shift)
-    return match
-
-
-def _scaled(
-    fit: KernelFit, sharp: Frame, broad: Frame, unusable: BoolArray, options: SubtractionOptions
-) -> _Match:
-    """Convolve, and fit scale, background and shift to both images smoothed: PSFs that do not quite match,
-    or images that are shifted, matter less then.
-    """
-    bbox, sigma = broad.bbox, broad.sigma
-    matched = sharp.convolved(fit.kernel, bbox)
-    blur = gaussian_kernel(sigma)
-    model_variance = sharp.noise(_convolve(fit.kernel.middle(), blur), bbox)
-    scaling = fit_scaling(
-        scipy.ndimage.gaussian_filter(broad.pixels, sigma),
-        scipy.ndimage.gaussian_filter(matched.pixels, sigma),
-        broad.noise(blur, bbox) + np.float32(fit.flux_ratio**2) * model_variance,
-        scipy.ndimage.maximum_filter(unusable, size=2 * round(2 * sigma) + 1),
-        bbox,
-        model_variance=model_variance,
-        scale_order=options.scale_order,
-        background_order=options.background_order,
-        expected_scale=fit.flux_ratio,
-    )
-    return _Match(fit, matched, scaling)
+def _unusable(science: MaskedImage, template: MaskedImage, sci: Frame, ref: Frame) -> BoolArray:
+    """Return the pixels that no fit should see."""
+    mask = difference_mask(science.mask, template.mask[science.bbox], spread=0)
+    return any_plane(mask, UNUSABLE_PLANES) | sci.missing | ref.cut(science.bbox).missing
 
 
 def _mask(science: MaskedImage, template: MaskedImage, kernel: FloatArray, swap: bool) -> Mask:
@@ -299,7 +250,7 @@ def _masked(
     )
 
 
-def _summary(match: _Match, swap: bool, sci: Frame, ref: Frame) -> dict[str, float | int | str]:
+def _summary(match: Match, swap: bool, sci: Frame, ref: Frame) -> dict[str, float | int | str]:
     scale = float(match.scaling.scale[0])
     return {
         "convolved": "science" if swap else "template",
