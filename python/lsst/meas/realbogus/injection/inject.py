@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ("Injection", "inject")
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,7 +20,7 @@ from .options import InjectionOptions
 from .painting import PixelGrid, Pixels, PoissonNoise, SlopeMap
 from .schema import FLAG_BITS, InjectionFlag
 from .sky import local_jacobian, sky_to_pixel
-from .stamps import GalSimStamper, PsfStamper, Stamp, Stamper, own_pixel
+from .stamps import GalSimStamper, PsfStamper, Stamp, Stamper
 from .validation import require_valid
 
 type Floats = npt.NDArray[np.float64]
@@ -187,11 +188,12 @@ class _Painter:
         self, image: VisitImage, regions: Sequence[GainRegion], options: InjectionOptions, seed: int
     ) -> None:
         self._options = options
-        self._grid = PixelGrid(image.bbox)
+        self._grid, self._start = PixelGrid(image.bbox), image.bbox.start
         self._projection = image.sky_projection
         self._image, self._variance = image.image.array, image.variance.array
-        bits = [image.mask.schema.bit(plane) for plane in options.planes]
-        self._masks = [(image.mask.array[:, :, bit.index], bit.mask) for bit in bits]
+        stamp_bit, core_bit = (image.mask.schema.bit(plane) for plane in options.planes)
+        self._stamps, self._stamp_bit = image.mask.array[:, :, stamp_bit.index], stamp_bit.mask
+        self._cores, self._core_bit = image.mask.array[:, :, core_bit.index], core_bit.mask
         self._slopes = SlopeMap(regions, image.bbox)
         self._noise = PoissonNoise(seed, options.target, int(image.obs_info.visit_id or 0), image.detector.id)
         stamper = GalSimStamper if options.renderer == "galsim" else PsfStamper
@@ -220,7 +222,9 @@ class _Painter:
                 flags[row] = InjectionFlag.NO_OVERLAP
                 continue
             self._add(stamp, pixels, light, row_id)
-            self._mark(pixels, own_pixel(xi), own_pixel(yi))
+            self._stamps[pixels.of_image] |= self._stamp_bit
+        drawn = flags == 0
+        self._mark_cores(np.floor(x[drawn]).astype(int), np.floor(y[drawn]).astype(int))
         rows["injection_draw_size"], rows["injection_flag"] = sizes, flags
 
     def _jacobians(self, x: Floats, y: Floats) -> Floats:
@@ -239,12 +243,13 @@ class _Painter:
                 light = self._noise.draw(light, slope, row_id)
         self._image[pixels.of_image] += light.astype(np.float32)
 
-    def _mark(self, pixels: Pixels, xi: int, yi: int) -> None:
-        (stamps, stamp_bit), (cores, core_bit) = self._masks
-        stamps[pixels.of_image] |= stamp_bit
-        core = self._grid.overlap(yi - 1, xi - 1, 3, 3)
-        if core is not None:
-            cores[core.of_image] |= core_bit
+    def _mark_cores(self, x: npt.NDArray[np.int64], y: npt.NDArray[np.int64]) -> None:
+        """Mark 3 x 3 pixels about the sources' own, those that are on the image."""
+        height, width = self._cores.shape
+        for dy, dx in itertools.product((-1, 0, 1), repeat=2):
+            rows, columns = y - self._start.y + dy, x - self._start.x + dx
+            on = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+            self._cores[rows[on], columns[on]] |= self._core_bit
 
 
 def _wanted_sizes(rows: Table) -> npt.NDArray[np.int64]:

@@ -137,7 +137,6 @@ class PoissonNoise:
         self._generator.bit_generator.state = self._state
         expected = light / slope
         np.maximum(expected, 0.0, out=expected)
-        noise = self._generator.poisson(expected) - expected
-        noise *= slope
-        noise += light
-        return np.asarray(noise)
+        noisy = self._generator.poisson(expected) * slope
+        noisy += np.minimum(light, 0.0)
+        return np.asarray(noisy)

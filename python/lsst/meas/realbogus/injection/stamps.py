@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("GalSimStamper", "PsfStamper", "Stamp", "Stamper", "aperture_flux", "own_pixel")
+__all__ = ("GalSimStamper", "PsfStamper", "Stamp", "Stamper", "aperture_flux")
 
 import math
 import sys
