@@ -80,7 +80,11 @@ def command(
             survey = simulated_survey(repo, preset, follow)
         else:
             survey = ingested_survey(repo, data, follow)
-    config = {**survey.config, "rbClassifier:model_uri": model, "rbClassifier:nodia_model_uri": nodia_model}
+    config = {
+        **survey.config,
+        "rbClassifier:model_uri": model,
+        "rbClassifier:nodia_model_uri": nodia_model or "None",
+    }
     if fakes is not None:
         config["createFakeSupernovae:options.hosted.fraction"] = str(fakes)
     # Another configuration is another run: a RUN collection holds results of one only.
@@ -137,10 +141,12 @@ def _run_pipeline(
     if outcome.empty and resume:
         console.print("Nothing to do: everything is in the repository already.")
     elif outcome.code and not outcome.failed:
+        how_far = "before it began"
+        if outcome.total:
+            how_far = f"after {outcome.done} of {outcome.total} quanta; the same command goes on from there"
         last = "\n".join(outcome.tail)
         raise click.ClickException(
-            f"pipetask ended with status {outcome.code} after {outcome.done} of {outcome.total} quanta; the "
-            f"same command goes on from there. Its last words, all of which are in {log}:\n{last}"
+            f"pipetask ended with status {outcome.code} {how_far}. Its last words (all: {log}):\n{last}"
         )
     return shell_text(command_line(False)), outcome
 
