@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("convolve_field", "convolve_image", "gaussian_kernel")
+__all__ = ("band_kernel", "convolve_field", "convolve_image")
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,12 @@ type FloatArray = npt.NDArray[np.float64]
 type Pixels = npt.NDArray[np.float32]
 
 
-def gaussian_kernel(sigma: float) -> FloatArray:
-    """Return a round Gaussian of unit sum, four widths to each side."""
-    steps = np.arange(-np.ceil(4 * sigma), np.ceil(4 * sigma) + 1)
-    kernel = np.exp(-0.5 * (steps[:, np.newaxis] ** 2 + steps**2) / sigma**2)
-    return np.asarray(kernel / kernel.sum())
+def band_kernel(narrow: float, wide: float) -> FloatArray:
+    """Return the difference of two round Gaussians of unit sum: it passes structure between their widths."""
+    steps = np.arange(-np.ceil(3 * wide), np.ceil(3 * wide) + 1)
+    square = steps[:, np.newaxis] ** 2 + steps**2
+    low, high = (np.exp(-0.5 * square / sigma**2) for sigma in (narrow, wide))
+    return np.asarray(low / low.sum() - high / high.sum())
 
 
 def convolve_image(image: Pixels, kernel: FloatArray) -> Pixels:

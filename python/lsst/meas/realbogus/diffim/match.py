@@ -12,13 +12,18 @@ import scipy.ndimage
 import scipy.signal
 from lsst.images import Box
 
-from .convolve import gaussian_kernel
+from .convolve import band_kernel, convolve_image
 from .frames import Frame
 from .kernel import KernelFit
 from .matching import MatchingOptions, MatchingPair, find_kernel
 from .scaling import Scaling, fit_scaling, shift_kernel
 
+type FloatArray = npt.NDArray[np.float64]
+type Pixels = npt.NDArray[np.float32]
 type BoolArray = npt.NDArray[np.bool_]
+
+_WIDE = 4.0
+"""Structure this many times as wide as the PSF does not count for the flux ratio."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,22 +94,44 @@ def match_frames(
 def _scaled(
     fit: KernelFit, sharp: Frame, broad: Frame, unusable: BoolArray, orders: tuple[int, int]
 ) -> Match:
-    """Convolve, and fit scale, background and shift to both images smoothed: PSFs that do not quite match,
-    or images that are shifted, matter less then.
+    """Convolve, and fit scale and shift, then the background.
+
+    Scale and shift are fitted to both images in the band of scales of the PSF: smoothed, PSFs that do not
+    quite match and shifts matter less; and ghosts and glow, which only one of the images may have, do not
+    count.
     """
     bbox, sigma = broad.bbox, broad.sigma
     matched = sharp.convolved(fit.kernel, bbox)
-    blur = gaussian_kernel(sigma)
-    model_variance = sharp.noise(np.asarray(scipy.signal.convolve(fit.kernel.middle(), blur)), bbox)
+    band = band_kernel(sigma, _WIDE * sigma)
+    model_variance = sharp.noise(np.asarray(scipy.signal.convolve(fit.kernel.middle(), band)), bbox)
+    wide = scipy.ndimage.maximum_filter(unusable, size=2 * round(2 * sigma) + 1)
     scaling = fit_scaling(
-        scipy.ndimage.gaussian_filter(broad.pixels, sigma),
-        scipy.ndimage.gaussian_filter(matched.pixels, sigma),
-        broad.noise(blur, bbox) + np.float32(fit.flux_ratio**2) * model_variance,
-        scipy.ndimage.maximum_filter(unusable, size=2 * round(2 * sigma) + 1),
+        _in_band(broad.pixels, band),
+        _in_band(matched.pixels, band),
+        broad.noise(band, bbox) + np.float32(fit.flux_ratio**2) * model_variance,
+        wide,
         bbox,
         model_variance=model_variance,
         scale_order=orders[0],
-        background_order=orders[1],
+        background_order=-1,
         expected_scale=fit.flux_ratio,
     )
-    return Match(fit, matched, scaling)
+    rest = broad.pixels - scaling.scale_image(bbox).astype(np.float32) * matched.pixels
+    nothing = np.zeros_like(rest)
+    background = fit_scaling(
+        rest,
+        nothing,
+        broad.variance + np.float32(scaling.scale[0] ** 2) * matched.variance,
+        unusable,
+        bbox,
+        model_variance=nothing,
+        scale_order=-1,
+        background_order=orders[1],
+    )
+    return Match(fit, matched, dataclasses.replace(scaling, background=background.background))
+
+
+def _in_band(pixels: Pixels, band: FloatArray) -> Pixels:
+    """Filter an image, whose borders are continued by reflection: a step there would look like an object."""
+    reach = band.shape[0] // 2
+    return convolve_image(np.pad(pixels, reach, mode="reflect"), band)[reach:-reach, reach:-reach]
