@@ -29,16 +29,14 @@ from lsst.meas.realbogus.randomness import generator
 
 SIZE = 51
 EDGE_SHARE = 0.01
+COPIES = 10
 
 
-def cpu_seconds(function: Callable[[], object], repeats: int) -> float:
-    """Least CPU seconds of several runs."""
-    least = float("inf")
-    for _ in range(repeats):
-        start = time.process_time()
-        function()
-        least = min(least, time.process_time() - start)
-    return least
+def cpu_seconds(function: Callable[[], object]) -> float:
+    """CPU seconds of one run."""
+    start = time.process_time()
+    function()
+    return time.process_time() - start
 
 
 def make_images(side: int) -> list[tuple[Image, Mask]]:
@@ -74,11 +72,13 @@ def main() -> None:
     images = make_images(side)
     x, y = positions(n, side)
 
-    # The copy is made image by image, so that it is not slowed by memory that a block at a time never needs.
     stamps = np.ones((n, SIZE, SIZE), np.float32)
     target = np.empty_like(stamps)
     target[...] = 0
-    copy = 3 * cpu_seconds(lambda: np.copyto(target, stamps), 9)
+
+    def copy() -> None:
+        for _ in range(3 * COPIES):
+            np.copyto(target, stamps)
 
     def loop() -> None:
         for image, _ in images:
@@ -97,14 +97,17 @@ def main() -> None:
                 Cutout2D(image.array, (column, row), SIZE, mode="partial", copy=True)
 
     assert ours() == n
+    # In turns, each for about as long, so that whatever else the machine does slows all alike.
+    rounds = [[cpu_seconds(function) for function in (copy, loop, ours)] for _ in range(9)]
+    copied, looped, cut = np.array(rounds).T / [[COPIES], [1], [1]]
     figures = {
-        "copy_cpu_s": copy,
-        "loop_cpu_s": cpu_seconds(loop, 3),
-        "cutouts_cpu_s": cpu_seconds(ours, 5),
-        "cutout2d_cpu_s": cpu_seconds(astropy, 1) * n / 500,
+        "copy_cpu_s": float(np.median(copied)),
+        "loop_cpu_s": float(np.median(looped)),
+        "cutouts_cpu_s": float(np.median(cut)),
+        "loop_over_copy": float(np.median(looped / copied)),
+        "cutouts_over_copy": float(np.median(cut / copied)),
+        "cutout2d_over_copy": cpu_seconds(astropy) * n / 500 / float(np.median(copied)),
     }
-    for name in ("loop", "cutouts", "cutout2d"):
-        figures[f"{name}_over_copy"] = figures[f"{name}_cpu_s"] / copy
     figures["triplets_per_cpu_s"] = n / figures["cutouts_cpu_s"]
     figures["peak_rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     for name, value in figures.items():

@@ -107,10 +107,15 @@ def union(windows: Array) -> Array:
 
 def _fold(array: Array) -> Array:
     """Bitwise or along the middle axis, half on half: long runs of memory, where a reduction takes steps."""
-    while (length := array.shape[1]) > 1:
-        half = length // 2
-        folded = array[:, :half] | array[:, half : 2 * half]
-        if length % 2:
-            folded[:, 0] |= array[:, -1]
-        array = folded
-    return array[:, 0]
+    half, odd = divmod(array.shape[1], 2)
+    if not half:
+        return array[:, 0]
+    folded = array[:, :half] | array[:, half : 2 * half]
+    if odd:
+        folded[:, 0] |= array[:, -1]
+    while half > 1:  # from now on in place
+        half, odd = divmod(half, 2)
+        if odd:
+            folded[:, 0] |= folded[:, 2 * half]
+        folded[:, :half] |= folded[:, half : 2 * half]
+    return np.ascontiguousarray(folded[:, 0])
