@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ("ExtractCutoutsConfig", "ExtractCutoutsConnections", "ExtractCutoutsTask")
 
+import dataclasses
 import typing
 
 import numpy as np
@@ -34,6 +35,7 @@ from ..cutouts import (
 from ..errors import InvalidCatalogError
 from ..legacy import read_projection, read_table
 from ..randomness import uniform
+from ._storage import dia_sources_storage_class
 
 
 class ExtractCutoutsConnections(PipelineTaskConnections, dimensions=("instrument", "visit", "detector")):
@@ -63,7 +65,7 @@ class ExtractCutoutsConnections(PipelineTaskConnections, dimensions=("instrument
     diaSources = connectionTypes.Input(
         doc="DIA sources.",
         name="dia_source_unstandardized",
-        storageClass="AstropyTable",
+        storageClass="ArrowAstropy",
         dimensions=("instrument", "visit", "detector"),
         deferLoad=True,
     )
@@ -77,6 +79,7 @@ class ExtractCutoutsConnections(PipelineTaskConnections, dimensions=("instrument
     def __init__(self, *, config: ExtractCutoutsConfig) -> None:
         if not config.use_difference:
             del self.difference
+        self.diaSources = dataclasses.replace(self.diaSources, storageClass=config.dia_sources_storage_class)
 
 
 class ExtractCutoutsConfig(PipelineTaskConfig, pipelineConnections=ExtractCutoutsConnections):
@@ -104,6 +107,7 @@ class ExtractCutoutsConfig(PipelineTaskConfig, pipelineConnections=ExtractCutout
         optional=True,
         min=1,
     )
+    dia_sources_storage_class = dia_sources_storage_class()
     block_size = RangeField(doc="Sources cut at a time.", dtype=int, default=256, min=1)
 
 

@@ -15,6 +15,7 @@ from ..model.datasets import DATASET_TYPE, STORAGE_CLASS
 from ..model.locate import read_model_file
 from ..model.package import peek_contract
 from ._butler_models import BUTLER_SCHEME, model_lookup
+from ._storage import dia_sources_storage_class
 
 DIMENSIONS = ("instrument", "visit", "detector")
 
@@ -136,11 +137,7 @@ class RbClassifierConfig(PipelineTaskConfig, pipelineConnections=RbClassifierCon
         default=None,
         optional=True,
     )
-    dia_sources_storage_class = ChoiceField[str](
-        doc="How diaSources are declared: AstropyTable where they are afw catalogues.",
-        allowed={"ArrowAstropy": "Parquet tables.", "AstropyTable": "afw SourceCatalog, read as a table."},
-        default="ArrowAstropy",
-    )
+    dia_sources_storage_class = dia_sources_storage_class()
     classifications_storage_class = ChoiceField[str](
         doc="How the scores are written: Catalog for AP's filterDiaSourcePostReliability (full stack only).",
         allowed={
