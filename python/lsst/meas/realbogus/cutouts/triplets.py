@@ -71,7 +71,7 @@ def extract_triplets(
     size: int | tuple[int, int],
     *,
     bad_planes: Sequence[str] = DEFAULT_BAD_PLANES,
-    block_size: int = 256,
+    block_size: int = 320,
 ) -> Iterator[StampBlock]:
     """Cut the stamps of many sources, a block of sources at a time.
 
