@@ -64,7 +64,7 @@ def gather(
 
 
 def _windows(array: Array, count: npt.NDArray[np.int64], shape: tuple[int, int]) -> Array:
-    """View every window of an image, as `numpy.lib.stride_tricks.sliding_window_view` at a third of its price."""
+    """View every window of an image: `sliding_window_view` of numpy at a third of its price."""
     return np.lib.stride_tricks.as_strided(
         array, (*count.tolist(), *shape), array.strides * 2, subok=False, writeable=False
     )
