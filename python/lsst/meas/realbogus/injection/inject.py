@@ -234,14 +234,17 @@ class _Painter:
 
     def _add(self, stamp: Stamp, pixels: Pixels, flux: float, row_id: int) -> None:
         """Add flux, noise and variance."""
-        light = flux * stamp.array[pixels.of_stamp]
-        if self._slopes:
-            slope = self._slopes.at(pixels)
-            if self._options.inject_variance:
-                self._variance[pixels.of_image] += (light * slope).astype(np.float32)
-            if self._options.add_noise:
-                light = self._noise.draw(light, slope, row_id)
-        self._image[pixels.of_image] += light.astype(np.float32)
+        star = stamp.array[pixels.of_stamp]
+        if not self._slopes:
+            self._image[pixels.of_image] += flux * star
+            return
+        slope = self._slopes.at(pixels)
+        counts = star * (flux / slope)  # their mean is their variance
+        if self._options.inject_variance:
+            self._variance[pixels.of_image] += counts * (slope * slope)
+        if self._options.add_noise:
+            counts = self._noise.draw(counts, row_id)
+        self._image[pixels.of_image] += counts * slope
 
     def _mark_cores(self, x: npt.NDArray[np.int64], y: npt.NDArray[np.int64]) -> None:
         """Mark 3 x 3 pixels about the sources' own, those that are on the image."""

@@ -116,27 +116,23 @@ class PoissonNoise:
         self._generator = generator(seed, f"injection-noise/{target}", visit, detector)
         self._state = self._generator.bit_generator.state
 
-    def draw(self, light: Floats, slope: Floats | float, row_id: int) -> Floats:
-        """Return light with noise.
+    def draw(self, counts: Floats, row_id: int) -> Floats:
+        """Return counts with noise.
 
         Parameters
         ----------
-        light
-            Expected light; the noise of negative pixels, in the rings of some PSF models, is none.
-        slope
-            Variance per unit of flux: counts have light / slope as their mean and variance.
+        counts
+            Expected counts; the noise of negative ones, in the rings of some PSF models, is none.
         row_id
             The row.
 
         Returns
         -------
         numpy.ndarray
-            Light whose mean is the given one, whatever the slope.
+            Counts whose mean is the given one.
         """
         self._state["state"]["counter"][:] = 0, 0, row_id, 0
         self._generator.bit_generator.state = self._state
-        expected = light / slope
-        np.maximum(expected, 0.0, out=expected)
-        noisy = self._generator.poisson(expected) * slope
-        noisy += np.minimum(light, 0.0)
-        return np.asarray(noisy)
+        noisy: Floats = np.minimum(counts, 0.0)
+        noisy += self._generator.poisson(np.maximum(counts, 0.0))
+        return noisy
