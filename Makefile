@@ -55,7 +55,7 @@ unit: $(READY) ## every test
 	python -m pytest -q
 
 models: $(READY) ## train the two packaged models again, from simulated surveys
-	realbogus model train-packaged
+	python tools/train_packaged_models.py build/training
 
 lock: $(UV) ## resolve the dependencies again
 	"$(UV)" pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.12 \
