@@ -4,14 +4,12 @@ from __future__ import annotations
 
 __all__ = ("CutoutCard", "make_cards", "render_cutouts_page", "write_cutouts_page")
 
-import base64
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import numpy.typing as npt
 from astropy.table import Row, Table
@@ -20,6 +18,7 @@ from ..cutouts import ROLES, check_stamp_table, plane_names, stamps_of
 from ..errors import InvalidCatalogError
 from ..truth import Label
 from .figures import triplet_png
+from .html import page_environment, png_uri
 
 _SCORES = ("score", "score_dia", "score_nodia")
 
@@ -151,7 +150,7 @@ def _number(value: Any) -> float | None:
 
 
 def _data_uri(stamps: dict[str, npt.NDArray[np.float32]]) -> str:
-    return "data:image/png;base64," + base64.b64encode(triplet_png(stamps)).decode()
+    return png_uri(triplet_png(stamps))
 
 
 def render_cutouts_page(cards: Sequence[CutoutCard], *, title: str, note: str = "") -> str:
@@ -171,13 +170,7 @@ def render_cutouts_page(cards: Sequence[CutoutCard], *, title: str, note: str = 
     str
         HTML that refers to nothing outside itself.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     content = json.dumps([asdict(card) for card in cards], allow_nan=False)
     names = [name for name in _SCORES if any(name in card.scores for card in cards)]
     return environment.get_template("cutouts.html").render(

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 __all__ = ("FakeCard", "render_fakes_page", "write_fakes_page")
 
-import base64
 import dataclasses
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.typing import RcKeyType
 
 from ..injection import KINDS, WAVELENGTHS, InjectionFlag, ParametricModel
+from .html import page_environment, png_uri
 
 type Pixels = npt.NDArray[np.floating]
 
@@ -77,23 +76,20 @@ def render_fakes_page(title: str, catalog: Table, cards: Sequence[FakeCard]) -> 
     str
         HTML that refers to nothing outside itself.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("fakes.html").render(
-        title=title,
-        counts=count_populations(catalog),
-        flags=count_flags(catalog),
-        figures=[
-            (name, caption, _png(draw, catalog))
-            for name, caption, draw in _FIGURES
-            if draw.__name__ != "_light_curves" or _curves(catalog)
-        ],
-        cards=[(card.row, _stamps_png(card)) for card in cards],
+    return (
+        page_environment()
+        .get_template("fakes.html")
+        .render(
+            title=title,
+            counts=count_populations(catalog),
+            flags=count_flags(catalog),
+            figures=[
+                (name, caption, _png(draw, catalog))
+                for name, caption, draw in _FIGURES
+                if draw.__name__ != "_light_curves" or _curves(catalog)
+            ],
+            cards=[(card.row, _stamps_png(card)) for card in cards],
+        )
     )
 
 
@@ -140,7 +136,7 @@ def _png(draw: Callable[[Axes, Table], None], catalog: Table) -> str:
 def _encode(figure: Figure) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return png_uri(buffer.getvalue())
 
 
 def _by_population(catalog: Table, column: str) -> dict[str, npt.NDArray[np.float64]]:

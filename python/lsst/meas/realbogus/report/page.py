@@ -4,11 +4,9 @@ from __future__ import annotations
 
 __all__ = ("render_page", "write_page")
 
-import base64
 from collections.abc import Mapping
 from pathlib import Path
 
-import jinja2
 import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
@@ -23,6 +21,7 @@ from ..evaluation import (
 )
 from ..truth import Fate, Label
 from . import figures
+from .html import page_environment, png_uri
 from .results import Results, Summary, summarize
 
 _N_BINS = 8
@@ -60,13 +59,7 @@ def render_page(results: Results) -> str:
     str
         HTML that refers to nothing outside itself.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.filters["data_uri"] = _data_uri
     environment.filters["score"] = lambda value: "–" if np.isnan(value) else f"{value:.3f}"
     summary = summarize(results)
@@ -83,7 +76,7 @@ def render_page(results: Results) -> str:
 
 
 def _data_uri(stamps: Mapping[str, npt.NDArray[np.floating]]) -> str:
-    return "data:image/png;base64," + base64.b64encode(figures.triplet_png(stamps)).decode()
+    return png_uri(figures.triplet_png(stamps))
 
 
 def _drawings(results: Results, summary: Summary) -> dict[str, str]:
