@@ -32,10 +32,8 @@ from ..cutouts import (
     read_dia_sources,
     stamp_table,
 )
-from ..errors import InvalidCatalogError
-from ..legacy import read_projection, read_table
 from ..randomness import uniform
-from ._storage import dia_sources_storage_class
+from ._dia_sources import dia_sources_storage_class, read_placed
 
 
 class ExtractCutoutsConnections(PipelineTaskConnections, dimensions=("instrument", "visit", "detector")):
@@ -126,11 +124,7 @@ class ExtractCutoutsTask(PipelineTask):
     ) -> None:
         """Read the table; leave the images to the extractor, which reads as much of them as it needs."""
         inputs = butlerQC.get(inputRefs)
-        table, name = read_table(inputs.pop("diaSources")), inputRefs.diaSources.datasetType.name
-        try:
-            sources = read_dia_sources(table, name=name)
-        except InvalidCatalogError:  # perhaps it has sky positions only; what else is wrong is said again
-            sources = read_dia_sources(table, read_projection(inputs["science"]), name=name)
+        sources = read_placed(read_dia_sources, inputs.pop("diaSources"), inputs["science"])
         butlerQC.put(self.run(sources=sources, **inputs), outputRefs)
 
     @timeMethod

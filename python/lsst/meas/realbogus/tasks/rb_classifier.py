@@ -24,12 +24,13 @@ from lsst.pipe.base import (
 from lsst.utils.timer import timeMethod
 
 from ..cutouts import PixelInput, read_dia_sources
-from ..errors import InvalidCatalogError, InvalidInputError
-from ..legacy import DeferredImage, afw_catalog, read_projection, read_table
+from ..errors import InvalidInputError
+from ..legacy import DeferredImage, afw_catalog, read_projection
 from ..model import Classifier, load_classifier, score_sources, score_table
 from ..model.datasets import file_from_table
 from ..model.locate import read_model_file
 from ._butler_models import BUTLER_SCHEME
+from ._dia_sources import read_placed
 from .rb_classifier_config import DIMENSIONS, RbClassifierConfig, RbClassifierConnections
 
 _FLAGS = ("flag_edge", "flag_nan", "flag_degenerate", "flag_no_template", "flag_unscorable")
@@ -88,13 +89,7 @@ class RbClassifierTask(PipelineTask):
         butlerQC.put(results, outputRefs)
 
     def _read_sources(self, handle: DeferredDatasetHandle, science: DeferredDatasetHandle) -> Table:
-        table = read_table(handle)
-        name = str(handle.ref.datasetType.name)
-        try:
-            return read_dia_sources(table, name=name)
-        except InvalidCatalogError:
-            # Perhaps it has sky positions only; whatever else is wrong is said again.
-            return read_dia_sources(table, read_projection(science), name=name)
+        return read_placed(read_dia_sources, handle, science)
 
     @timeMethod
     def run(

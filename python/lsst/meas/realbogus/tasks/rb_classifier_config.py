@@ -15,7 +15,7 @@ from ..model.datasets import DATASET_TYPE, STORAGE_CLASS
 from ..model.locate import read_model_file
 from ..model.package import peek_contract
 from ._butler_models import BUTLER_SCHEME, model_lookup
-from ._storage import dia_sources_storage_class
+from ._dia_sources import dia_sources_storage_class
 
 DIMENSIONS = ("instrument", "visit", "detector")
 

@@ -17,9 +17,9 @@ from lsst.utils.timer import timeMethod
 
 from ..cutouts import read_sources
 from ..diffim.sparse_template import CoaddPixels, needed_box, sparse_template
-from ..errors import InvalidCatalogError
-from ..legacy import DeferredImage, read_projection, read_table
+from ..legacy import DeferredImage, read_projection
 from ..model import Classifier
+from ._dia_sources import read_placed
 from .rb_classifier import DIMENSIONS, RbClassifierConfig, RbClassifierConnections, RbClassifierTask
 
 
@@ -75,11 +75,7 @@ class RbClassifierNoDiaTask(RbClassifierTask):
     config: RbClassifierNoDiaConfig
 
     def _read_sources(self, handle: DeferredDatasetHandle, science: DeferredDatasetHandle) -> Table:
-        table, name = read_table(handle), str(handle.ref.datasetType.name)
-        try:
-            return read_sources(table, name=name)
-        except InvalidCatalogError:
-            return read_sources(table, read_projection(science), name=name)
+        return read_placed(read_sources, handle, science)
 
     @timeMethod
     def run(
