@@ -40,18 +40,11 @@ from lsst.images import (
 )
 from lsst.images.psfs import GaussianPointSpreadFunction
 
-from lsst.meas.realbogus.diffim import (
-    KernelField,
-    Tract,
-    assemble_coadd,
-    build_template,
-    detect_and_measure,
-    measure_difference,
-    prepare_input,
-    subtract,
-    subtract_visit,
-)
-from lsst.meas.realbogus.survey.camera import CameraGeometry, make_detector
+from lsst.meas.realbogus.diffim import subtract, subtract_visit
+from lsst.meas.realbogus.imaging import KernelField
+from lsst.meas.realbogus.measurement import detect_and_measure, measure_difference
+from lsst.meas.realbogus.survey._camera import CameraGeometry, make_detector
+from lsst.meas.realbogus.templates import Tract, assemble_coadd, build_template, prepare_input
 
 SCHEMA = MaskSchema(list(get_legacy_visit_image_mask_planes().values()))
 VISITS = {"42": "", "43": "_43"}

@@ -43,11 +43,11 @@ from lsst.images import (
 )
 from lsst.images.fields import ChebyshevField
 
-from lsst.meas.realbogus.diffim import KernelField
+from lsst.meas.realbogus.imaging import KernelField
 from lsst.meas.realbogus.injection import CatalogOptions, Footprint, SupernovaOptions, inject, make_catalog
-from lsst.meas.realbogus.survey.camera import CameraGeometry, make_detector
-from lsst.meas.realbogus.survey.psf import PsfField, make_psf
-from lsst.meas.realbogus.survey.visit_image import make_visit_image
+from lsst.meas.realbogus.survey._camera import CameraGeometry, make_detector
+from lsst.meas.realbogus.survey._psf import PsfField, make_psf
+from lsst.meas.realbogus.survey._visit_image import make_visit_image
 
 AMPLIFIERS = 16
 

@@ -34,9 +34,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from lsst.meas.realbogus.model import Classifier, initial_weights, make_model, named_architecture
-from lsst.meas.realbogus.model.importing import preset_contract
-from lsst.meas.realbogus.model.preparation import prepare
+from lsst.meas.realbogus.model import (
+    Classifier,
+    initial_weights,
+    make_model,
+    named_architecture,
+    prepare,
+    preset_contract,
+)
 from lsst.meas.realbogus.randomness import generator
 
 Images = dict[str, np.ndarray]

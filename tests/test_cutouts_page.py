@@ -26,7 +26,8 @@ from lsst.meas.realbogus.cutouts import (
     stamp_table,
 )
 from lsst.meas.realbogus.errors import InvalidCatalogError
-from lsst.meas.realbogus.report.cutouts_page import make_cards, render_cutouts_page
+from lsst.meas.realbogus.report import make_cards
+from lsst.meas.realbogus.report._cutouts_page import render_cutouts_page
 from lsst.meas.realbogus.tasks.extract_cutouts import ExtractCutoutsConnections, ExtractCutoutsTask
 
 VISITS = {42: 4, 43: 7}

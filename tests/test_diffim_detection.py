@@ -9,22 +9,20 @@ from astropy.wcs import WCS
 from lsst.images import Box, GeneralFrame, Image, Mask, MaskedImage, SkyProjection
 from lsst.images.psfs import GaussianPointSpreadFunction
 
-from lsst.meas.realbogus.diffim import (
+from lsst.meas.realbogus.errors import InvalidInputError
+from lsst.meas.realbogus.imaging import DIFFERENCE_PLANES, KernelField, ensure_planes, smooth_background
+from lsst.meas.realbogus.measurement import (
     DetectionOptions,
-    KernelField,
+    DiaCatalog,
     SourceIds,
     detect_and_measure,
     empty_table,
 )
-from lsst.meas.realbogus.diffim.background import smooth_background
-from lsst.meas.realbogus.diffim.catalog import DiaCatalog
-from lsst.meas.realbogus.diffim.detect import detect
-from lsst.meas.realbogus.diffim.moments import weighted_moments
-from lsst.meas.realbogus.diffim.planes import DIFFERENCE_PLANES, ensure_planes
-from lsst.meas.realbogus.diffim.schema import COLUMNS
-from lsst.meas.realbogus.diffim.score import score_map
-from lsst.meas.realbogus.errors import InvalidInputError
-from lsst.meas.realbogus.survey.pixels import MASK_SCHEMA
+from lsst.meas.realbogus.measurement._detection import detect
+from lsst.meas.realbogus.measurement._moments import weighted_moments
+from lsst.meas.realbogus.measurement._schema import COLUMNS
+from lsst.meas.realbogus.measurement._score_map import score_map
+from lsst.meas.realbogus.survey._pixels import MASK_SCHEMA
 
 BBOX = Box.factory[-30:470, 1000:1500]
 SIGMA, NOISE = 1.9, 40.0

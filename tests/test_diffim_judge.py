@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 from lsst.images import Box, Image, Mask, MaskedImage
 
-from lsst.meas.realbogus.diffim import KernelField, detect_and_measure, subtract
-from lsst.meas.realbogus.diffim.measure import MeasuredFrame, forced_fluxes
-from lsst.meas.realbogus.survey.pixels import MASK_SCHEMA
+from lsst.meas.realbogus.diffim import subtract
+from lsst.meas.realbogus.imaging import KernelField
+from lsst.meas.realbogus.measurement import detect_and_measure
+from lsst.meas.realbogus.measurement._measured_frame import MeasuredFrame, forced_fluxes
+from lsst.meas.realbogus.survey._pixels import MASK_SCHEMA
 
 BBOX = Box.factory[0:256, 0:256]
 

@@ -22,24 +22,17 @@ from lsst.images import (
 )
 from lsst.images.serialization import read_archive, write_archive
 
-from lsst.meas.realbogus.diffim import (
-    KernelField,
-    MatchingOptions,
-    SubtractionOptions,
-    subtract,
-    subtract_visit,
-)
-from lsst.meas.realbogus.diffim.basis import choose_basis, make_basis
-from lsst.meas.realbogus.diffim.convolve import convolve_field, convolve_image
-from lsst.meas.realbogus.diffim.decorrelate import decorrelation_kernel
-from lsst.meas.realbogus.diffim.kernel import fit_psf_models, to_convolution_kernel
-from lsst.meas.realbogus.diffim.psf import psf_nodes, psf_width
-from lsst.meas.realbogus.diffim.scaling import fit_scaling, shift_kernel
-from lsst.meas.realbogus.diffim.subtraction_mask import difference_mask
-from lsst.meas.realbogus.diffim.variance import robust_std
+from lsst.meas.realbogus.diffim import MatchingOptions, SubtractionOptions, subtract, subtract_visit
+from lsst.meas.realbogus.diffim._decorrelation import decorrelation_kernel
+from lsst.meas.realbogus.diffim._difference_mask import difference_mask
+from lsst.meas.realbogus.diffim._kernel_basis import choose_basis, make_basis
+from lsst.meas.realbogus.diffim._kernel_fit import fit_psf_models, to_convolution_kernel
+from lsst.meas.realbogus.diffim._scaling import fit_scaling, shift_kernel
 from lsst.meas.realbogus.errors import ImageMismatchError, InvalidInputError, SubtractionError
-from lsst.meas.realbogus.survey.camera import CameraGeometry, make_detector
-from lsst.meas.realbogus.survey.pixels import MASK_SCHEMA
+from lsst.meas.realbogus.imaging import KernelField, convolve_image, psf_nodes, psf_width, robust_std
+from lsst.meas.realbogus.imaging._convolution import convolve_field
+from lsst.meas.realbogus.survey._camera import CameraGeometry, make_detector
+from lsst.meas.realbogus.survey._pixels import MASK_SCHEMA
 
 type Sky = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -287,7 +280,7 @@ def _square(bbox: Box, place: int, size: int) -> np.ndarray:
 
 
 def test_planes_of_the_template_get_names_of_their_own() -> None:
-    from lsst.meas.realbogus.diffim.planes import ensure_planes
+    from lsst.meas.realbogus.imaging import ensure_planes
 
     science = ensure_planes(Mask(0, schema=MASK_SCHEMA, bbox=BBOX), ["INJECTED"])
     template = ensure_planes(Mask(0, schema=MASK_SCHEMA, bbox=BBOX), ["INJECTED", "HIGH_VARIANCE"])

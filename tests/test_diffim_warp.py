@@ -16,7 +16,11 @@ from lsst.images.cells import CellCoadd, PatchDefinition
 from lsst.images.psfs import GaussianPointSpreadFunction
 from lsst.images.serialization import read_archive, write_archive
 
-from lsst.meas.realbogus.diffim import (
+from lsst.meas.realbogus.errors import InvalidInputError
+from lsst.meas.realbogus.imaging import KernelField, dilate_bits, psf_nodes
+from lsst.meas.realbogus.survey._camera import CameraGeometry, make_detector
+from lsst.meas.realbogus.survey._pixels import MASK_SCHEMA
+from lsst.meas.realbogus.templates import (
     CoaddInput,
     Tract,
     assemble_coadd,
@@ -24,12 +28,7 @@ from lsst.meas.realbogus.diffim import (
     prepare_input,
     warp_image,
 )
-from lsst.meas.realbogus.diffim.planes import dilate_bits
-from lsst.meas.realbogus.diffim.psf import KernelField, psf_nodes
-from lsst.meas.realbogus.diffim.warp import map_pixels, warp_kernel
-from lsst.meas.realbogus.errors import InvalidInputError
-from lsst.meas.realbogus.survey.camera import CameraGeometry, make_detector
-from lsst.meas.realbogus.survey.pixels import MASK_SCHEMA
+from lsst.meas.realbogus.templates._warp import map_pixels, warp_kernel
 
 SIZE = 300
 BBOX = Box.factory[40 : 40 + SIZE, -20 : SIZE - 20]

@@ -25,8 +25,8 @@ from lsst.meas.realbogus.model import (
     named_architecture,
     write_model,
 )
-from lsst.meas.realbogus.report.page import render_page
-from lsst.meas.realbogus.report.results import summarize
+from lsst.meas.realbogus.report import summarize
+from lsst.meas.realbogus.report._page import render_page
 from lsst.meas.realbogus.survey import PRESETS, simulate_survey
 from lsst.meas.realbogus.tasks.subtract_images import SubtractImagesTask
 from lsst.meas.realbogus.truth import Fate, Label

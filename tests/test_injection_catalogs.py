@@ -36,10 +36,11 @@ from lsst.meas.realbogus.injection import (
     merge_hosts,
     select_hosts,
 )
-from lsst.meas.realbogus.injection.ids import sky_cell, supernova_ids, supernova_keys, truth_keys
-from lsst.meas.realbogus.injection.offsets import draw_offsets, sersic_radius
-from lsst.meas.realbogus.injection.populations import hosted
-from lsst.meas.realbogus.injection.sky import offset_position, separation
+from lsst.meas.realbogus.injection._ids import sky_cell, supernova_ids, supernova_keys, truth_keys
+from lsst.meas.realbogus.injection._offsets import draw_offsets, sersic_radius
+from lsst.meas.realbogus.injection._populations import hosted
+from lsst.meas.realbogus.injection._sky import offset_position
+from lsst.meas.realbogus.tables import separation
 
 SIZE = 2000
 BBOX = Box.factory[100 : 100 + SIZE, 300 : 300 + SIZE]
@@ -282,7 +283,7 @@ def test_template_fakes_are_for_templates_only(everything: Table) -> None:
 def test_the_grid_is_even_in_magnitude_and_surface_brightness() -> None:
     hosts = _many_hosts(500)
     options = FaintGridOptions(number=2000, surface_brightness_min=24.0, surface_brightness_max=27.0)
-    from lsst.meas.realbogus.injection.faint_grid import central_surface_brightness, faint_grid
+    from lsst.meas.realbogus.injection._faint_grid import central_surface_brightness, faint_grid
 
     rows = faint_grid(hosts, FOOTPRINT, options, seed=2)
     assert len(rows) == 2000

@@ -17,8 +17,8 @@ from lsst.images.psfs import PointSpreadFunction
 from scipy import ndimage
 
 from lsst.meas.realbogus.injection import FLAG_BITS, Injection, InjectionOptions, inject
-from lsst.meas.realbogus.survey.camera import CameraGeometry, make_detector
-from lsst.meas.realbogus.survey.visit_image import make_visit_image
+from lsst.meas.realbogus.survey._camera import CameraGeometry, make_detector
+from lsst.meas.realbogus.survey._visit_image import make_visit_image
 
 OPTIONS = InjectionOptions(add_noise=False, renderer="galsim", calib_flux_radius=12.0)
 
@@ -148,7 +148,7 @@ def test_same_mask_pixels(case: Case, plane: str) -> None:
 
 
 def test_same_gains(case: Case) -> None:
-    from lsst.meas.realbogus.injection.gain import gain_regions
+    from lsst.meas.realbogus.injection._gain import gain_regions
 
     regions = gain_regions(case.science, OPTIONS.bad_planes)
     theirs = [entry["gain_map_value"] for entry in case.gain_map]

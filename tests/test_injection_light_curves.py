@@ -29,8 +29,8 @@ from lsst.meas.realbogus.injection import (
     make_catalog,
     read_dc2_truth,
 )
-from lsst.meas.realbogus.injection.lightcurves import distance_modulus, redshift_quantile
-from lsst.meas.realbogus.injection.supernovae import supernovae
+from lsst.meas.realbogus.injection._lightcurves import distance_modulus, redshift_quantile
+from lsst.meas.realbogus.injection._supernovae import supernovae
 
 BBOX = Box.factory[0:2000, 0:2000]
 OPTIONS = SupernovaOptions(fraction=0.5, redshift_max=0.2, mag_max=30.0)
@@ -219,7 +219,7 @@ def test_the_limits_of_magnitude_hold() -> None:
 def test_sncosmo_sources_are_models(monkeypatch: pytest.MonkeyPatch) -> None:
     """A toy source: its peak has the absolute magnitude asked for, at any redshift and stretch."""
     sncosmo = pytest.importorskip("sncosmo")
-    from lsst.meas.realbogus.injection import sncosmo_model
+    from lsst.meas.realbogus.injection import _sncosmo_model as sncosmo_model
 
     phase, wavelength = np.linspace(-20, 50, 71), np.linspace(1500, 12000, 200)
     flux = np.exp(-0.5 * (phase[:, None] / 10) ** 2) * (4400 / wavelength) ** 2 * 1e-9

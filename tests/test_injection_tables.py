@@ -32,7 +32,7 @@ from lsst.meas.realbogus.injection import (
     trixels,
     write_table,
 )
-from lsst.meas.realbogus.injection.tables import from_user_table
+from lsst.meas.realbogus.injection._tables import from_user_table
 
 BBOX = Box.factory[0:1000, 0:1000]
 

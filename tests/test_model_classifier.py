@@ -21,10 +21,11 @@ from lsst.meas.realbogus.model import (
     initial_weights,
     make_model,
     named_architecture,
+    prepare,
+    preset_contract,
 )
-from lsst.meas.realbogus.model.calibration import real_probability
-from lsst.meas.realbogus.model.importing import preset_contract
-from lsst.meas.realbogus.model.preparation import fill_missing, fit_stamps, prepare
+from lsst.meas.realbogus.model._calibration import real_probability
+from lsst.meas.realbogus.model._preparation import apply_missing_rule, fit_stamps
 
 Stamps = dict[str, npt.NDArray[np.float32]]
 
@@ -114,7 +115,7 @@ def test_missing_pixels_follow_the_rule(rule: str, value: float) -> None:
     pixels = np.array([[[100, 120, 1e9], [90, 777, 777], [150, 777, 777]]], np.float32)
     bad = pixels > 700
     pixels[0, 1, 1] = np.nan
-    filled = fill_missing(pixels, bad, MissingRule.model_validate({"rule": rule, "value": -3.0}))
+    filled = apply_missing_rule(pixels, bad, MissingRule.model_validate({"rule": rule, "value": -3.0}))
     np.testing.assert_array_equal(filled[bad], value)
     np.testing.assert_array_equal(filled[~bad], pixels[~bad])
 

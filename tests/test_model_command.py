@@ -10,8 +10,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lsst.meas.realbogus.cli import main
-from lsst.meas.realbogus.model import initial_weights, make_model, named_architecture, read_model, write_model
-from lsst.meas.realbogus.model.importing import preset_contract
+from lsst.meas.realbogus.model import (
+    initial_weights,
+    make_model,
+    named_architecture,
+    preset_contract,
+    read_model,
+    write_model,
+)
 
 
 def invoke(*arguments: object) -> Result:

@@ -9,9 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from lsst.meas.realbogus.errors import ModelFormatError
-from lsst.meas.realbogus.model import Contract, NormalizationChoice, Output
-from lsst.meas.realbogus.model.contract import contract_schema
-from lsst.meas.realbogus.model.importing import PRESETS, preset_contract
+from lsst.meas.realbogus.model import PRESETS, Contract, NormalizationChoice, Output, preset_contract
+from lsst.meas.realbogus.model._contract import contract_schema
 
 
 def contract(**changes: object) -> Contract:

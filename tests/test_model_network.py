@@ -17,7 +17,7 @@ from lsst.meas.realbogus.model import (
     named_architecture,
     weights_from_keras,
 )
-from lsst.meas.realbogus.model.architecture import (
+from lsst.meas.realbogus.model._architecture import (
     ActivationLayer,
     BatchNormalization,
     Conv2D,
@@ -30,10 +30,10 @@ from lsst.meas.realbogus.model.architecture import (
     MaxPooling2D,
     ZeroPadding2D,
 )
-from lsst.meas.realbogus.model.engines import make_engine
-from lsst.meas.realbogus.model.graph import graph_shapes, to_onnx
-from lsst.meas.realbogus.model.reference import forward
-from lsst.meas.realbogus.model.weights import layer_weights_from_h5, read_weights, write_weights
+from lsst.meas.realbogus.model._engines import make_engine
+from lsst.meas.realbogus.model._graph import graph_shapes, to_onnx
+from lsst.meas.realbogus.model._reference import forward
+from lsst.meas.realbogus.model._weights import layer_weights_from_h5, read_weights, write_weights
 from lsst.meas.realbogus.randomness import generator
 
 

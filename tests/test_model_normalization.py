@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.model import NORMALIZATIONS
-from lsst.meas.realbogus.model.normalization import find_normalization
+from lsst.meas.realbogus.model._normalization import find_normalization
 from lsst.meas.realbogus.randomness import generator
 
 Stamps = npt.NDArray[np.float32]

@@ -15,20 +15,22 @@ import pytest
 
 from lsst.meas.realbogus.errors import ModelContractError, ModelError, ModelFormatError
 from lsst.meas.realbogus.model import (
+    TOLERANCE,
     Contract,
     Model,
+    file_from_table,
     initial_weights,
     load_classifier,
     make_model,
     named_architecture,
+    preset_contract,
+    read_arrays,
     read_model,
     sensitivity,
+    table_from_file,
     write_model,
 )
-from lsst.meas.realbogus.model.archive import read_arrays, read_members, sha256, write_members
-from lsst.meas.realbogus.model.datasets import file_from_table, table_from_file
-from lsst.meas.realbogus.model.golden import TOLERANCE
-from lsst.meas.realbogus.model.importing import preset_contract
+from lsst.meas.realbogus.model._archive import read_members, sha256, write_members
 from lsst.meas.realbogus.randomness import generator
 
 Members = dict[str, bytes]

@@ -9,14 +9,15 @@ import pytest
 
 from lsst.meas.realbogus.errors import ModelFormatError
 from lsst.meas.realbogus.model import (
+    TOLERANCE,
     Classifier,
     Model,
     architecture_from_keras,
+    import_keras,
     named_architecture,
+    preset_contract,
     sensitivity,
 )
-from lsst.meas.realbogus.model.golden import TOLERANCE
-from lsst.meas.realbogus.model.importing import import_keras, preset_contract
 
 FILES = {
     "dia": "model_checkpoint_AAD_3s3DH.h5",

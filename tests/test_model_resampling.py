@@ -7,10 +7,15 @@ import numpy.typing as npt
 import pytest
 
 from lsst.meas.realbogus.errors import InvalidInputError
-from lsst.meas.realbogus.model import initial_weights, make_model, named_architecture
-from lsst.meas.realbogus.model.importing import preset_contract
-from lsst.meas.realbogus.model.preparation import prepare
-from lsst.meas.realbogus.model.resampling import resample, source_size
+from lsst.meas.realbogus.model import (
+    initial_weights,
+    make_model,
+    named_architecture,
+    prepare,
+    preset_contract,
+)
+from lsst.meas.realbogus.model._resampling import resample_stamps as resample
+from lsst.meas.realbogus.model._resampling import source_size
 
 
 def sky(size: int, scale: float, sigma: float = 3.0) -> npt.NDArray[np.float32]:

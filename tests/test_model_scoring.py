@@ -17,10 +17,10 @@ from lsst.meas.realbogus.model import (
     initial_weights,
     make_model,
     named_architecture,
+    preset_contract,
     score_sources,
     score_table,
 )
-from lsst.meas.realbogus.model.importing import preset_contract
 from lsst.meas.realbogus.randomness import generator
 
 SIZE = 220
@@ -139,7 +139,7 @@ def test_no_sources_make_an_empty_table(
 _SCRIPT = """
 import hashlib, sys
 from lsst.meas.realbogus.model import golden_stamps, initial_weights, make_model, named_architecture
-from lsst.meas.realbogus.model.importing import preset_contract
+from lsst.meas.realbogus.model._importing import preset_contract
 model = make_model(preset_contract("nodia", "n", "1"), initial_weights(named_architecture("nodia"), 2))
 stamps, is_negative = golden_stamps(51, 100, seed=3)
 scores = model.classifier().score(stamps, is_negative=is_negative).score

@@ -15,8 +15,6 @@ from lsst.pipe.base import Pipeline
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 
 from lsst.meas.realbogus.cutouts import extract, read_sources
-from lsst.meas.realbogus.diffim import warp_image
-from lsst.meas.realbogus.diffim.sparse_template import CoaddPixels, needed_box, sparse_template
 from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.model import (
     NORMALIZATIONS,
@@ -30,6 +28,7 @@ from lsst.meas.realbogus.model import (
 )
 from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.survey import PRESETS, simulate_survey
+from lsst.meas.realbogus.templates import CoaddPixels, needed_box, sparse_template, warp_image
 
 PIPELINES = Path(__file__).parents[1] / "pipelines" / "Embedded"
 SIZE = 400

@@ -12,10 +12,11 @@ from astropy.table import Table
 from matplotlib.image import imread
 
 from lsst.meas.realbogus.randomness import generator
-from lsst.meas.realbogus.report.figures import triplet_png
-from lsst.meas.realbogus.report.galleries import CARDS, choose_galleries
-from lsst.meas.realbogus.report.page import count_labels_by_model, render_page, tabulate_images, write_page
-from lsst.meas.realbogus.report.results import Gallery, Results, TripletCard, summarize
+from lsst.meas.realbogus.report import Results, choose_galleries, summarize, write_page
+from lsst.meas.realbogus.report._figures import triplet_png
+from lsst.meas.realbogus.report._galleries import CARDS
+from lsst.meas.realbogus.report._page import count_labels_by_model, render_page, tabulate_images
+from lsst.meas.realbogus.report._results import Gallery, TripletCard
 
 
 def _run(n_real: int = 60, n_bogus: int = 140, n_lost: int = 25, *, truth: bool = True) -> Results:

@@ -17,7 +17,6 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 from lsst.pipe.base import Instrument
 
 from lsst.meas.realbogus.cli import main
-from lsst.meas.realbogus.diffim.tract import Tract
 from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.survey import (
@@ -28,9 +27,10 @@ from lsst.meas.realbogus.survey import (
     make_schedule,
     simulate_visit,
 )
-from lsst.meas.realbogus.survey.calibrate import calibrate_frame, match_fluxes
-from lsst.meas.realbogus.survey.fits_frame import read_frame
-from lsst.meas.realbogus.survey.simulate_visit import camera_of, stated_wcs
+from lsst.meas.realbogus.survey._calibrate import calibrate_frame, match_fluxes
+from lsst.meas.realbogus.survey._fits_frame import read_frame
+from lsst.meas.realbogus.survey._simulate_visit import camera_of, stated_wcs
+from lsst.meas.realbogus.templates import Tract
 
 CONFIG = PRESETS["small"].replace(
     star_density=60_000,

@@ -12,7 +12,6 @@ from lsst.daf.butler import Butler
 from lsst.pipe.base import Instrument
 
 from lsst.meas.realbogus.cli import main
-from lsst.meas.realbogus.diffim.tract import Tract
 from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.survey import (
     PRESETS,
@@ -23,6 +22,7 @@ from lsst.meas.realbogus.survey import (
     simulate_visit,
 )
 from lsst.meas.realbogus.survey.named_instruments import instrument_class
+from lsst.meas.realbogus.templates import Tract
 
 RUN = "RealBogusCam/input"
 

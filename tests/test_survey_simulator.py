@@ -7,20 +7,20 @@ import pytest
 from astropy.coordinates import SkyCoord
 
 from lsst.meas.realbogus.errors import InvalidInputError
+from lsst.meas.realbogus.measurement import measure_sources
 from lsst.meas.realbogus.survey import (
     PRESETS,
     SurveyConfig,
     Visit,
     load_config,
     make_schedule,
-    measure_sources,
     simulate_visit,
 )
-from lsst.meas.realbogus.survey.drawing import Canvas
-from lsst.meas.realbogus.survey.psf import PsfField, make_psf
-from lsst.meas.realbogus.survey.simulate_visit import camera_of
-from lsst.meas.realbogus.survey.sky import Kind, cells_of, make_sky, power_law
-from lsst.meas.realbogus.truth.artefacts import distance_to_segments
+from lsst.meas.realbogus.survey._drawing import Canvas
+from lsst.meas.realbogus.survey._psf import PsfField, make_psf
+from lsst.meas.realbogus.survey._simulate_visit import camera_of
+from lsst.meas.realbogus.survey._sky import Kind, cells_of, make_sky, power_law
+from lsst.meas.realbogus.truth import distance_to_segments
 
 CLEAN = {
     "cosmic_rays": 0,

@@ -18,18 +18,18 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 from lsst.pipe.base import Pipeline
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 
-from lsst.meas.realbogus.diffim.schema import COLUMNS
-from lsst.meas.realbogus.survey.camera import CameraGeometry, make_detector
-from lsst.meas.realbogus.survey.instrument import RealBogusCam
-from lsst.meas.realbogus.survey.pixels import MASK_SCHEMA
-from lsst.meas.realbogus.survey.repository import (
+from lsst.meas.realbogus.measurement._schema import COLUMNS
+from lsst.meas.realbogus.survey import RealBogusCam
+from lsst.meas.realbogus.survey._camera import CameraGeometry, make_detector
+from lsst.meas.realbogus.survey._pixels import MASK_SCHEMA
+from lsst.meas.realbogus.survey._repository import (
     VisitRecord,
     create_repository,
     make_tract,
     register_tract,
     register_visit,
 )
-from lsst.meas.realbogus.survey.visit_image import make_visit_image
+from lsst.meas.realbogus.survey._visit_image import make_visit_image
 
 SIZE = 240
 CAMERA = CameraGeometry.grid("RealBogusCam", (1, 1), (SIZE, SIZE), 0, 0.2)

@@ -37,16 +37,10 @@ from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 from lsst.sphgeom import ConvexPolygon, LonLat, UnitVector3d
 
 from lsst.meas.realbogus.cli import main
-from lsst.meas.realbogus.injection import (
-    SELECTION,
-    ValidationRules,
-    check_catalog,
-    read_table,
-    write_table,
-)
-from lsst.meas.realbogus.injection.sky import sky_to_pixel
-from lsst.meas.realbogus.survey.camera import CameraGeometry, make_detector
-from lsst.meas.realbogus.survey.visit_image import make_visit_image
+from lsst.meas.realbogus.imaging import sky_to_pixel
+from lsst.meas.realbogus.injection import SELECTION, ValidationRules, check_catalog, read_table, write_table
+from lsst.meas.realbogus.survey._camera import CameraGeometry, make_detector
+from lsst.meas.realbogus.survey._visit_image import make_visit_image
 from lsst.meas.realbogus.tasks.inject_supernovae import InjectSupernovaeTask
 
 INSTRUMENT = "ToyCam"

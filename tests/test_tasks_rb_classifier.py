@@ -21,16 +21,18 @@ from lsst.pipe.base.testUtils import lintConnections
 
 from lsst.meas.realbogus.errors import InvalidInputError, ModelNotFoundError
 from lsst.meas.realbogus.model import (
+    DATASET_TYPE,
+    STORAGE_CLASS,
     initial_weights,
+    load_classifier,
     make_model,
     named_architecture,
+    preset_contract,
     read_model_file,
     score_sources,
+    table_from_file,
     write_model,
 )
-from lsst.meas.realbogus.model.datasets import DATASET_TYPE, STORAGE_CLASS, table_from_file
-from lsst.meas.realbogus.model.importing import preset_contract
-from lsst.meas.realbogus.model.package import load_classifier
 from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.tasks.rb_classifier import (
     RbClassifierConfig,

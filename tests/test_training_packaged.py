@@ -11,7 +11,7 @@ from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.model import read_model
 from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.training import LabelledStamps, TrainingConfig, train_model
-from lsst.meas.realbogus.training.packaged import pack_images, unpack_images
+from lsst.meas.realbogus.training._packaged import pack_images, unpack_images
 
 
 def _toy_stamps(n: int) -> LabelledStamps:

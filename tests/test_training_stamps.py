@@ -10,7 +10,8 @@ from astropy.table import Table
 
 from lsst.meas.realbogus.errors import InvalidCatalogError, InvalidInputError
 from lsst.meas.realbogus.randomness import generator
-from lsst.meas.realbogus.training.stamps import IMAGES, LabelledStamps, dihedral, random_elements
+from lsst.meas.realbogus.training import LabelledStamps, dihedral
+from lsst.meas.realbogus.training._stamps import IMAGES, random_elements
 
 
 def _tables(n: int = 6, first: int = 1) -> tuple[Table, Table, Table]:

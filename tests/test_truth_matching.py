@@ -8,12 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsst.meas.realbogus.randomness import generator
+from lsst.meas.realbogus.tables import separation
 from lsst.meas.realbogus.truth import (
     distance_to_segments,
     match_mutual_nearest,
     nearest_artefact,
-    separation,
-    unit_vectors,
 )
 
 ARCSEC = 1 / 3600
@@ -29,7 +28,7 @@ def _scatter(key: int, n: int, centre: float = 40.0, size: float = 0.05) -> tupl
 def test_pairs_are_the_handshakes_of_brute_force(key: int, n: int, m: int) -> None:
     ra, dec = _scatter(key, n)
     other_ra, other_dec = _scatter(key + 1, m)
-    apart = separation(unit_vectors(ra, dec)[:, None], unit_vectors(other_ra, other_dec)[None])
+    apart = separation(ra[:, None], dec[:, None], other_ra[None], other_dec[None])
     expected = {
         (i, int(apart[i].argmin()))
         for i in range(n)

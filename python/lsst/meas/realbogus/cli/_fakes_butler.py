@@ -12,7 +12,7 @@ from lsst.images import Box, NoOverlapError
 
 from ..errors import InvalidCatalogError, InvalidInputError
 from ..injection import stack_catalogs, trixels
-from ..report.fakes_page import FakeCard
+from ..report import FakeCard
 
 
 def put_shards(butler: Butler, rows: Table, band: str | None, dataset_type: str, *, name: str) -> int:

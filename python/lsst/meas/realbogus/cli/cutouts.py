@@ -14,7 +14,7 @@ from ..errors import InvalidInputError
 if TYPE_CHECKING:
     from lsst.daf.butler import Butler, DatasetRef
 
-    from ..report.cutouts_page import CutoutCard
+    from ..report import CutoutCard
 
 
 @click.group("cutouts")
@@ -53,7 +53,7 @@ def show(
     """
     from lsst.daf.butler import Butler, MissingDatasetTypeError
 
-    from ..report.cutouts_page import make_cards, write_cutouts_page
+    from ..report import make_cards, write_cutouts_page
 
     with Butler.from_config(repo, collections=collection) as butler:
         try:

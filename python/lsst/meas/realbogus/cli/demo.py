@@ -23,7 +23,7 @@ from .demo_data import Progress as Follow
 from .pipetask import Outcome, pipetask_command, run_pipetask, shell_text
 
 if TYPE_CHECKING:
-    from ..report.results import Summary
+    from ..report import Summary
 
 _PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
 
@@ -158,8 +158,7 @@ def _count_failed(failed: int) -> str:
 def _report(survey: DemoSurvey, output: str, page: Path, title: str, shown: str) -> Summary:
     from lsst.daf.butler import Butler
 
-    from ..report.page import write_page
-    from ..report.results import summarize
+    from ..report import summarize, write_page
     from .run_results import gather_results
 
     with Butler.from_config(survey.repo) as butler:

@@ -164,7 +164,7 @@ def show(
     """Write a page with stamps, distributions and light curves of the fakes in the Butler repository REPO."""
     from lsst.daf.butler import Butler
 
-    from ..report.fakes_page import write_fakes_page
+    from ..report import write_fakes_page
     from ._fakes_butler import read_cards, read_catalogs
 
     butler = Butler.from_config(repo, collections=list(collections))
@@ -205,7 +205,7 @@ def _set(options: Any, path: list[str], text: str, name: str) -> Any:
 
 
 def _print_counts(catalog: Table) -> None:
-    from ..report.fakes_page import count_populations
+    from ..report import count_populations
 
     shown = RichTable(title=f"{len(catalog)} fakes", title_justify="left")
     for heading in ("population", "rows", "objects", "images"):

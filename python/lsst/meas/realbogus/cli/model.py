@@ -11,14 +11,32 @@ import click
 import numpy as np
 
 from ..errors import InvalidInputError, ModelNotFoundError
-from ..model import Classifier, Contract, Golden, Model, check_golden, read_model, sensitivity, write_model
-from ..model.archive import read_arrays
-from ..model.datasets import DATASET_TYPE, RUN_PREFIX, STORAGE_CLASS, model_run, table_from_file
-from ..model.engines import ENGINES
-from ..model.golden import TOLERANCE, largest_difference
-from ..model.importing import PRESETS, import_keras, import_onnx, preset_contract
-from ..model.locate import packaged_models, read_model_file
-from ..model.package import peek_contract
+from ..model import (
+    DATASET_TYPE,
+    ENGINES,
+    PRESETS,
+    RUN_PREFIX,
+    STORAGE_CLASS,
+    TOLERANCE,
+    Classifier,
+    Contract,
+    Golden,
+    Model,
+    check_golden,
+    import_keras,
+    import_onnx,
+    largest_difference,
+    model_run,
+    packaged_models,
+    peek_contract,
+    preset_contract,
+    read_arrays,
+    read_model,
+    read_model_file,
+    sensitivity,
+    table_from_file,
+    write_model,
+)
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

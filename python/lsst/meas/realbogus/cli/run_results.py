@@ -17,8 +17,7 @@ from lsst.daf.butler import Butler, DatasetRef
 from ..cutouts import ROLES, concatenate, extract_triplets, stamps_of
 from ..errors import InvalidInputError
 from ..legacy import DeferredImage
-from ..report.galleries import choose_galleries
-from ..report.results import Results
+from ..report import Results, choose_galleries
 
 _STAMP_SIZE = 51
 _IMAGES = {

@@ -177,8 +177,7 @@ def _score_alerts(paths: Sequence[Path], schema: Path | None, classifiers: Seque
 def _score_batches(batches: Iterable[StampBatch], classifiers: Sequence[Classifier]) -> Table:
     import numpy as np
 
-    from ..model import Scores, score_table
-    from ..model.scoring import SourceScores
+    from ..model import Scores, SourceScores, score_table
 
     ids: list[npt.NDArray[np.int64]] = [np.empty(0, np.int64)]
     scores: list[list[Scores]] = [[] for _ in classifiers]

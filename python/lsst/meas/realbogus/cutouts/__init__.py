@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .alerts import Alert, read_alerts, stamp_batch
-from .catalogs import STANDARD_COLUMNS, read_dia_sources, read_sources
-from .extraction import (
+from ._alerts import Alert, read_alerts, stamp_batch
+from ._catalogs import STANDARD_COLUMNS, read_dia_sources, read_sources
+from ._extraction import (
     DEFAULT_BAD_PLANES,
     NOWHERE,
     Mode,
@@ -14,14 +14,14 @@ from .extraction import (
     first_pixels,
     stamp_shape,
 )
-from .image_files import ImageFile, read_image_file
-from .planes import BIT_OF_PLANE, PLANES, plane_bits, plane_names, translate
-from .readers import Handle, PixelInput, PixelReader, open_pixels
-from .rotation import extract_north_up, north_up_matrices
-from .stamp_files import StampBatch, StampFile, open_stamp_file
-from .stamp_table import StampTableSchema, check_stamp_table, stamp_table, stamp_table_schema, stamps_of
-from .tables import as_astropy
-from .triplets import MISSING_BITS, ROLES, StampBlock, concatenate, extract_triplets
+from ._image_files import ImageFile, read_image_file
+from ._planes import BIT_OF_PLANE, PLANES, plane_bits, plane_names, translate
+from ._readers import Handle, PixelInput, PixelReader, open_pixels
+from ._rotation import extract_north_up, north_up_matrices
+from ._stamp_files import StampBatch, StampFile, open_stamp_file
+from ._stamp_table import StampTableSchema, check_stamp_table, stamp_table, stamp_table_schema, stamps_of
+from ._tables import as_astropy
+from ._triplets import MISSING_BITS, ROLES, StampBlock, concatenate, extract_triplets
 
 __all__ = (
     "BIT_OF_PLANE",

@@ -1,11 +1,13 @@
 """Metrics, intervals and curves."""
 
-from .binned import BinnedFraction, bin_fraction, even_edges
-from .curves import ThresholdCurve, area_under_roc, lowest_threshold, threshold_curve
-from .intervals import CONFIDENCE, Fraction, fraction, fraction_intervals
-from .performance import Performance, measure_performance, scored_labels
-from .pulls import Pull, measure_pull
-from .tally import count_fates, count_labels
+from __future__ import annotations
+
+from ._binned import BinnedFraction, bin_fraction, even_edges
+from ._curves import ThresholdCurve, area_under_roc, lowest_threshold, threshold_curve
+from ._intervals import CONFIDENCE, Fraction, fraction, fraction_intervals
+from ._performance import Performance, measure_performance, scored_labels
+from ._pulls import Pull, measure_pull
+from ._tally import count_fates, count_labels
 
 __all__ = (
     "CONFIDENCE",

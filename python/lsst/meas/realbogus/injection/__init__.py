@@ -2,6 +2,34 @@
 
 from __future__ import annotations
 
+from ._catalog import make_catalog
+from ._dc2 import dc2_supernovae, read_dc2_truth
+from ._exports import SELECTION, shard, to_source_injection, to_visit_detector_fakes, trixels
+from ._hosts import Hosts, select_hosts
+from ._ids import ImageId
+from ._inject import Injection, inject
+from ._lightcurves import WAVELENGTHS, LightCurveModel, ParametricModel
+from ._merging import merge_hosts
+from ._options import (
+    CatalogOptions,
+    FaintGridOptions,
+    HostedOptions,
+    HostlessOptions,
+    HostOptions,
+    InjectionOptions,
+    RandomOptions,
+    SupernovaOptions,
+    TemplateOptions,
+    VariableOptions,
+)
+from ._schema import COLUMNS, FLAG_BITS, POPULATIONS, InjectionFlag, empty_catalog, stack_catalogs
+from ._sky import Footprint
+from ._sncosmo_model import SncosmoModel
+from ._supernova_kinds import KINDS
+from ._supernovae import light_curve_models
+from ._tables import read_table, write_table
+from ._validation import Problem, Severity, ValidationRules, check_catalog, require_valid
+
 __all__ = (
     "COLUMNS",
     "FLAG_BITS",
@@ -48,31 +76,3 @@ __all__ = (
     "trixels",
     "write_table",
 )
-
-from .catalog import make_catalog
-from .dc2 import dc2_supernovae, read_dc2_truth
-from .exports import SELECTION, shard, to_source_injection, to_visit_detector_fakes, trixels
-from .hosts import Hosts, select_hosts
-from .ids import ImageId
-from .inject import Injection, inject
-from .lightcurves import WAVELENGTHS, LightCurveModel, ParametricModel
-from .merging import merge_hosts
-from .options import (
-    CatalogOptions,
-    FaintGridOptions,
-    HostedOptions,
-    HostlessOptions,
-    HostOptions,
-    InjectionOptions,
-    RandomOptions,
-    SupernovaOptions,
-    TemplateOptions,
-    VariableOptions,
-)
-from .schema import COLUMNS, FLAG_BITS, POPULATIONS, InjectionFlag, empty_catalog, stack_catalogs
-from .sky import Footprint
-from .sncosmo_model import SncosmoModel
-from .supernova_kinds import KINDS
-from .supernovae import light_curve_models
-from .tables import read_table, write_table
-from .validation import Problem, Severity, ValidationRules, check_catalog, require_valid

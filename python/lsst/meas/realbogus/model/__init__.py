@@ -2,46 +2,69 @@
 
 from __future__ import annotations
 
-from .architecture import Architecture, Weights
-from .classifier import Classifier, Scores
-from .contract import Calibration, Contract, MissingRule, NormalizationChoice, Output, Prior
-from .golden import Golden, check_golden, golden_stamps, sensitivity
-from .keras_model import architecture_from_keras, build_keras, weights_from_keras
-from .locate import packaged_models, read_model_file
-from .networks import initial_weights, named_architecture
-from .normalization import NORMALIZATIONS
-from .package import Model, load_classifier, make_model, read_model, write_model
-from .scoring import SCORE_COLUMNS, score_sources, score_table
+from ._architecture import Architecture, Weights
+from ._archive import read_arrays
+from ._classifier import Classifier, Scores
+from ._contract import Calibration, Contract, ImageName, MissingRule, NormalizationChoice, Output, Prior
+from ._datasets import DATASET_TYPE, RUN_PREFIX, STORAGE_CLASS, file_from_table, model_run, table_from_file
+from ._engines import ENGINES
+from ._golden import TOLERANCE, Golden, check_golden, golden_stamps, largest_difference, sensitivity
+from ._importing import PRESETS, import_keras, import_onnx, preset_contract
+from ._keras_model import architecture_from_keras, build_keras, weights_from_keras
+from ._locate import packaged_models, read_model_file
+from ._networks import initial_weights, named_architecture
+from ._normalization import NORMALIZATIONS
+from ._package import Model, load_classifier, make_model, peek_contract, read_model, write_model
+from ._preparation import prepare
+from ._scoring import SCORE_COLUMNS, SourceScores, score_sources, score_table
 
 __all__ = (
+    "DATASET_TYPE",
+    "ENGINES",
     "NORMALIZATIONS",
+    "PRESETS",
+    "RUN_PREFIX",
     "SCORE_COLUMNS",
+    "STORAGE_CLASS",
+    "TOLERANCE",
     "Architecture",
     "Calibration",
     "Classifier",
     "Contract",
     "Golden",
+    "ImageName",
     "MissingRule",
     "Model",
     "NormalizationChoice",
     "Output",
     "Prior",
     "Scores",
+    "SourceScores",
     "Weights",
     "architecture_from_keras",
     "build_keras",
     "check_golden",
+    "file_from_table",
     "golden_stamps",
+    "import_keras",
+    "import_onnx",
     "initial_weights",
+    "largest_difference",
     "load_classifier",
     "make_model",
+    "model_run",
     "named_architecture",
     "packaged_models",
+    "peek_contract",
+    "prepare",
+    "preset_contract",
+    "read_arrays",
     "read_model",
     "read_model_file",
     "score_sources",
     "score_table",
     "sensitivity",
+    "table_from_file",
     "weights_from_keras",
     "write_model",
 )

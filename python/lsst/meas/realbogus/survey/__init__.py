@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from ._config import PRESETS, SurveyConfig, load_config
+from ._fits_frame import FrameOptions
+from ._ingest import ingest_fits
+from ._schedule import Visit, make_schedule
+from ._simulate_survey import simulate_survey
+from ._simulate_visit import SimulatedImage, simulate_visit
+from .instrument import FlexibleInstrument, RealBogusCam
+
 __all__ = (
     "PRESETS",
     "FlexibleInstrument",
@@ -13,16 +21,6 @@ __all__ = (
     "ingest_fits",
     "load_config",
     "make_schedule",
-    "measure_sources",
     "simulate_survey",
     "simulate_visit",
 )
-
-from .config import PRESETS, SurveyConfig, load_config
-from .fits_frame import FrameOptions
-from .ingest import ingest_fits
-from .instrument import FlexibleInstrument, RealBogusCam
-from .schedule import Visit, make_schedule
-from .simulate_survey import simulate_survey
-from .simulate_visit import SimulatedImage, simulate_visit
-from .sources import measure_sources

@@ -10,7 +10,7 @@ from typing import Any
 from lsst.daf.butler.registry import Registry
 from lsst.pipe.base import Instrument
 
-from .config import MAX_DETECTORS
+from ..tables import MAX_DETECTORS
 
 VISIT_MAX = 2**20
 """One more than the largest visit, so that visit and detector together fit 28 bits."""

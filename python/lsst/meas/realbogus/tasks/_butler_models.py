@@ -10,7 +10,7 @@ from lsst.daf.butler import DataCoordinate, DatasetRef, DatasetType, MissingData
 from lsst.daf.butler.registry import Registry
 
 from ..errors import ModelNotFoundError
-from ..model.datasets import RUN_PREFIX
+from ..model import RUN_PREFIX
 
 BUTLER_SCHEME = "butler:"
 

@@ -23,7 +23,7 @@ from lsst.pipe.base import (
 )
 from lsst.utils.timer import timeMethod
 
-from ..diffim import CoaddInput, Tract, assemble_coadd, prepare_input, source_overlap
+from ..templates import CoaddInput, Tract, assemble_coadd, prepare_input, source_overlap
 
 
 class AssembleTemplateConnections(PipelineTaskConnections, dimensions=("skymap", "tract", "patch", "band")):
@@ -54,7 +54,7 @@ class AssembleTemplateConnections(PipelineTaskConnections, dimensions=("skymap",
 
 
 class AssembleTemplateConfig(PipelineTaskConfig, pipelineConnections=AssembleTemplateConnections):
-    """How visits are combined; see `~lsst.meas.realbogus.diffim.assemble_coadd`."""
+    """How visits are combined; see `~lsst.meas.realbogus.templates.assemble_coadd`."""
 
     clipSigma = Field[float](doc="Values this many errors from the median are left out.", default=4.0)
     clipSoftening = Field[float](

@@ -25,7 +25,7 @@ from lsst.pipe.base import (
 )
 from lsst.utils.timer import timeMethod
 
-from ..diffim import build_template
+from ..templates import build_template
 
 _COMPONENTS = ("bbox", "sky_projection", "detector", "obs_info")
 
@@ -57,7 +57,7 @@ class BuildTemplateConnections(PipelineTaskConnections, dimensions=("instrument"
 
 
 class BuildTemplateConfig(PipelineTaskConfig, pipelineConnections=BuildTemplateConnections):
-    """How coadds are warped; see `~lsst.meas.realbogus.diffim.build_template`."""
+    """How coadds are warped; see `~lsst.meas.realbogus.templates.build_template`."""
 
     border = Field[int](doc="How far the template reaches beyond the detector (pixels).", default=20)
     psfOrder = Field[int](doc="Degree of the variation of the template's PSF.", default=2)

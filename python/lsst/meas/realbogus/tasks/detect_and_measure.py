@@ -22,7 +22,7 @@ from lsst.pipe.base import (
 )
 from lsst.utils.timer import timeMethod
 
-from ..diffim import DetectionOptions, measure_difference
+from ..measurement import DetectionOptions, measure_difference
 
 _ID_BITS = 63
 
@@ -132,7 +132,7 @@ class DetectAndMeasureTask(PipelineTask):
         -------
         lsst.pipe.base.Struct
             ``diaSources``, an `astropy.table.Table` with the columns of
-            `lsst.meas.realbogus.diffim.schema.COLUMNS`, and ``subtractedMeasuredExposure``, a
+            `lsst.meas.realbogus.measurement.DIA_SOURCE`, and ``subtractedMeasuredExposure``, a
             `lsst.images.DifferenceImage`.
         """
         measured, catalog = measure_difference(

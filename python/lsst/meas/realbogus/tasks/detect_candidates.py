@@ -17,7 +17,7 @@ from lsst.pipe.base import (
 )
 from lsst.utils.timer import timeMethod
 
-from ..survey.sources import measure_sources
+from ..measurement import measure_sources
 
 
 class DetectCandidatesConnections(PipelineTaskConnections, dimensions=("instrument", "visit", "detector")):

@@ -26,9 +26,7 @@ from lsst.utils.timer import timeMethod
 from ..cutouts import PixelInput, read_dia_sources
 from ..errors import InvalidInputError
 from ..legacy import DeferredImage, afw_catalog, read_projection
-from ..model import Classifier, load_classifier, score_sources, score_table
-from ..model.datasets import file_from_table
-from ..model.locate import read_model_file
+from ..model import Classifier, file_from_table, load_classifier, read_model_file, score_sources, score_table
 from ._butler_models import BUTLER_SCHEME
 from ._dia_sources import read_placed
 from .rb_classifier_config import DIMENSIONS, RbClassifierConfig, RbClassifierConnections

@@ -11,9 +11,7 @@ from lsst.pipe.base import PipelineTaskConfig, PipelineTaskConnections, connecti
 
 from ..cutouts import DEFAULT_BAD_PLANES
 from ..errors import ModelNotFoundError
-from ..model.datasets import DATASET_TYPE, STORAGE_CLASS
-from ..model.locate import read_model_file
-from ..model.package import peek_contract
+from ..model import DATASET_TYPE, STORAGE_CLASS, peek_contract, read_model_file
 from ._butler_models import BUTLER_SCHEME, model_lookup
 from ._dia_sources import dia_sources_storage_class
 

@@ -16,9 +16,9 @@ from lsst.pipe.base import NoWorkFound, Struct, connectionTypes
 from lsst.utils.timer import timeMethod
 
 from ..cutouts import read_sources
-from ..diffim.sparse_template import CoaddPixels, needed_box, sparse_template
 from ..legacy import DeferredImage, read_projection
 from ..model import Classifier
+from ..templates import CoaddPixels, needed_box, sparse_template
 from ._dia_sources import read_placed
 from .rb_classifier import DIMENSIONS, RbClassifierConfig, RbClassifierConnections, RbClassifierTask
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .packaged import SPECIFICATIONS, train_model
-from .stamps import LabelledStamps, dihedral
-from .standard import TrainingConfig, TrainingHistory, fit
+from ._packaged import SPECIFICATIONS, train_model
+from ._stamps import LabelledStamps, dihedral
+from ._standard import TrainingConfig, TrainingHistory, fit
 
 __all__ = (
     "SPECIFICATIONS",

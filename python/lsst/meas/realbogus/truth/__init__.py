@@ -1,12 +1,14 @@
 """What a source really is: matching, labels and fates."""
 
-from .artefacts import distance_to_segments, nearest_artefact
-from .candidates import DIFFUSE_KINDS, REAL_KINDS, STATIC_KINDS, Candidates, gather_candidates
-from .conditions import EDGE_PLANES, MASKED_PLANES, Conditions, measure_conditions, noise_equivalent_area
-from .fates import FateRules, injected_fates
-from .labels import Matched, MatchRules, label_dia_sources
-from .matching import Pairs, match_mutual_nearest, separation, unit_vectors
-from .schema import DIA_SOURCE_MATCH, INJECTED_FATE, Column, Fate, Label, Reason, empty_table
+from __future__ import annotations
+
+from ._artefacts import distance_to_segments, nearest_artefact
+from ._candidates import DIFFUSE_KINDS, REAL_KINDS, STATIC_KINDS, Candidates, gather_candidates
+from ._conditions import EDGE_PLANES, MASKED_PLANES, Conditions, measure_conditions, noise_equivalent_area
+from ._fates import FateRules, injected_fates
+from ._labels import Matched, MatchRules, label_dia_sources
+from ._matching import Pairs, match_mutual_nearest, unit_vectors
+from ._schema import DIA_SOURCE_MATCH, INJECTED_FATE, Column, Fate, Label, Reason, empty_table
 
 __all__ = (
     "DIA_SOURCE_MATCH",
@@ -35,6 +37,5 @@ __all__ = (
     "measure_conditions",
     "nearest_artefact",
     "noise_equivalent_area",
-    "separation",
     "unit_vectors",
 )

@@ -1,0 +1,180 @@
+"""The table of stamps, ``dia_source_cutouts``: one row a source, stamps as array columns."""
+
+from __future__ import annotations
+
+__all__ = ("StampTableSchema", "check_stamp_table", "stamp_table", "stamp_table_schema", "stamps_of")
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from astropy.table import Column, Table
+
+from ..errors import InvalidCatalogError, InvalidInputError
+from ._triplets import ROLES, StampBlock
+
+_HALF_MAX = 32768.0  # largest power of two that float16 holds
+
+
+@dataclass(frozen=True)
+class StampTableSchema:
+    """What is in a table of stamps.
+
+    Attributes
+    ----------
+    version
+        Goes up whenever the file in ``resources/schemas`` changes.
+    columns
+        By name: ``dtype``, ``shape`` (of one row, ``"h"`` and ``"w"`` standing for the stamp's size),
+        ``unit`` and ``description``.
+    """
+
+    version: int
+    columns: Mapping[str, Mapping[str, Any]]
+
+
+@functools.cache
+def stamp_table_schema() -> StampTableSchema:
+    """Read the frozen schema of the table of stamps.
+
+    Returns
+    -------
+    StampTableSchema
+        The schema that this version of the package writes.
+    """
+    path = resources.files("lsst.meas.realbogus") / "resources" / "schemas" / "dia_source_cutouts.json"
+    content = json.loads(path.read_text())
+    return StampTableSchema(content["version"], {column["name"]: column for column in content["columns"]})
+
+
+def stamp_table(
+    sources: Table, block: StampBlock, *, dtype: npt.DTypeLike = np.float32, unit: str | None = "nJy"
+) -> Table:
+    """Put stamps into a table.
+
+    Parameters
+    ----------
+    sources
+        Sources as from `catalogs.read_dia_sources`, one a stamp.
+    block
+        Their stamps. An image that is not there has no columns.
+    dtype
+        Type of the pixels, float32 or float16. A float16 stamp is divided by a power of two, ``*_scale``,
+        that fits it in; it keeps 11 bits of each pixel.
+    unit
+        Unit of the pixels.
+
+    Returns
+    -------
+    astropy.table.Table
+        A table of the schema `stamp_table_schema`.
+
+    Raises
+    ------
+    InvalidInputError
+        If the type is another, or the numbers of sources and stamps differ.
+    """
+    dtype = np.dtype(dtype)
+    if dtype not in (np.dtype(np.float32), np.dtype(np.float16)):
+        raise InvalidInputError(f"stamps are stored as float32 or float16, not {dtype}")
+    if len(sources) != len(block):
+        raise InvalidInputError(f"{len(sources)} sources, but {len(block)} stamps")
+    values: dict[str, npt.NDArray[Any]] = {
+        "diaSourceId": sources["id"],
+        **{name: sources[name] for name in ("x", "y", "ra", "dec", "snr")},
+        "isNegative": sources["is_negative"],
+        "missing": block.missing_bits,
+        "fraction_missing": block.fraction_missing,
+        "leaves_image": np.any([block[role].leaves_image for role in block.roles], axis=0),
+    }
+    for role in block.roles:
+        stamps = block[role]
+        scale = _scales(stamps.pixels) if dtype == np.float16 else np.ones(len(block), np.float32)
+        values[role] = (
+            (stamps.pixels / scale[:, None, None]).astype(dtype) if dtype == np.float16 else stamps.pixels
+        )
+        values[f"{role}_scale"] = scale
+        values[f"{role}_fraction_missing"] = stamps.fraction_missing
+        values[f"{role}_mask_center"] = stamps.mask_center
+        values[f"{role}_mask_any"] = stamps.mask_any
+    schema = stamp_table_schema()
+    table = Table(meta={"schema_version": schema.version})
+    for name, column in schema.columns.items():
+        if name in values:
+            kind = dtype if name in ROLES else np.dtype(column["dtype"])
+            table[name] = Column(
+                np.asarray(values[name]).astype(kind, copy=False),
+                unit=unit if name in ROLES else column["unit"],
+                description=column["description"],
+            )
+    return table
+
+
+def check_stamp_table(table: Table, name: str = "dia_source_cutouts") -> None:
+    """Check that a table is a table of stamps.
+
+    Parameters
+    ----------
+    table
+        The table.
+    name
+        What to call it in messages.
+
+    Raises
+    ------
+    InvalidCatalogError
+        With every column that is missing, unknown or of the wrong type or shape.
+    """
+    reasons = []
+    roles = [role for role in ROLES if role in table.colnames]
+    sides = {table[role].shape[1:] for role in roles}
+    if not roles:
+        reasons.append(f"no stamps: none of {', '.join(ROLES)}")
+    if len(sides) > 1:
+        reasons.append(f"stamps of different sizes {sorted(sides)}")
+    for column, wanted in stamp_table_schema().columns.items():
+        role = column.split("_")[0]
+        if column not in table.colnames:
+            if role not in ROLES or role in roles:
+                reasons.append(f"no column {column}")
+            continue
+        found = table[column].dtype
+        allowed = {wanted["dtype"], "float16"} if column in ROLES else {wanted["dtype"]}
+        if found.name not in allowed:
+            reasons.append(f"{column} is {found}, not {wanted['dtype']}")
+        if table[column].ndim != 1 + len(wanted["shape"]):
+            reasons.append(f"{column} has rows of shape {table[column].shape[1:]}")
+    if reasons:
+        raise InvalidCatalogError(name, reasons)
+
+
+def stamps_of(table: Table, role: str) -> npt.NDArray[np.float32]:
+    """Take the stamps of one image out of a table, in the unit they were cut in.
+
+    Parameters
+    ----------
+    table
+        A table of stamps.
+    role
+        One of `ROLES`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Float32, shape ``(n, height, width)``, NaN where missing.
+    """
+    pixels = np.asarray(table[role], np.float32)
+    scale = np.asarray(table[f"{role}_scale"], np.float32)
+    return pixels if (scale == 1).all() else pixels * scale[:, None, None]
+
+
+def _scales(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Smallest power of two that brings each stamp into the range of float16."""
+    largest = np.max(np.abs(pixels), axis=(1, 2), initial=0.0, where=np.isfinite(pixels))
+    exponent = np.ceil(np.log2(np.where(largest > 0, largest, _HALF_MAX) / _HALF_MAX))
+    return np.asarray(2.0**exponent, np.float32)

@@ -1,0 +1,70 @@
+"""Subtraction of whole images, as the pipeline task does it."""
+
+from __future__ import annotations
+
+__all__ = ("DifferenceProducts", "subtract_visit")
+
+import dataclasses
+
+from lsst.images import DifferenceImage, VisitImage
+
+from ._kernel_fit import to_convolution_kernel
+from ._subtraction import SubtractionOptions, subtract
+
+
+@dataclasses.dataclass(frozen=True)
+class DifferenceProducts:
+    """A difference image, its matched template, and numbers that tell how the subtraction went."""
+
+    difference: DifferenceImage
+    template: VisitImage
+    summary: dict[str, float | int | str]
+
+
+def subtract_visit(
+    science: VisitImage, template: VisitImage, options: SubtractionOptions | None = None
+) -> DifferenceProducts:
+    """Subtract a template from a visit image.
+
+    Parameters
+    ----------
+    science, template
+        Images on one pixel grid, as for `lsst.meas.realbogus.diffim.subtract`.
+    options
+        How to do it.
+
+    Returns
+    -------
+    DifferenceProducts
+        The difference carries its own PSF, the kernel, and everything else of the science image.
+    """
+    result = subtract(science, template, science.psf, template.psf, options)
+    swapped = result.summary["convolved"] == "science"
+    difference = DifferenceImage(
+        result.difference.image,
+        mask=result.difference.mask,
+        variance=result.difference.variance,
+        psf=result.psf.to_psf(science.bbox),
+        kernel=to_convolution_kernel(result.kernel),
+        sky_projection=science.sky_projection,
+        bounds=science.bounds,
+        obs_info=science.obs_info,
+        summary_stats=science.summary_stats,
+        photometric_scaling=science.photometric_scaling,
+        detector=science.detector,
+        aperture_corrections=science.aperture_corrections,
+        backgrounds=science.backgrounds,
+        band=science.band,
+    )
+    difference.metadata.update(science.metadata)
+    matched = VisitImage(
+        result.template.image,
+        mask=result.template.mask,
+        variance=result.template.variance,
+        psf=template.psf if swapped else science.psf,
+        sky_projection=science.sky_projection,
+        obs_info=science.obs_info,
+        detector=science.detector,
+        band=science.band,
+    )
+    return DifferenceProducts(difference, matched, result.summary)

@@ -1,0 +1,50 @@
+"""What rooms with pixels need: planes, frames, polynomials, convolution, variance, PSF fields."""
+
+from __future__ import annotations
+
+from ._background import smooth_background
+from ._convolution import band_kernel, convolve_image
+from ._filling import fill_smoothly
+from ._frames import Frame, prepare_frame
+from ._kernel_field import KernelField, kernel_reach, psf_nodes, psf_width, resize
+from ._planes import (
+    DIFFERENCE_PLANES,
+    TEMPLATE_PLANES,
+    UNUSABLE_PLANES,
+    any_plane,
+    dilate_bits,
+    ensure_planes,
+    missing_pixels,
+)
+from ._polynomials import chebyshev_design, chebyshev_field, chebyshev_grid, n_terms
+from ._sky import local_jacobian, pixel_to_sky, sky_to_pixel
+from ._variance import robust_std
+
+__all__ = (
+    "DIFFERENCE_PLANES",
+    "TEMPLATE_PLANES",
+    "UNUSABLE_PLANES",
+    "Frame",
+    "KernelField",
+    "any_plane",
+    "band_kernel",
+    "chebyshev_design",
+    "chebyshev_field",
+    "chebyshev_grid",
+    "convolve_image",
+    "dilate_bits",
+    "ensure_planes",
+    "fill_smoothly",
+    "kernel_reach",
+    "local_jacobian",
+    "missing_pixels",
+    "n_terms",
+    "pixel_to_sky",
+    "prepare_frame",
+    "psf_nodes",
+    "psf_width",
+    "resize",
+    "robust_std",
+    "sky_to_pixel",
+    "smooth_background",
+)

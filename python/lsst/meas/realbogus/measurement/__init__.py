@@ -1,0 +1,19 @@
+"""Detection and measurement, of difference images and of science images."""
+
+from __future__ import annotations
+
+from ._dia_catalog import DetectionOptions, DiaCatalog, SourceIds, detect_and_measure
+from ._schema import empty_table
+from ._source_catalog import measure_sources
+from ._visit import measure_difference, midpoint_mjd
+
+__all__ = (
+    "DetectionOptions",
+    "DiaCatalog",
+    "SourceIds",
+    "detect_and_measure",
+    "empty_table",
+    "measure_difference",
+    "measure_sources",
+    "midpoint_mjd",
+)

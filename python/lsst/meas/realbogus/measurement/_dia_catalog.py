@@ -1,0 +1,230 @@
+"""From a difference image to a table of DIA sources."""
+
+from __future__ import annotations
+
+__all__ = ("DetectionOptions", "DiaCatalog", "SourceIds", "detect_and_measure")
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from astropy.table import Table
+from lsst.images import Mask, MaskedImage, SkyProjection
+
+from lsst.meas.realbogus.errors import InvalidInputError
+
+from ..imaging import KernelField, any_plane, ensure_planes, smooth_background
+from ._detection import Detections, detect
+from ._measured_frame import MeasuredFrame, forced_fluxes, shapes
+from ._moments import aperture_fluxes
+from ._pixel_flags import pixel_flags
+from ._rows import SourceRows, grow_footprints, measure_rows
+from ._schema import make_table
+from ._score_map import score_map
+from ._sky import separation_and_angle, sky_positions
+
+type FloatArray = npt.NDArray[np.float64]
+type BoolArray = npt.NDArray[np.bool_]
+
+_NOT_BLANK = ("SATURATED", "BAD", "COSMIC_RAY", "INTERPOLATED", "SATURATED_TEMPLATE", "DETECTION_EDGE")
+_FWHM = 2.3548
+
+
+@dataclasses.dataclass(frozen=True)
+class DetectionOptions:
+    """How to detect and measure.
+
+    Parameters
+    ----------
+    background_box
+        Width in pixels of the boxes in which the background is measured and taken away first; 0: it is not.
+    threshold
+        Least absolute significance of a detection.
+    grow
+        By how many pixels footprints grow.
+    dipole_distance
+        Positive and negative peaks this many FWHM apart, or less, are tried as dipoles.
+    aperture_radius
+        Radius in pixels of the aperture of ``apFlux``.
+    bad_flags
+        Names of pixel flags (without ``pixelFlags_``) of sources to leave out.
+    """
+
+    background_box: int = 40
+    threshold: float = 5.0
+    grow: int = 2
+    dipole_distance: float = 1.5
+    aperture_radius: float = 12.0
+    bad_flags: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceIds:
+    """What all sources of one image share.
+
+    Parameters
+    ----------
+    visit, detector, band, midpoint
+        Identifiers and middle of the exposure (MJD TAI).
+    id_base
+        Added to the number of each source to make its identifier.
+    """
+
+    visit: int = 0
+    detector: int = 0
+    band: str = ""
+    midpoint: float = float("nan")
+    id_base: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class DiaCatalog:
+    """DIA sources of one image.
+
+    Parameters
+    ----------
+    sources
+        Table with the columns of `lsst.meas.realbogus.measurement.DIA_SOURCE`.
+    mask
+        Mask of the difference image with DETECTED and DETECTED_NEGATIVE.
+    background
+        What was taken away from the difference image before detection.
+    score_rms
+        Scatter of the score on blank sky before it was divided out; the errors in the table include it.
+    removed
+        How many sources were left out, by flag.
+    """
+
+    sources: Table
+    mask: Mask
+    background: npt.NDArray[np.float32]
+    score_rms: float
+    removed: dict[str, int]
+
+
+def detect_and_measure(
+    difference: MaskedImage,
+    science: MaskedImage,
+    template: MaskedImage,
+    *,
+    difference_psf: KernelField,
+    science_psf: KernelField,
+    template_psf: KernelField,
+    ids: SourceIds | None = None,
+    options: DetectionOptions | None = None,
+    projection: SkyProjection[Any] | None = None,
+) -> DiaCatalog:
+    """Detect and measure sources on a difference image.
+
+    Parameters
+    ----------
+    difference, science, template
+        Images of one box; the template matched to the science image.
+    difference_psf, science_psf, template_psf
+        Their PSFs.
+    ids
+        What goes into the identifying columns.
+    options
+        How to do it.
+    projection
+        Projection of the pixels, that of the difference where `None`.
+
+    Returns
+    -------
+    DiaCatalog
+        A table with all columns and no rows where nothing is found.
+    """
+    ids = SourceIds() if ids is None else ids
+    options = DetectionOptions() if options is None else options
+    projection = difference.sky_projection if projection is None else projection
+    plain = MeasuredFrame.make(difference, difference_psf)
+    background = np.zeros_like(plain.pixels)
+    if options.background_box > 0:
+        background = smooth_background(plain.pixels, plain.missing, options.background_box)
+        plain = dataclasses.replace(plain, pixels=np.where(plain.missing, 0, plain.pixels - background))
+    scores = score_map(
+        plain.pixels,
+        plain.variance,
+        plain.missing,
+        difference_psf.middle(),
+        skip=any_plane(difference.mask, _NOT_BLANK),
+    )
+    found = detect(scores.score, options.threshold)
+    mask = _marked(difference.mask, found, options.grow)
+    frame = dataclasses.replace(plain, variance=plain.variance * np.float32(scores.rms**2))
+    rows = measure_rows(frame, found, options.dipole_distance * _FWHM * frame.sigma, options.grow)
+    flux, flux_error = forced_fluxes(frame, rows.x, rows.y)
+    values = {
+        **_identifiers(len(rows), ids),
+        **rows.columns,
+        **_positions(rows, projection),
+        **shapes(frame, rows.x, rows.y, np.asarray(rows.columns["isNegative"], dtype=bool)),
+        **pixel_flags(mask, rows.footprint, len(rows), rows.x, rows.y),
+        "psfFlux": flux,
+        "psfFluxErr": flux_error,
+        "pixelFlags": ~np.isfinite(flux),
+    }
+    values["apFlux"], values["apFluxErr"] = aperture_fluxes(
+        frame.pixels, frame.variance, frame.missing, frame.bbox, rows.x, rows.y, options.aperture_radius
+    )
+    for name, image, psf in (("science", science, science_psf), ("template", template, template_psf)):
+        other = MeasuredFrame.make(image, psf)
+        values[f"{name}Flux"], values[f"{name}FluxErr"] = forced_fluxes(other, rows.x, rows.y)
+    table = make_table(values, len(rows))
+    keep, removed = _select(table, options.bad_flags)
+    return DiaCatalog(table[keep], mask, background, scores.rms, removed)
+
+
+def _marked(mask: Mask, found: Detections, grow: int) -> Mask:
+    """Return the mask with the planes of detections."""
+    out = ensure_planes(mask, ["DETECTED", "DETECTED_NEGATIVE"]).copy()
+    negative = np.concatenate([[False], found.score < 0])
+    grown = grow_footprints(found.footprint, grow)
+    out.clear("DETECTED")
+    out.clear("DETECTED_NEGATIVE")
+    out.set("DETECTED", (grown > 0) & ~negative[grown])
+    out.set("DETECTED_NEGATIVE", negative[grown])
+    return out
+
+
+def _identifiers(count: int, ids: SourceIds) -> dict[str, Any]:
+    return {
+        "diaSourceId": ids.id_base + np.arange(1, count + 1),
+        "visit": ids.visit,
+        "detector": ids.detector,
+        "band": ids.band,
+        "midpointMjdTai": ids.midpoint,
+    }
+
+
+def _positions(rows: SourceRows, projection: SkyProjection[Any] | None) -> dict[str, Any]:
+    with np.errstate(invalid="ignore"):
+        values: dict[str, Any] = {
+            "x": rows.x,
+            "y": rows.y,
+            "xErr": np.sqrt(rows.covariance[:, 0, 0]),
+            "yErr": np.sqrt(rows.covariance[:, 1, 1]),
+        }
+    if projection is None:
+        return values
+    values.update(sky_positions(projection, rows.x, rows.y, rows.covariance))
+    tried = np.isfinite(rows.lobes).all(axis=(1, 2))
+    length, angle = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
+    length[tried], angle[tried] = separation_and_angle(projection, rows.lobes[tried, 0], rows.lobes[tried, 1])
+    return {**values, "dipoleLength": length, "dipoleAngle": angle}
+
+
+def _select(table: Table, bad_flags: tuple[str, ...]) -> tuple[BoolArray, dict[str, int]]:
+    """Return which rows have none of the bad flags, and how many have each."""
+    keep = np.ones(len(table), dtype=bool)
+    removed = {}
+    for flag in bad_flags:
+        column = f"pixelFlags_{flag}"
+        if column not in table.colnames:
+            known = sorted(name.removeprefix("pixelFlags_") for name in table.colnames if "Flags_" in name)
+            raise InvalidInputError(f"there is no pixel flag {flag!r}; known are {known}")
+        bad = np.asarray(table[column])
+        removed[flag] = int((bad & keep).sum())
+        keep &= ~bad
+    return keep, removed

@@ -1,0 +1,233 @@
+"""A model ready to score: contract and engine together, a bounded number of stamps at a time."""
+
+from __future__ import annotations
+
+__all__ = ("Classifier", "Scores")
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InvalidInputError
+from ._calibration import real_probability
+from ._contract import Contract
+from ._engines import Engine
+from ._preparation import prepare
+from ._resampling import resample_stamps
+
+Pixels = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
+
+MAX_BATCH = 256
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scores:
+    """The scores of a set of sources and what is to be said of each.
+
+    Parameters
+    ----------
+    score
+        Probability of being real, float32 ``(n,)``; NaN where there is none.
+    fraction_missing
+        Largest fraction of missing pixels in any of the source's stamps.
+    flag_nan, flag_degenerate, flag_no_template, flag_unscorable
+        See `preparation.Prepared`; every NaN score has ``flag_unscorable``.
+    """
+
+    score: Pixels
+    fraction_missing: Pixels
+    flag_nan: Flags
+    flag_degenerate: Flags
+    flag_no_template: Flags
+    flag_unscorable: Flags
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Scores]) -> Scores:
+        """Join scores, in order; no parts make an empty one."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        if not parts:
+            return cls(*(np.empty(0, np.float32 if not n.startswith("flag") else bool) for n in names))
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+class Classifier:
+    """Scores stamps with one model.
+
+    Parameters
+    ----------
+    contract
+        What the model promises.
+    engine
+        What runs its network.
+    content_hash
+        SHA-256 of the model file, for provenance.
+    batch_size
+        Stamps that are normalised and run together, at most 256. It does not change the scores.
+    """
+
+    def __init__(
+        self, contract: Contract, engine: Engine, content_hash: str = "", batch_size: int = 64
+    ) -> None:
+        if not 1 <= batch_size <= MAX_BATCH:
+            raise InvalidInputError(f"the batch size must lie between 1 and {MAX_BATCH}; got {batch_size}")
+        self.contract = contract
+        self.engine = engine
+        self.content_hash = content_hash
+        self.batch_size = batch_size
+
+    def score(
+        self,
+        stamps: Mapping[str, npt.NDArray[np.float32]],
+        missing: Mapping[str, Flags] | None = None,
+        is_negative: Flags | None = None,
+        *,
+        pixel_scale: float | None = None,
+    ) -> Scores:
+        """Score sources.
+
+        Parameters
+        ----------
+        stamps
+            By image name (``difference``, ``science``, ``template``), ``(n, h, w)`` each, any size and unit;
+            images that the model does not use may be absent.
+        missing
+            Pixels not to be used, by image name.
+        is_negative
+            Sources that are negative in the difference.
+        pixel_scale
+            Pixel scale of the stamps [arcsec], if they are to be resampled to that of the model; by default
+            they are taken as they are.
+
+        Returns
+        -------
+        Scores
+            One entry for each source, in order.
+
+        Raises
+        ------
+        InvalidInputError
+            Raised if an image is absent or the shapes do not fit each other.
+
+        Examples
+        --------
+        >>> from lsst.meas.realbogus.model import golden_stamps, load_classifier, read_model_file
+        >>> classifier = load_classifier(read_model_file("package:dia"))
+        >>> stamps, is_negative = golden_stamps(51, n=12)
+        >>> scores = classifier.score(stamps, is_negative=is_negative)
+        >>> len(scores), scores.score.dtype, bool(scores.flag_unscorable.any())
+        (12, dtype('float32'), False)
+        """
+        stamps = {name: _as_floating(array) for name, array in stamps.items()}
+        n = self._check(stamps, missing, is_negative)
+        if pixel_scale is not None:
+            stamps, missing = self._resampled(stamps, missing or {}, pixel_scale)
+        parts = []
+        buffer = np.empty((min(n, self.batch_size), *self.contract.input_shape), np.float32)
+        for start in range(0, n, self.batch_size):
+            rows = slice(start, start + self.batch_size)
+            parts.append(
+                self._score_batch(
+                    {name: array[rows] for name, array in stamps.items()},
+                    None if missing is None else {name: array[rows] for name, array in missing.items()},
+                    None if is_negative is None else is_negative[rows],
+                    buffer,
+                )
+            )
+        return Scores.concatenate(parts)
+
+    def resampling_factor(self, pixel_scale: float) -> float:
+        """Return the size of the model's pixels in pixels of ``pixel_scale`` [arcsec].
+
+        Raises
+        ------
+        InvalidInputError
+            Raised if the model does not say its own.
+        """
+        if self.contract.pixel_scale is None:
+            raise InvalidInputError(f"model {self.contract.name!r} does not say its pixel scale")
+        return self.contract.pixel_scale / pixel_scale
+
+    def _resampled(
+        self, stamps: Mapping[str, Pixels], missing: Mapping[str, Flags], pixel_scale: float
+    ) -> tuple[dict[str, Pixels], dict[str, Flags]]:
+        factor, size = self.resampling_factor(pixel_scale), self.contract.stamp_size
+        parts = {
+            name: resample_stamps(array, missing.get(name, np.zeros(array.shape, bool)), factor, size)
+            for name, array in stamps.items()
+        }
+        return {name: part[0] for name, part in parts.items()}, {n: part[1] for n, part in parts.items()}
+
+    def score_blocks(
+        self,
+        blocks: Iterable[
+            tuple[Mapping[str, npt.NDArray[np.float32]], Mapping[str, Flags] | None, Flags | None]
+        ],
+    ) -> Iterator[Scores]:
+        """Score blocks of stamps as they come, so that no more than one block is ever held.
+
+        Parameters
+        ----------
+        blocks
+            Arguments of `score`, one tuple for each block.
+        """
+        for stamps, missing, is_negative in blocks:
+            yield self.score(stamps, missing, is_negative)
+
+    def _check(
+        self,
+        stamps: Mapping[str, npt.NDArray[np.float32]],
+        missing: Mapping[str, Flags] | None,
+        is_negative: Flags | None,
+    ) -> int:
+        absent = [name for name in self.contract.inputs if name not in stamps]
+        if absent:
+            raise InvalidInputError(
+                f"model {self.contract.name!r} needs the stamps {list(self.contract.inputs)}; "
+                f"{absent} are absent"
+            )
+        shapes = {name: array.shape for name, array in stamps.items()}
+        if len({shape[0] for shape in shapes.values()}) != 1 or any(len(s) != 3 for s in shapes.values()):
+            raise InvalidInputError(f"stamps must be (n, h, w) with one n; got {shapes}")
+        n = int(shapes[self.contract.inputs[0]][0])
+        for name, array in (missing or {}).items():
+            if name in shapes and array.shape != shapes[name]:
+                raise InvalidInputError(
+                    f"missing pixels of {name} must have shape {shapes[name]}; got {array.shape}"
+                )
+        if is_negative is not None and is_negative.shape != (n,):
+            raise InvalidInputError(f"is_negative must have shape ({n},); got {is_negative.shape}")
+        return n
+
+    def _score_batch(
+        self,
+        stamps: Mapping[str, npt.NDArray[np.float32]],
+        missing: Mapping[str, Flags] | None,
+        is_negative: Flags | None,
+        buffer: Pixels,
+    ) -> Scores:
+        prepared = prepare(self.contract, stamps, missing, is_negative, buffer)
+        outputs = self.engine.predict(prepared.inputs)
+        score = real_probability(self.contract, outputs).astype(np.float32)
+        unscorable = prepared.flag_unscorable | ~np.isfinite(score)
+        score[unscorable] = np.nan
+        return Scores(
+            score,
+            prepared.fraction_missing,
+            prepared.flag_nan,
+            prepared.flag_degenerate,
+            prepared.flag_no_template,
+            unscorable,
+        )
+
+
+def _as_floating(stamps: npt.NDArray[Any]) -> Pixels:
+    """Return stamps of numbers that may be NaN; those that are already are not copied."""
+    stamps = np.asarray(stamps)
+    return stamps if stamps.dtype.kind == "f" else stamps.astype(np.float32)

@@ -1,0 +1,227 @@
+"""What a model promises: what it is fed, what is done to that first, and what its answer means."""
+
+from __future__ import annotations
+
+__all__ = (
+    "CONTRACT_FORMAT",
+    "Calibration",
+    "Contract",
+    "ImageName",
+    "MissingRule",
+    "NormalizationChoice",
+    "Output",
+    "Prior",
+    "contract_schema",
+)
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveInt, ValidationError, model_validator
+
+from ..errors import ModelContractError, ModelFormatError
+from ._architecture import Architecture
+
+CONTRACT_FORMAT = "rbmodel-1"
+
+ImageName = Literal["difference", "science", "template"]
+Probability = Annotated[float, Field(gt=0, lt=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class NormalizationChoice(_Part):
+    """A normalisation by name and version, with its parameters (see `normalization`)."""
+
+    name: str
+    parameters: dict[str, float] = {}
+
+
+class MissingRule(_Part):
+    """What stands in for missing pixels: off the image, NaN, or NO_DATA.
+
+    Parameters
+    ----------
+    rule
+        ``"median"`` of the valid pixels of that stamp, ``"zero"``, or ``"constant"``.
+    value
+        The constant.
+    maximum_fraction
+        A source with a larger fraction of missing pixels in any of its stamps is not scored.
+    """
+
+    rule: Literal["median", "zero", "constant"] = "median"
+    value: float = 0.0
+    maximum_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
+class Output(_Part):
+    """How to read the network's answer.
+
+    Parameters
+    ----------
+    size
+        How many numbers the network gives for each source.
+    real
+        Which of them belongs to real sources; ``None`` where the only one is the probability of being bogus.
+    activation
+        ``"probability"`` where the network ends in a softmax or sigmoid, ``"logit"`` where it does not.
+    """
+
+    size: PositiveInt
+    real: Annotated[int, Field(ge=0)] | None
+    activation: Literal["probability", "logit"] = "probability"
+
+    @model_validator(mode="after")
+    def _check(self) -> Output:
+        if self.real is None and self.size != 1:
+            raise ValueError("only a single output can be the probability of being bogus (real: null)")
+        if self.real is not None and self.real >= self.size:
+            raise ValueError(f"output {self.real} is meant to be real, but there are {self.size}")
+        return self
+
+
+class Calibration(_Part):
+    """Monotone map from the network's probability to a calibrated one: straight lines between knots.
+
+    Parameters
+    ----------
+    method
+        How the knots were found, such as ``"isotonic"`` or ``"platt"``.
+    scores, probabilities
+        The knots, both from smallest to largest. Scores beyond the ends get the probability of the end.
+    """
+
+    method: str
+    scores: tuple[float, ...]
+    probabilities: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _check(self) -> Calibration:
+        n = len(self.scores)
+        if n < 2 or len(self.probabilities) != n:
+            raise ValueError(
+                f"a calibration needs as many scores as probabilities, at least 2; got {n} and "
+                f"{len(self.probabilities)}"
+            )
+        if any(a >= b for a, b in zip(self.scores, self.scores[1:], strict=False)):
+            raise ValueError("the scores of a calibration must increase")
+        if any(a > b for a, b in zip(self.probabilities, self.probabilities[1:], strict=False)):
+            raise ValueError("the probabilities of a calibration must not decrease")
+        if self.probabilities[0] < 0 or self.probabilities[-1] > 1:
+            raise ValueError("the probabilities of a calibration must lie in [0, 1]")
+        return self
+
+
+class Prior(_Part):
+    """The fraction of real sources in training, and the one the score is meant for."""
+
+    training: Probability
+    intended: Probability
+
+
+class Contract(_Part):
+    """Everything that decides a score besides the network's weights.
+
+    Parameters
+    ----------
+    name
+        What the model is called, such as ``"dia"``.
+    version
+        At most seven characters: goes out with every score as ``version``.
+    inputs
+        The stamps in the order the network takes them.
+    layout
+        ``"side_by_side"``: one image, stamps from left to right; ``"channels"``: one channel each.
+    stamp_size
+        Rows and columns of one stamp [pixel]; larger stamps are cropped, smaller ones padded as missing.
+    pixel_scale
+        Pixel scale of the training stamps [arcsec], where known.
+    normalization, missing, output, calibration, prior
+        See these classes.
+    negative
+        ``"flip"``: a negative source is shown as (−difference, template, science); ``"none"``: as it is.
+    architecture
+        The layers, where they are known; a model from a foreign graph has none.
+    card
+        What a user should know of the training: data, figures, sources.
+    members
+        SHA-256 of each other file of the package.
+    """
+
+    format: Literal["rbmodel-1"] = "rbmodel-1"
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=7)]
+    description: str = ""
+    inputs: Annotated[tuple[ImageName, ...], Field(min_length=1)]
+    layout: Literal["side_by_side", "channels"]
+    stamp_size: PositiveInt
+    pixel_scale: Annotated[float, Field(gt=0)] | None = None
+    normalization: NormalizationChoice
+    missing: MissingRule = MissingRule()
+    negative: Literal["none", "flip"] = "none"
+    output: Output
+    calibration: Calibration | None = None
+    prior: Prior | None = None
+    architecture: Architecture | None = None
+    card: dict[str, JsonValue] = {}
+    members: dict[str, Sha256] = {}
+
+    @model_validator(mode="after")
+    def _check(self) -> Contract:
+        if len(set(self.inputs)) != len(self.inputs):
+            raise ValueError(f"an input appears twice: {self.inputs}")
+        if self.architecture is not None:
+            if self.architecture.input_shape != self.input_shape:
+                raise ValueError(
+                    f"the network takes {self.architecture.input_shape}, the contract makes "
+                    f"{self.input_shape}"
+                )
+            if self.architecture.output_shape != (self.output.size,):
+                raise ValueError(
+                    f"the network gives {self.architecture.output_shape}, the contract expects "
+                    f"({self.output.size},)"
+                )
+        return self
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Rows, columns and channels of what the network is fed."""
+        size, n = self.stamp_size, len(self.inputs)
+        return (size, size * n, 1) if self.layout == "side_by_side" else (size, size, n)
+
+    @property
+    def uses_difference(self) -> bool:
+        """Whether the model looks at the difference image."""
+        return "difference" in self.inputs
+
+    def to_json(self) -> str:
+        """Write the contract as JSON, the same text for the same contract."""
+        return json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Contract:
+        """Read a contract.
+
+        Raises
+        ------
+        ModelFormatError
+            Raised if the text is not JSON or says something a contract cannot say; all reasons are given.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            reasons = "; ".join(
+                f"{'.'.join(map(str, item['loc'])) or 'contract'}: {item['msg']}" for item in error.errors()
+            )
+            raise ModelFormatError(f"contract.json cannot be used: {reasons}") from error
+        except ModelContractError as error:
+            raise ModelFormatError(f"contract.json cannot be used: {error}") from error
+
+
+def contract_schema() -> dict[str, Any]:
+    """Return the JSON schema of ``contract.json``, frozen in ``resources/models/contract.schema.json``."""
+    return Contract.model_json_schema()

@@ -1,0 +1,144 @@
+"""Networks as Keras models, for training and gradients."""
+
+from __future__ import annotations
+
+__all__ = ("architecture_from_keras", "build_keras", "weights_from_keras")
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import TypeAdapter, ValidationError
+
+from ..errors import MissingDependencyError, ModelContractError, ModelFormatError
+from ._architecture import Architecture, Layer, Weights
+
+_LAYER: TypeAdapter[Layer] = TypeAdapter(Layer)
+# The parts of a Keras layer's configuration that decide what it computes, by layer. Other parts
+# (initialisers, regularisers) matter in training only; those of _FIXED must have the value given there.
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "Conv2D": ("filters", "kernel_size", "strides", "padding", "activation", "use_bias"),
+    "MaxPooling2D": ("pool_size", "strides", "padding"),
+    "ZeroPadding2D": ("padding",),
+    "GlobalAveragePooling2D": (),
+    "GlobalMaxPooling2D": (),
+    "Dropout": ("rate",),
+    "Flatten": (),
+    "Dense": ("units", "activation", "use_bias"),
+    "BatchNormalization": ("epsilon", "momentum"),
+    "Activation": ("activation",),
+}
+_FIXED: Mapping[str, tuple[Any, ...]] = {
+    "data_format": ("channels_last", None),
+    "dilation_rate": ([1, 1], (1, 1), 1, None),
+    "groups": (1, None),
+    "axis": (-1, [-1], [3], 3, None),
+    "center": (True, None),
+    "scale": (True, None),
+    "keepdims": (False, None),
+}
+
+
+def architecture_from_keras(config: Mapping[str, Any], name: str | None = None) -> Architecture:
+    """Read a network from the configuration of a Keras `Sequential` model.
+
+    Parameters
+    ----------
+    config
+        What Keras writes as ``model_config``, ``config.json`` or ``model.to_json()``, Keras 2 or 3.
+    name
+        What to call the network; default: its name in the configuration.
+
+    Raises
+    ------
+    ModelFormatError
+        Raised for other kinds of models, unknown layers or options that this package does not know.
+    """
+    if config.get("class_name") != "Sequential":
+        raise ModelFormatError(f"only Sequential Keras models can be read; got {config.get('class_name')!r}")
+    body = config["config"]
+    items: Sequence[Mapping[str, Any]] = body["layers"] if isinstance(body, Mapping) else body
+    shape = None
+    layers: list[Layer] = []
+    for item in items:
+        options = item["config"]
+        shape = shape or options.get("batch_input_shape") or options.get("batch_shape")
+        if item["class_name"] != "InputLayer":
+            layers.append(_layer_from_keras(str(item["class_name"]), options))
+    if shape is None and isinstance(body, Mapping):
+        shape = body.get("build_input_shape")
+    if shape is None:
+        raise ModelFormatError("the Keras configuration does not say the shape of the input")
+    label = name or (str(body.get("name", "network")) if isinstance(body, Mapping) else "network")
+    try:
+        return Architecture(name=label, input_shape=tuple(shape[1:]), layers=tuple(layers))
+    except (ValidationError, ModelContractError) as error:
+        raise ModelFormatError(f"the Keras layers do not make a network: {error}") from error
+
+
+def _layer_from_keras(kind: str, options: Mapping[str, Any]) -> Layer:
+    if kind not in _FIELDS:
+        raise ModelFormatError(f"Keras layer {kind!r} is not known; known are {sorted(_FIELDS)}")
+    for key, accepted in _FIXED.items():
+        if options.get(key) not in accepted and kind in (
+            "Conv2D",
+            "MaxPooling2D",
+            "BatchNormalization",
+            "Flatten",
+        ):
+            raise ModelFormatError(
+                f"{kind} {options.get('name')!r}: {key} = {options[key]!r} is not supported"
+            )
+    fields = {key: options[key] for key in _FIELDS[kind] if options.get(key) is not None}
+    try:
+        return _LAYER.validate_python({"kind": kind, "name": options["name"], **fields})
+    except ValidationError as error:
+        raise ModelFormatError(f"Keras layer {kind} {options.get('name')!r}: {error}") from error
+
+
+def build_keras(architecture: Architecture, weights: Weights | None = None) -> Any:
+    """Build a network as a `keras.Sequential`.
+
+    Parameters
+    ----------
+    architecture
+        The layers.
+    weights
+        Its variables; default: Keras initialises them.
+
+    Raises
+    ------
+    MissingDependencyError
+        Raised if TensorFlow is not installed.
+    """
+    try:
+        import keras
+        import tensorflow  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError("TensorFlow is needed; install the extra 'train'") from error
+    model = keras.Sequential([keras.Input(architecture.input_shape)], name=architecture.name)
+    for layer in architecture.layers:
+        options = layer.model_dump(exclude={"kind"})
+        model.add(getattr(keras.layers, layer.kind)(**options))
+    if weights is not None:
+        architecture.check_weights(weights)
+        for layer in architecture.layers:
+            values = [
+                weights[key] for key in architecture.weight_shapes() if key.startswith(f"{layer.name}/")
+            ]
+            if values:
+                model.get_layer(layer.name).set_weights(values)
+    return model
+
+
+def weights_from_keras(model: Any, architecture: Architecture) -> dict[str, npt.NDArray[np.float32]]:
+    """Take the weights out of a Keras model that `build_keras` built."""
+    keys = list(architecture.weight_shapes())
+    weights = {}
+    for layer in architecture.layers:
+        mine = [key for key in keys if key.startswith(f"{layer.name}/")]
+        for key, value in zip(mine, model.get_layer(layer.name).get_weights() if mine else (), strict=True):
+            weights[key] = np.asarray(value, np.float32)
+    architecture.check_weights(weights)
+    return weights

@@ -1,0 +1,242 @@
+"""Model files: ``NAME-VERSION.rbmodel``, a zip of contract, weights, graph and golden scores."""
+
+from __future__ import annotations
+
+__all__ = (
+    "Model",
+    "load_classifier",
+    "make_model",
+    "peek_contract",
+    "read_model",
+    "split_members",
+    "write_model",
+)
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ModelContractError, ModelFormatError
+from ._architecture import Weights
+from ._archive import read_members, sha256, write_members
+from ._classifier import Classifier
+from ._contract import Contract
+from ._engines import make_engine
+from ._golden import Golden, check_golden, golden_stamps
+from ._graph import check_graph, graph_shapes, to_onnx
+from ._normalization import NORMALIZATIONS
+from ._weights import read_weights, write_weights
+
+_MEMBERS = ("contract.json", "weights.h5", "graph.onnx", "golden.npz")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Model:
+    """A classifier as data.
+
+    Parameters
+    ----------
+    contract
+        What it promises, with the hashes of the other parts.
+    graph
+        Serialised ONNX graph.
+    golden
+        Stamps and the scores they must give.
+    weights
+        Variables by ``layer/variable``; `None` for a model that is only a graph.
+    content_hash
+        SHA-256 of ``contract.json``, and so, through the hashes in it, of everything.
+    """
+
+    contract: Contract
+    graph: bytes
+    golden: Golden
+    weights: Weights | None
+    content_hash: str
+
+    def classifier(
+        self, engine: str = "onnxruntime", device: str = "cpu", batch_size: int = 64
+    ) -> Classifier:
+        """Make the model ready to score; see `engines.make_engine`."""
+        made = make_engine(engine, self.graph, self.contract.architecture, self.weights, device)
+        return Classifier(self.contract, made, self.content_hash, batch_size)
+
+
+def make_model(
+    contract: Contract,
+    weights: Weights | None = None,
+    graph: bytes | None = None,
+    stamps: tuple[Mapping[str, npt.NDArray[np.float32]], npt.NDArray[np.bool_]] | None = None,
+) -> Model:
+    """Put a model together: write its graph, score its golden stamps, hash its parts.
+
+    Parameters
+    ----------
+    contract
+        What the model promises; its ``members`` are filled in here.
+    weights
+        Variables of ``contract.architecture``.
+    graph
+        Serialised ONNX graph, for a model without known layers.
+    stamps
+        Golden stamps and which are negative; default `golden.golden_stamps`.
+
+    Raises
+    ------
+    ModelContractError
+        Raised if graph and contract do not fit.
+    """
+    if contract.architecture is not None and weights is not None:
+        graph = to_onnx(contract.architecture, weights)
+        engine = make_engine("numpy", graph, contract.architecture, weights)
+    elif graph is not None:
+        contract = contract.model_copy(update={"architecture": None})
+        weights = None
+        _check_shapes(contract, graph)
+        engine = make_engine("onnxruntime", graph, None, None)
+    else:
+        raise ModelContractError("a model needs layers with weights, or a graph")
+    images, is_negative = stamps or golden_stamps(contract.stamp_size)
+    score = Classifier(contract, engine).score(images, is_negative=is_negative).score
+    used = {name: images[name] for name in images if name in contract.inputs or contract.negative == "flip"}
+    golden = Golden(used, is_negative, score)
+    parts = {"graph.onnx": graph, "golden.npz": golden.to_bytes()}
+    if weights is not None:
+        parts["weights.h5"] = write_weights(weights)
+    contract = contract.model_copy(
+        update={"members": {name: sha256(part) for name, part in sorted(parts.items())}}
+    )
+    return Model(contract, graph, golden, weights, sha256(contract.to_json().encode()))
+
+
+def write_model(model: Model) -> bytes:
+    """Write a model file; the same model gives the same bytes."""
+    parts = {"graph.onnx": model.graph, "golden.npz": model.golden.to_bytes()}
+    if model.weights is not None:
+        parts["weights.h5"] = write_weights(model.weights)
+    for name, part in parts.items():
+        if model.contract.members.get(name) != sha256(part):
+            raise ModelContractError(
+                f"{name} of model {model.contract.name!r} is not what its contract hashes"
+            )
+    return write_members({"contract.json": model.contract.to_json().encode(), **dict(sorted(parts.items()))})
+
+
+def read_model(content: bytes, name: str = "model") -> Model:
+    """Read a model file. Nothing in it is executed; everything in it is checked against the contract.
+
+    Parameters
+    ----------
+    content
+        The file.
+    name
+        What it is called in error messages.
+
+    Raises
+    ------
+    ModelFormatError
+        Raised for a file that is damaged, unsafe, or no model.
+    ModelContractError
+        Raised for a model whose parts do not fit each other.
+    """
+    contract = peek_contract(content, name)
+    members = split_members(content, name)
+    others = {key: part for key, part in members.items() if key != "contract.json"}
+    if set(others) != set(contract.members):
+        raise ModelFormatError(
+            f"{name} holds {sorted(others)}; its contract lists {sorted(contract.members)}"
+        )
+    for key, part in others.items():
+        if sha256(part) != contract.members[key]:
+            raise ModelFormatError(f"{name}: {key} is not the file its contract hashes")
+    for key in ("graph.onnx", "golden.npz"):
+        if key not in others:
+            raise ModelFormatError(f"{name} has no {key}")
+    if (contract.architecture is None) != ("weights.h5" not in others):
+        raise ModelFormatError(f"{name}: layers and weights.h5 must be given both or not at all")
+    check_graph(others["graph.onnx"])
+    _check_shapes(contract, others["graph.onnx"])
+    if contract.normalization.name not in NORMALIZATIONS:
+        raise ModelContractError(
+            f"{name} wants the normalisation {contract.normalization.name!r}, which this version "
+            f"of the package does not have; it has {sorted(NORMALIZATIONS)}"
+        )
+    weights = (
+        None if contract.architecture is None else read_weights(others["weights.h5"], contract.architecture)
+    )
+    golden = Golden.from_bytes(others["golden.npz"])
+    return Model(contract, others["graph.onnx"], golden, weights, sha256(members["contract.json"]))
+
+
+def split_members(content: bytes, name: str = "model") -> dict[str, bytes]:
+    """Return the members of a model file, for a Butler table."""
+    return read_members(content, _MEMBERS, name)
+
+
+def peek_contract(content: bytes, name: str = "model") -> Contract:
+    """Read the contract of a model file and nothing else; the rest is not checked."""
+    members = split_members(content, name)
+    if "contract.json" not in members:
+        raise ModelFormatError(f"{name} has no contract.json: it is not a model")
+    return Contract.from_json(members["contract.json"])
+
+
+def _check_shapes(contract: Contract, graph: bytes) -> None:
+    shape, outputs = graph_shapes(graph)
+    if shape != contract.input_shape or outputs != contract.output.size:
+        raise ModelContractError(
+            f"graph.onnx takes {shape} and gives {outputs}; the contract of {contract.name!r} says "
+            f"{contract.input_shape} and {contract.output.size}"
+        )
+
+
+def load_classifier(
+    content: bytes,
+    name: str = "model",
+    engine: str = "onnxruntime",
+    device: str = "cpu",
+    batch_size: int = 64,
+) -> Classifier:
+    """Read a model file, check its golden scores, and make it ready to score.
+
+    The same content is loaded once in a process, whatever it is called.
+
+    Parameters
+    ----------
+    content
+        The file.
+    name
+        What it is called in error messages.
+    engine, device, batch_size
+        See `engines.make_engine` and `classifier.Classifier`.
+
+    Raises
+    ------
+    ModelFormatError, ModelContractError
+        See `read_model` and `golden.check_golden`.
+    """
+    return _load(_Named(content, name), engine, device, batch_size)
+
+
+class _Named:
+    """Content that is compared by its hash, with a name that is not compared."""
+
+    def __init__(self, content: bytes, name: str) -> None:
+        self.content, self.name, self.hash = content, name, sha256(content)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Named) and self.hash == other.hash
+
+    def __hash__(self) -> int:
+        return hash(self.hash)
+
+
+@functools.lru_cache(maxsize=8)
+def _load(source: _Named, engine: str, device: str, batch_size: int) -> Classifier:
+    model = read_model(source.content, source.name)
+    classifier = model.classifier(engine, device, batch_size)
+    check_golden(classifier, model.golden)
+    return classifier

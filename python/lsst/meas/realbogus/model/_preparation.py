@@ -1,0 +1,261 @@
+"""From stamps as they were cut to what a network is fed, and what was wrong with them."""
+
+from __future__ import annotations
+
+__all__ = ("Prepared", "fit_stamps", "prepare")
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InvalidInputError
+from ._contract import Contract, ImageName, MissingRule
+from ._normalization import find_normalization
+
+Pixels = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
+_SWAPPED: Mapping[ImageName, ImageName] = {
+    "difference": "difference",
+    "science": "template",
+    "template": "science",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Prepared:
+    """Inputs of a network and what is to be said of each.
+
+    Parameters
+    ----------
+    inputs
+        Float32 ``(n, rows, columns, channels)``.
+    fraction_missing
+        Largest fraction of missing pixels in any of the source's stamps, float32 ``(n,)``.
+    flag_nan
+        Some pixel is not finite.
+    flag_degenerate
+        A stamp has no contrast, or the normalisation is undefined for it.
+    flag_no_template
+        The model wants a template, and the stamp of it has no valid pixel.
+    flag_unscorable
+        The score of the row is meaningless: degenerate, or too many missing pixels.
+    """
+
+    inputs: Pixels
+    fraction_missing: Pixels
+    flag_nan: Flags
+    flag_degenerate: Flags
+    flag_no_template: Flags
+    flag_unscorable: Flags
+
+
+def prepare(
+    contract: Contract,
+    stamps: Mapping[str, npt.NDArray[np.float32]],
+    missing: Mapping[str, Flags] | None = None,
+    is_negative: Flags | None = None,
+    out: Pixels | None = None,
+) -> Prepared:
+    """Crop, fill, flip, normalise and lay out stamps as the contract says.
+
+    Parameters
+    ----------
+    contract
+        The model's.
+    stamps
+        By image name, float32 ``(n, h, w)`` each; images that the model does not use are ignored.
+    missing
+        Which pixels are not to be used, by image name; pixels that are not finite never are.
+    is_negative
+        Which sources are negative in the difference, shape ``(n,)``; default none.
+    out
+        Where the inputs go, for callers that use the memory again: float32, at least ``n`` of them.
+    """
+    n = len(stamps[contract.inputs[0]])
+    flipped = is_negative if contract.negative == "flip" and is_negative is not None else np.zeros(n, bool)
+    troubled = flipped | _any_missing(contract, stamps, missing)
+    inputs = np.empty((n, *contract.input_shape), np.float32) if out is None else out[:n]
+    if not troubled.all():
+        for target, name in _targets(contract, inputs):
+            pixels = fit_stamps(stamps[name], contract.stamp_size)[0]
+            troubled |= _normalize(contract, pixels, name, target)
+    prepared = Prepared(inputs, np.zeros(n, np.float32), *(np.zeros(n, bool) for _ in range(4)))
+    rows = np.flatnonzero(troubled)
+    if rows.size:
+        _prepare_carefully(contract, stamps, missing, flipped, rows, prepared)
+    return prepared
+
+
+def _any_missing(
+    contract: Contract, stamps: Mapping[str, npt.NDArray[np.float32]], missing: Mapping[str, Flags] | None
+) -> Flags:
+    """Return which sources are known to miss pixels; NaN shows when normalising."""
+    found = np.zeros(len(stamps[contract.inputs[0]]), bool)
+    for name in contract.inputs:
+        found |= min(stamps[name].shape[1:]) < contract.stamp_size
+        if missing is not None and name in missing:
+            found |= missing[name].reshape(len(found), -1).any(axis=1)
+    return found
+
+
+def _targets(contract: Contract, inputs: Pixels) -> Iterator[tuple[Pixels, ImageName]]:
+    """Yield the part of the network's input that each image fills."""
+    size = contract.stamp_size
+    for position, name in enumerate(contract.inputs):
+        if contract.layout == "side_by_side":
+            yield inputs[:, :, position * size : (position + 1) * size, 0], name
+        else:
+            yield inputs[:, :, :, position], name
+
+
+def _normalize(contract: Contract, pixels: Pixels, name: str, target: Pixels) -> Flags:
+    normalize = find_normalization(contract.normalization.name)
+    return normalize(pixels, name == "difference", contract.normalization.parameters, target)
+
+
+def _prepare_carefully(
+    contract: Contract,
+    stamps: Mapping[str, npt.NDArray[np.float32]],
+    missing: Mapping[str, Flags] | None,
+    flipped: Flags,
+    rows: npt.NDArray[np.intp],
+    prepared: Prepared,
+) -> None:
+    """Do the sources that miss pixels, are negative or degenerate: find out what is wrong, fill, flip."""
+    stamps = {name: array[rows] for name, array in stamps.items()}
+    missing = None if missing is None else {name: array[rows] for name, array in missing.items()}
+    inputs = prepared.inputs[rows]
+    for target, name in _targets(contract, inputs):
+        pixels, bad, not_finite = _read(stamps, missing, name, contract.stamp_size)
+        fraction = bad.mean(axis=(1, 2), dtype=np.float32)
+        prepared.fraction_missing[rows] = np.maximum(prepared.fraction_missing[rows], fraction)
+        prepared.flag_nan[rows] |= not_finite
+        if name == "template":
+            prepared.flag_no_template[rows] = fraction == 1
+        if flipped[rows].any():
+            pixels, bad = _flip(stamps, missing, name, contract.stamp_size, flipped[rows], pixels, bad)
+        pixels = apply_missing_rule(pixels, bad, contract.missing)
+        prepared.flag_degenerate[rows] |= _normalize(contract, pixels, name, target)
+    prepared.inputs[rows] = inputs
+    too_many = prepared.fraction_missing[rows] > contract.missing.maximum_fraction
+    prepared.flag_unscorable[rows] = prepared.flag_degenerate[rows] | too_many
+
+
+def _read(
+    stamps: Mapping[str, npt.NDArray[np.float32]], missing: Mapping[str, Flags] | None, name: str, size: int
+) -> tuple[Pixels, Flags, Flags]:
+    """Return stamps of the model's size, their missing pixels, and which of the stamps hold NaN."""
+    pixels, outside = fit_stamps(stamps[name], size)
+    bad = ~np.isfinite(pixels)
+    not_finite = bad.any(axis=(1, 2))
+    if missing is not None and name in missing:
+        bad |= fit_stamps(missing[name], size)[0]
+    if outside is not None:
+        bad |= outside
+    return pixels, bad, not_finite
+
+
+def fit_stamps[T: np.generic](stamps: npt.NDArray[T], size: int) -> tuple[npt.NDArray[T], Flags | None]:
+    """Crop or pad stamps to a square, the pixel at (h // 2, w // 2) staying in the middle.
+
+    Parameters
+    ----------
+    stamps
+        Shape ``(n, h, w)``.
+    size
+        Rows and columns wanted.
+
+    Returns
+    -------
+    fitted
+        Shape ``(n, size, size)``, contiguous.
+    outside
+        Which pixels ``(size, size)`` the stamps do not reach, `None` if they reach all.
+
+    Examples
+    --------
+    >>> stamps = np.arange(25).reshape(1, 5, 5)
+    >>> fit_stamps(stamps, 3)[0][0]
+    array([[ 6,  7,  8],
+           [11, 12, 13],
+           [16, 17, 18]])
+    """
+    if stamps.ndim != 3:
+        raise InvalidInputError(f"stamps must have the shape (n, h, w); got {stamps.shape}")
+    if stamps.shape[1:] == (size, size):
+        return np.ascontiguousarray(stamps), None
+    source, target = zip(*(_overlap(length, size) for length in stamps.shape[1:]), strict=True)
+    if all(part == slice(0, size) for part in target):
+        return np.ascontiguousarray(stamps[(slice(None), *source)]), None
+    fitted = np.zeros((len(stamps), size, size), stamps.dtype)
+    fitted[(slice(None), *target)] = stamps[(slice(None), *source)]
+    outside = np.ones((size, size), bool)
+    outside[target] = False
+    return fitted, outside
+
+
+def _overlap(length: int, size: int) -> tuple[slice, slice]:
+    start = length // 2 - size // 2
+    first, last = max(start, 0), min(start + size, length)
+    return slice(first, last), slice(first - start, last - start)
+
+
+def _flip(
+    stamps: Mapping[str, npt.NDArray[np.float32]],
+    missing: Mapping[str, Flags] | None,
+    name: ImageName,
+    size: int,
+    flipped: Flags,
+    pixels: Pixels,
+    bad: Flags,
+) -> tuple[Pixels, Flags]:
+    """Show negative sources as if the template were the science image."""
+    which = flipped[:, None, None]
+    other = _SWAPPED[name]
+    if other == name:
+        return np.where(which, -pixels, pixels), bad
+    if other not in stamps:
+        raise InvalidInputError(f"negative sources are scored with {other} in place of {name}; there is none")
+    other_pixels, other_bad, _ = _read(stamps, missing, other, size)
+    return np.where(which, other_pixels, pixels), np.where(which, other_bad, bad)
+
+
+def apply_missing_rule(pixels: Pixels, bad: Flags, rule: MissingRule) -> Pixels:
+    """Replace missing pixels by the rule; stamps without a valid pixel become zeros (and so degenerate).
+
+    Parameters
+    ----------
+    pixels
+        Shape ``(n, h, w)``; not changed.
+    bad
+        Which to replace, same shape.
+    rule
+        The model's.
+    """
+    rows = np.flatnonzero(bad.any(axis=(1, 2)))
+    if not rows.size:
+        return pixels
+    filled = pixels.copy()
+    part, where = filled[rows], bad[rows]
+    match rule.rule:
+        case "median":
+            fill = _valid_median(part, where)
+        case "zero":
+            fill = np.zeros(len(rows), np.float32)
+        case "constant":
+            fill = np.full(len(rows), rule.value, np.float32)
+    filled[rows] = np.where(where, fill[:, None, None], part)
+    return filled
+
+
+def _valid_median(pixels: Pixels, bad: Flags) -> Pixels:
+    flat = np.where(bad, np.float32(np.inf), pixels).reshape(len(pixels), -1)
+    flat.sort(axis=1)
+    n_valid = (~bad).sum(axis=(1, 2))
+    rows = np.arange(len(flat))
+    low = flat[rows, np.maximum(n_valid - 1, 0) // 2]
+    high = flat[rows, np.minimum(n_valid // 2, flat.shape[1] - 1)]
+    with np.errstate(invalid="ignore"):
+        return np.where(n_valid > 0, 0.5 * (low + high), 0.0).astype(np.float32)

@@ -1,0 +1,181 @@
+"""One HTML page, complete in itself, that shows what a run has made."""
+
+from __future__ import annotations
+
+__all__ = ("render_page", "write_page")
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from astropy.table import Table
+
+from ..evaluation import bin_fraction, count_fates, count_labels, even_edges, measure_pull, threshold_curve
+from ..truth import Fate, Label
+from . import _figures as figures
+from ._html import page_environment, png_uri
+from ._results import Results, Summary, summarize
+
+_N_BINS = 8
+
+
+def write_page(path: Path, results: Results) -> Path:
+    """Write the page of a run.
+
+    Parameters
+    ----------
+    path
+        File to write; its folder must exist.
+    results
+        Tables, scores and stamps of the run.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+    """
+    path.write_text(render_page(results), encoding="utf-8")
+    return path
+
+
+def render_page(results: Results) -> str:
+    """Make the page of a run.
+
+    Parameters
+    ----------
+    results
+        Tables, scores and stamps of the run.
+
+    Returns
+    -------
+    str
+        HTML that refers to nothing outside itself.
+    """
+    environment = page_environment()
+    environment.filters["data_uri"] = _data_uri
+    environment.filters["score"] = lambda value: "–" if np.isnan(value) else f"{value:.3f}"
+    summary = summarize(results)
+    return environment.get_template("run.html").render(
+        results=results,
+        summary=summary,
+        drawings=_drawings(results, summary),
+        labels=count_labels_by_model(results),
+        fates=count_fates(np.asarray(results.fates["fate"]), tuple(fate.value for fate in Fate)),
+        images=tabulate_images(results),
+        colors=figures.model_colors(list(results.models)),
+        label_names={int(label): label.name.lower() for label in Label},
+    )
+
+
+def _data_uri(stamps: Mapping[str, npt.NDArray[np.floating]]) -> str:
+    return png_uri(figures.triplet_png(stamps))
+
+
+def _drawings(results: Results, summary: Summary) -> dict[str, str]:
+    scores = {name: results.scores(name) for name in results.models}
+    drawings = dict.fromkeys(("histograms", "curves", "completeness", "pulls"), "")
+    if scores:
+        bogus = "unmatched" if summary.bogus_assumed else "bogus"
+        drawings["histograms"] = figures.draw_histograms(scores, results.labels, results.threshold, bogus)
+        curves = {name: threshold_curve(values, results.labels) for name, values in scores.items()}
+        areas = {model.name: model.area[0] for model in summary.models}
+        if any(curve.threshold.size for curve in curves.values()):
+            drawings["curves"] = figures.draw_curves(curves, areas, results.threshold)
+    drawn = results.fates[np.asarray(results.fates["fate"]) != Fate.NOT_DRAWN]
+    if len(drawn):
+        drawings["completeness"] = _completeness(results, drawn)
+    if len(recovered := _recovered(results)):
+        drawings["pulls"] = figures.draw_pulls(
+            {
+                "Flux": measure_pull(recovered["psfFlux"], recovered["flux"], recovered["psfFluxErr"]),
+                "Position, x": measure_pull(recovered["x"], recovered["x_injected"], recovered["xErr"]),
+                "Position, y": measure_pull(recovered["y"], recovered["y_injected"], recovered["yErr"]),
+            }
+        )
+    return drawings
+
+
+def _completeness(results: Results, drawn: Table) -> str:
+    chosen = np.asarray(results.fates["fate"]) != Fate.NOT_DRAWN
+    found = np.asarray(drawn["fate"]) == Fate.FOUND
+    panels, log = {}, {}
+    for label, column, is_log in (("expected SNR", "snr_expected", True), ("magnitude", "mag", False)):
+        values = np.asarray(drawn[column], float)
+        if not np.isfinite(values).any():
+            continue
+        edges = even_edges(values, _N_BINS, log=is_log)
+        curves = {"found": bin_fraction(values, found, edges)}
+        for name in results.models:
+            passed = results.passes(name)[chosen]
+            curves[f"found, {name} ≥ {results.threshold:g}"] = bin_fraction(values, passed, edges)
+        panels[label], log[label] = curves, is_log
+    return figures.draw_completeness(panels, log) if panels else ""
+
+
+def _recovered(results: Results) -> Table:
+    """Found injected sources: measured and injected fluxes and positions side by side."""
+    found = results.fates[np.asarray(results.fates["fate"]) == Fate.FOUND]
+    order = np.argsort(np.asarray(results.sources["diaSourceId"]))
+    ids = np.asarray(results.sources["diaSourceId"])[order]
+    rows = order[np.searchsorted(ids, np.asarray(found["diaSourceId"]))]
+    recovered = results.sources[rows][["psfFlux", "psfFluxErr", "x", "y", "xErr", "yErr"]]
+    recovered["flux"], recovered["x_injected"], recovered["y_injected"] = (
+        found["flux"],
+        found["x"],
+        found["y"],
+    )
+    return recovered
+
+
+def count_labels_by_model(results: Results) -> list[dict[str, object]]:
+    """Count sources by label and reason, with each model's median score and number above the threshold."""
+    reasons = np.asarray(results.sources["label_reason"])
+    labels = np.asarray(results.sources["label"])
+    tables = {
+        name: count_labels(labels, reasons, results.scores(name), results.threshold)
+        for name in results.models
+    }
+    base = next(iter(tables.values()), count_labels(labels, reasons, np.full(labels.size, np.nan)))
+    return [
+        {
+            "label": int(row["label"]),
+            "reason": str(row["reason"]),
+            "n": int(row["n"]),
+            "models": [
+                (int(table[i]["n_above"]), float(table[i]["median_score"])) for table in tables.values()
+            ],
+        }
+        for i, row in enumerate(base)
+    ]
+
+
+def tabulate_images(results: Results) -> list[dict[str, object]]:
+    """Count sources and injected sources image by image."""
+    keys = sorted(
+        {(int(r["visit"]), int(r["detector"])) for t in (results.sources, results.fates) for r in t}
+    )
+    rows: list[dict[str, object]] = []
+    for visit, detector in keys:
+        sources, fates = (
+            table[(np.asarray(table["visit"]) == visit) & (np.asarray(table["detector"]) == detector)]
+            for table in (results.sources, results.fates)
+        )
+        label, fate = np.asarray(sources["label"]), np.asarray(fates["fate"])
+        rows.append(
+            {
+                "visit": visit,
+                "detector": detector,
+                "sources": len(sources),
+                "real": int(np.sum(label == Label.REAL)),
+                "bogus": int(np.sum(label == Label.BOGUS)),
+                "undecided": int(np.sum(label == Label.UNDECIDED)),
+                "injected": len(fates),
+                "found": int(np.sum(fate == Fate.FOUND)),
+                "unscored": [
+                    int(np.sum(~np.isfinite(np.asarray(sources[column], float))))
+                    for column in results.models.values()
+                ],
+            }
+        )
+    return rows

@@ -1,0 +1,115 @@
+"""Which visits a survey makes, and in what conditions."""
+
+from __future__ import annotations
+
+__all__ = ("Visit", "make_schedule")
+
+import dataclasses
+from collections.abc import Iterator
+
+import astropy.time
+import astropy.units as u
+import numpy as np
+
+from lsst.meas.realbogus.randomness import generator
+
+from ._config import SEARCH_START, SurveyConfig
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Visit:
+    """One visit and its conditions."""
+
+    id: int
+    band: str
+    physical_filter: str
+    is_template: bool
+    mjd: float
+    """Midpoint of the exposure (TAI)."""
+    exposure_time: float
+    ra: float
+    dec: float
+    rotation: float
+    """Degrees."""
+    seeing: float
+    """FWHM of the effective PSF [arcsec]."""
+    moffat_beta: float
+    sky_brightness: float
+    """Magnitudes per square arcsecond."""
+    zero_point: float
+    """AB magnitude that gives one electron."""
+    wcs_offset: tuple[float, float]
+    """By how much the visit's WCS is wrong, along the pixel axes [arcsec]."""
+    is_jittered: bool
+    """Whether that is more than the usual error."""
+
+    @property
+    def midpoint(self) -> astropy.time.Time:
+        """Middle of the exposure."""
+        return astropy.time.Time(self.mjd, format="mjd", scale="tai")
+
+    @property
+    def begin(self) -> astropy.time.Time:
+        """Start of the exposure."""
+        return self.midpoint - 0.5 * self.exposure_time * u.s
+
+    @property
+    def end(self) -> astropy.time.Time:
+        """End of the exposure."""
+        return self.midpoint + 0.5 * self.exposure_time * u.s
+
+
+def make_schedule(config: SurveyConfig) -> list[Visit]:
+    """Plan all visits of a survey, templates first.
+
+    Parameters
+    ----------
+    config
+        The survey.
+    """
+    return [*_epoch(config, is_template=True), *_epoch(config, is_template=False)]
+
+
+def _epoch(config: SurveyConfig, *, is_template: bool) -> Iterator[Visit]:
+    count = config.n_template_visits if is_template else config.n_search_visits
+    first = 1 if is_template else SEARCH_START
+    nights = {band: config.template_mjd if is_template else config.search_mjd for band in config.bands}
+    for number in range(count * len(config.bands)):
+        band = config.bands[number % len(config.bands)]
+        visit = first + number
+        rng = generator(config.seed, "survey-visit", visit)
+        if number >= len(config.bands):
+            nights[band] += rng.uniform(*config.visit_interval)
+        yield _visit(config, visit, band, nights[band], rng, is_template=is_template)
+
+
+def _visit(
+    config: SurveyConfig, visit: int, band: str, mjd: float, rng: np.random.Generator, *, is_template: bool
+) -> Visit:
+    dither = rng.normal(0.0, config.dither / 3600, 2)
+    is_jittered = bool(rng.random() < config.astrometric_jitter * _rate(config, is_template))
+    size, angle = rng.uniform(*config.astrometric_jitter_offset), rng.uniform(0, 2 * np.pi)
+    error = rng.normal(0.0, config.astrometric_error, 2)
+    if is_jittered:
+        error = size * np.array([np.cos(angle), np.sin(angle)])
+    return Visit(
+        id=visit,
+        band=band,
+        physical_filter=f"{band}_sim",
+        is_template=is_template,
+        mjd=mjd,
+        exposure_time=config.exposure_time,
+        ra=float((config.ra + dither[0] / np.cos(np.radians(config.dec))) % 360),
+        dec=float(np.clip(config.dec + dither[1], -90, 90)),
+        rotation=float(rng.uniform(*config.rotation)),
+        seeing=float(rng.uniform(*(config.template_seeing if is_template else config.seeing))),
+        moffat_beta=float(rng.uniform(*config.moffat_beta)),
+        sky_brightness=float(rng.uniform(*config.sky_brightness)),
+        zero_point=float(config.zero_point - rng.uniform(*config.extinction)),
+        wcs_offset=(float(error[0]), float(error[1])),
+        is_jittered=is_jittered,
+    )
+
+
+def _rate(config: SurveyConfig, is_template: bool) -> float:
+    return config.template_artefact_factor if is_template else 1.0

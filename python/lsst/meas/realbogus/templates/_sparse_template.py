@@ -1,0 +1,336 @@
+"""A template where stamps need it, and nowhere else."""
+
+from __future__ import annotations
+
+__all__ = ("CoaddPixels", "SparseTemplate", "needed_box", "sparse_template")
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+import numpy.typing as npt
+import scipy.ndimage
+from lsst.images import Box, Image, Mask, MaskedImage, MaskPlane, MaskSchema, SkyProjection
+from scipy.interpolate import RectBivariateSpline
+
+from lsst.meas.realbogus.errors import ImageMismatchError, InvalidInputError
+
+from ..imaging import dilate_bits, ensure_planes, fill_smoothly
+
+type FloatArray = npt.NDArray[np.float64]
+type BoolArray = npt.NDArray[np.bool_]
+
+# As in `warp_image`, whose pixels these are.
+_SPLINE_ORDER = 5
+_SPLINE_REACH = 12
+_MASK_REACH = 2
+_WHOLE_PIXEL = 1e-4
+_NODE_SPACING = 64
+_TILE = 256
+_OVERHEAD = 1200
+"""What a window costs on top of its pixels, in pixels (0.2 ms)."""
+
+_BLANK = MaskSchema([MaskPlane("NO_DATA", "No data was available for this pixel.")])
+
+
+@dataclasses.dataclass(frozen=True)
+class CoaddPixels:
+    """What is needed of a coadd: where it lies, and its pixels and mask if they are; no variance and no PSF.
+
+    Attributes
+    ----------
+    bbox
+        Box of the coadd, or of the part of it that may be read.
+    projection
+        Sky projection of the coadd's pixel grid.
+    read
+        Reads image and mask of that box. Called at most once, and not for a coadd that no source needs.
+    """
+
+    bbox: Box
+    projection: SkyProjection[Any]
+    read: Callable[[Box], tuple[Image, Mask]]
+
+    @classmethod
+    def of(cls, coadd: MaskedImage) -> CoaddPixels:
+        """Take a coadd that is in memory.
+
+        Raises
+        ------
+        ImageMismatchError
+            If it has no sky projection.
+        """
+        if coadd.sky_projection is None:
+            raise ImageMismatchError("a coadd without a sky projection cannot be warped")
+        return cls(coadd.bbox, coadd.sky_projection, lambda box: (coadd.image[box], coadd.mask[box]))
+
+
+@dataclasses.dataclass(frozen=True)
+class SparseTemplate:
+    """A template with pixels near sources only.
+
+    Attributes
+    ----------
+    image, mask
+        On the box that was asked for and its border; NaN and NO_DATA where nothing was warped or no coadd
+        reaches.
+    n_windows
+        How many windows were warped.
+    by_stamp
+        Whether they were the stamps themselves, or tiles of the image under them.
+    """
+
+    image: Image
+    mask: Mask
+    n_windows: int
+    by_stamp: bool
+
+
+def needed_box(
+    coadd: SkyProjection[Any], coadd_bbox: Box, projection: SkyProjection[Any], bbox: Box, *, border: int = 20
+) -> Box | None:
+    """Return which part of a coadd lies under a detector, or `None`.
+
+    Parameters
+    ----------
+    coadd, coadd_bbox
+        Projection and box of the coadd.
+    projection, bbox
+        Those of the science image.
+    border
+        As for `sparse_template`.
+    """
+    outer = bbox.padded(border)
+    nodes = (np.linspace(side.min, side.max, 17) for side in (outer.y, outer.x))
+    y, x = (grid.ravel() for grid in np.meshgrid(*nodes, indexing="ij"))
+    sky = projection.pixel_to_sky_transform.apply_forward(x=x, y=y)
+    there = coadd.sky_to_pixel_transform.apply_forward(x=sky.x, y=sky.y)
+    if not (np.isfinite(there.x).all() and np.isfinite(there.y).all()):
+        return None
+    reach = 2 * _SPLINE_REACH
+    y0, x0 = (math.floor(place.min()) - reach for place in (there.y, there.x))
+    y1, x1 = (math.ceil(place.max()) + reach + 1 for place in (there.y, there.x))
+    y0, y1 = max(y0, coadd_bbox.y.start), min(y1, coadd_bbox.y.stop)
+    x0, x1 = max(x0, coadd_bbox.x.start), min(x1, coadd_bbox.x.stop)
+    return Box.factory[y0:y1, x0:x1] if y0 < y1 and x0 < x1 else None
+
+
+def sparse_template(
+    coadds: Sequence[CoaddPixels],
+    bbox: Box,
+    projection: SkyProjection[Any],
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    size: int,
+    *,
+    border: int = 20,
+    by_stamp: bool | None = None,
+) -> SparseTemplate:
+    """Warp coadds to the pixels that stamps need.
+
+    Parameters
+    ----------
+    coadds
+        Coadds of one band. A window is taken from the coadd that it lies deepest in, holes from the next.
+    bbox, projection
+        Pixel grid of the science image.
+    x, y
+        Positions of the sources, parent coordinates; those that are not finite need nothing.
+    size
+        Side of the stamps.
+    border
+        How far the template reaches beyond ``bbox`` on each side, as in `build_template`.
+    by_stamp
+        Warp stamp by stamp, or the tiles under the stamps (in a crowded field, all of them); by default
+        whichever is cheaper.
+
+    Returns
+    -------
+    SparseTemplate
+        Within the stamps, the pixels that `build_template` makes, to the accuracy of the interpolation.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no coadd.
+    """
+    if not coadds:
+        raise InvalidInputError("a template needs at least one coadd; got none")
+    outer = bbox.padded(border)
+    stamps = _stamp_boxes(np.asarray(x, np.float64), np.asarray(y, np.float64), size, outer)
+    tiles = _tiles(stamps, outer)
+    if by_stamp is None:
+        by_stamp = _cost(stamps) <= _cost(tiles)
+    windows = stamps if by_stamp else tiles
+    image = Image(np.full(outer.shape, np.nan, np.float32), bbox=outer)
+    mask = _blank_mask(_BLANK, outer)
+    sources = [s for coadd in coadds if (s := _Source.make(coadd, outer, projection)) is not None]
+    depths = np.array([source.depths(windows) for source in sources])
+    for number, window in enumerate(windows):
+        # Half a window's diagonal away, a coadd has nothing for it.
+        reach = -0.8 * max(window.shape)
+        order = [k for k in np.argsort(-depths[:, number], kind="stable") if depths[k, number] > reach]
+        mask = _fill_window(image, mask, window, [sources[k] for k in order])
+    unit = next((source.unit for source in sources if source.unit is not None), None)
+    return SparseTemplate(Image(image.array, bbox=outer, unit=unit), mask, len(windows), by_stamp)
+
+
+def _stamp_boxes(x: FloatArray, y: FloatArray, size: int, outer: Box) -> list[Box]:
+    boxes = []
+    for column, row in zip(x, y, strict=True):
+        if math.isfinite(column) and math.isfinite(row):
+            # A pixel more than the stamp, whichever way its centre is rounded.
+            y0, x0 = math.floor(row - size / 2), math.floor(column - size / 2)
+            y1, x1 = min(y0 + size + 2, outer.y.stop), min(x0 + size + 2, outer.x.stop)
+            y0, x0 = max(y0, outer.y.start), max(x0, outer.x.start)
+            if y0 < y1 and x0 < x1:
+                boxes.append(Box.factory[y0:y1, x0:x1])
+    return boxes
+
+
+def _tiles(stamps: Iterable[Box], outer: Box) -> list[Box]:
+    touched: set[tuple[int, int]] = set()
+    for box in stamps:
+        rows = range((box.y.start - outer.y.start) // _TILE, (box.y.stop - 1 - outer.y.start) // _TILE + 1)
+        columns = range((box.x.start - outer.x.start) // _TILE, (box.x.stop - 1 - outer.x.start) // _TILE + 1)
+        touched |= {(row, column) for row in rows for column in columns}
+    return [
+        Box.factory[
+            outer.y.start + row * _TILE : min(outer.y.start + (row + 1) * _TILE, outer.y.stop),
+            outer.x.start + column * _TILE : min(outer.x.start + (column + 1) * _TILE, outer.x.stop),
+        ]
+        for row, column in sorted(touched)
+    ]
+
+
+def _cost(windows: Iterable[Box]) -> int:
+    return sum(_OVERHEAD + window.area for window in windows)
+
+
+class _Source:
+    """A coadd, with the place and area of the detector's pixels on it as splines over coarse nodes."""
+
+    def __init__(self, coadd: CoaddPixels, *splines: RectBivariateSpline) -> None:
+        self.bbox = coadd.bbox
+        self.place_y, self.place_x, self.area = splines
+        self._coadd = coadd
+
+    @classmethod
+    def make(cls, coadd: CoaddPixels, outer: Box, projection: SkyProjection[Any]) -> _Source | None:
+        """Place a coadd; `None` where the detector has no finite place on it."""
+        nodes = [
+            np.linspace(side.min - 1.0, side.max + 1.0, max(4, side.size // _NODE_SPACING + 2))
+            for side in (outer.y, outer.x)
+        ]
+        grid_y, grid_x = np.meshgrid(*nodes, indexing="ij")
+        sky = projection.pixel_to_sky_transform.apply_forward(x=grid_x.ravel(), y=grid_y.ravel())
+        there = coadd.projection.sky_to_pixel_transform.apply_forward(x=sky.x, y=sky.y)
+        if not (np.isfinite(there.x).all() and np.isfinite(there.y).all()):
+            return None
+        y, x = (RectBivariateSpline(*nodes, np.reshape(v, grid_x.shape)) for v in (there.y, there.x))
+        area = y(*nodes, dx=1) * x(*nodes, dy=1) - x(*nodes, dx=1) * y(*nodes, dy=1)
+        return cls(coadd, y, x, RectBivariateSpline(*nodes, np.abs(area)))
+
+    @functools.cached_property
+    def _pixels(self) -> tuple[Image, Mask]:
+        image, mask = self._coadd.read(self.bbox)
+        return image, ensure_planes(mask, ["NO_DATA"])
+
+    @property
+    def array(self) -> npt.NDArray[Any]:
+        """Pixels; read now if they have not been."""
+        return self._pixels[0].array
+
+    @property
+    def mask(self) -> Mask:
+        """Mask, with a plane NO_DATA."""
+        return self._pixels[1]
+
+    @property
+    def unit(self) -> u.UnitBase | None:
+        """Unit of the pixels, if they have been read."""
+        return self._pixels[0].unit if "_pixels" in self.__dict__ else None
+
+    def depths(self, windows: Sequence[Box]) -> FloatArray:
+        """How far the middle of each window lies within the coadd, in pixels; negative outside."""
+        middle = np.array([(w.y.center, w.x.center) for w in windows]).reshape(-1, 2).T
+        y, x = self.place_y.ev(*middle), self.place_x.ev(*middle)
+        sides = [y - self.bbox.y.min, self.bbox.y.max - y, x - self.bbox.x.min, self.bbox.x.max - x]
+        return np.asarray(np.min(sides, axis=0))
+
+
+def _fill_window(image: Image, mask: Mask, window: Box, sources: Sequence[_Source]) -> Mask:
+    """Warp the coadds to a window, the deepest first, until it has no hole; return the mask of the image."""
+    values = image[window].array
+    for source in sources:
+        holes = mask[window].get("NO_DATA")
+        if not holes.any():
+            break
+        found = _warp_window(source, window)
+        if found is None:
+            continue
+        new_values, new_mask = found
+        if mask.schema == _BLANK:
+            mask = _blank_mask(new_mask.schema, mask.bbox)
+        mask = ensure_planes(mask, new_mask.schema.names)
+        use = holes & ~new_mask.get("NO_DATA")
+        values[use] = new_values[use]
+        _copy_mask(new_mask, mask[window], use)
+    return mask
+
+
+def _blank_mask(schema: MaskSchema, bbox: Box) -> Mask:
+    mask = Mask(0, schema=schema, bbox=bbox)
+    mask.set("NO_DATA")
+    return mask
+
+
+def _copy_mask(source: Mask, target: Mask, where: BoolArray) -> None:
+    if source.schema == target.schema:
+        target.array[where] = source.array[where]
+        return
+    target.clear(None, where)
+    for name in source.schema.names:
+        target.set(name, where & source.get(name))
+
+
+def _warp_window(source: _Source, window: Box) -> tuple[npt.NDArray[np.float32], Mask] | None:
+    """Return pixels and mask of a window from one coadd, or `None` where it does not reach."""
+    rows, columns = window.y.arange, window.x.arange
+    y = source.place_y(rows, columns) - source.bbox.y.start
+    x = source.place_x(rows, columns) - source.bbox.x.start
+    ny, nx = source.bbox.shape
+    y0, y1 = max(math.floor(y.min()) - _SPLINE_REACH, 0), min(math.ceil(y.max()) + _SPLINE_REACH + 1, ny)
+    x0, x1 = max(math.floor(x.min()) - _SPLINE_REACH, 0), min(math.ceil(x.max()) + _SPLINE_REACH + 1, nx)
+    if y0 >= y1 or x0 >= x1:
+        return None
+    t = _WHOLE_PIXEL
+    inside = (y >= -t) & (y <= ny - 1 + t) & (x >= -t) & (x <= nx - 1 + t)
+    if not inside.any():
+        return None
+    y, x = np.clip(y, 0, ny - 1) - y0, np.clip(x, 0, nx - 1) - x0
+    nearest = np.rint(y).astype(np.intp), np.rint(x).astype(np.intp)
+    array = np.asarray(source.array[y0:y1, x0:x1], np.float32)
+    no_data = source.mask.schema.bitmask("NO_DATA")
+    bits = source.mask.array[y0:y1, x0:x1].copy()
+    missing = ~np.isfinite(array) | (bits & no_data).any(axis=-1)
+    bits[missing] |= no_data
+    if max(np.abs(y - nearest[0]).max(), np.abs(x - nearest[1]).max()) < t:
+        values = array[nearest]
+    else:
+        spline = scipy.ndimage.spline_filter(
+            fill_smoothly(array, missing), _SPLINE_ORDER, output=np.float32, mode="mirror"
+        )
+        values = scipy.ndimage.map_coordinates(
+            spline, np.stack([y, x]), order=_SPLINE_ORDER, mode="mirror", prefilter=False, output=np.float32
+        )
+        values *= source.area(rows, columns)
+        if bits.any():
+            bits = dilate_bits(bits, _MASK_REACH)
+    out = bits[nearest]
+    out[~inside] |= no_data
+    return values, Mask(out, schema=source.mask.schema, bbox=window)

@@ -1,0 +1,186 @@
+"""A template on a detector's pixel grid, from the coadds that overlap it."""
+
+from __future__ import annotations
+
+__all__ = ("build_template",)
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from astro_metadata_translator import ObservationInfo
+from lsst.images import Box, DetectorFrame, Image, Mask, MaskedImage, SkyProjection, VisitImage
+from lsst.images.cameras import Detector
+from lsst.images.cells import CellCoadd
+
+from lsst.meas.realbogus.errors import ImageMismatchError, InvalidInputError
+
+from ..imaging import TEMPLATE_PLANES, KernelField, ensure_planes, psf_nodes
+from ._warp import PixelMap, map_pixels, warp_by_map, warp_kernel
+
+type FloatArray = npt.NDArray[np.float64]
+
+
+def build_template(
+    coadds: Sequence[CellCoadd],
+    bbox: Box,
+    projection: SkyProjection[DetectorFrame],
+    *,
+    detector: Detector,
+    obs_info: ObservationInfo,
+    band: str,
+    border: int = 20,
+    psf_order: int = 2,
+    psf_nodes_along: int = 7,
+    high_variance: float = 4.0,
+) -> VisitImage | None:
+    """Warp coadds to a detector.
+
+    Parameters
+    ----------
+    coadds
+        Coadds of one band; where they overlap, a patch's inner box goes first, and earlier tracts.
+    bbox, projection
+        Pixel grid of the science image.
+    detector, obs_info, band
+        What a `VisitImage` must know, from the science image.
+    border
+        How far the template reaches beyond ``bbox`` on each side.
+    psf_order
+        Degree of the template PSF's variation over the detector.
+    psf_nodes_along
+        Points along each side at which the coadds' PSFs are sampled.
+    high_variance
+        Pixels whose variance is above this many medians get the plane HIGH_VARIANCE.
+
+    Returns
+    -------
+    VisitImage or None
+        Template with NaN and NO_DATA where no coadd reaches and a Piff PSF; `None` where none reaches at
+        all.
+    """
+    grown = bbox.padded(border)
+    parts: list[MaskedImage] = []
+    kernels: list[tuple[float, float, FloatArray]] = []
+    for group in _by_tract(coadds):
+        pixels = map_pixels(projection, grown, group[0].sky_projection)
+        if pixels is None:
+            continue
+        wanted = _clip(pixels.source_bbox.padded(24), group)
+        if wanted is None:
+            continue
+        warped = warp_by_map(_mosaic(group, wanted), pixels, projection)
+        if warped is not None:
+            parts.append(warped)
+            kernels.extend(_warped_kernels(group, pixels, grown, psf_nodes_along))
+    if not parts or not kernels:
+        return None
+    image = _stack(parts)
+    good = ~image.mask.get("NO_DATA")
+    if not good.any():
+        return None
+    variance = image.variance.array
+    image.mask.set("HIGH_VARIANCE", good & (variance > high_variance * np.median(variance[good])))
+    x, y, stamps = (np.array(part) for part in zip(*kernels, strict=True))
+    psf = KernelField.fit(stamps, x, y, grown, psf_order).to_psf(grown)
+    return VisitImage(
+        image.image,
+        mask=image.mask,
+        variance=image.variance,
+        sky_projection=projection,
+        psf=psf,
+        detector=detector,
+        obs_info=obs_info,
+        band=band,
+    )
+
+
+def _by_tract(coadds: Sequence[CellCoadd]) -> list[list[CellCoadd]]:
+    if not coadds:
+        raise InvalidInputError("a template needs at least one coadd; got none")
+    groups: dict[tuple[str, int], list[CellCoadd]] = {}
+    for coadd in coadds:
+        groups.setdefault((coadd.skymap, coadd.tract), []).append(coadd)
+    units = {str(coadd.unit) for coadd in coadds}
+    if len(units) > 1:
+        raise ImageMismatchError(f"coadds have different units: {sorted(units)}")
+    return list(groups.values())
+
+
+def _clip(box: Box, coadds: Sequence[CellCoadd]) -> Box | None:
+    """Return the part of a box that lies within the hull of the coadds."""
+    y0, y1 = min(c.bbox.y.start for c in coadds), max(c.bbox.y.stop for c in coadds)
+    x0, x1 = min(c.bbox.x.start for c in coadds), max(c.bbox.x.stop for c in coadds)
+    y0, y1, x0, x1 = max(y0, box.y.start), min(y1, box.y.stop), max(x0, box.x.start), min(x1, box.x.stop)
+    return Box.factory[y0:y1, x0:x1] if y0 < y1 and x0 < x1 else None
+
+
+def _mosaic(coadds: Sequence[CellCoadd], bbox: Box) -> MaskedImage:
+    """Paste coadds of one tract together, inner boxes over borders."""
+    mask = ensure_planes(coadds[0].mask, TEMPLATE_PLANES)
+    names = {name for coadd in coadds for name in coadd.mask.schema.names}
+    schema = ensure_planes(mask, sorted(names)).schema
+    out = MaskedImage(
+        Image(np.full(bbox.shape, np.nan, dtype=np.float32), bbox=bbox, unit=coadds[0].unit),
+        mask=Mask(0, schema=schema, bbox=bbox),
+        variance=Image(np.full(bbox.shape, np.nan, dtype=np.float32), bbox=bbox),
+        sky_projection=coadds[0].sky_projection,
+    )
+    out.mask.set("NO_DATA")
+    for inner in (False, True):
+        for coadd in coadds:
+            box = _clip(bbox, [coadd])
+            if inner and box is not None:
+                box = _intersect(box, coadd.patch.inner_bbox)
+            if box is not None:
+                _paste(out, coadd, box)
+    return out
+
+
+def _paste(target: MaskedImage, source: MaskedImage, box: Box) -> None:
+    target.image[box] = source.image[box]
+    target.variance[box] = source.variance[box]
+    window = target.mask[box]
+    window.clear()
+    window.update(source.mask[box])
+
+
+def _intersect(a: Box, b: Box) -> Box | None:
+    y0, y1 = max(a.y.start, b.y.start), min(a.y.stop, b.y.stop)
+    x0, x1 = max(a.x.start, b.x.start), min(a.x.stop, b.x.stop)
+    return Box.factory[y0:y1, x0:x1] if y0 < y1 and x0 < x1 else None
+
+
+def _warped_kernels(
+    coadds: Sequence[CellCoadd], pixels: PixelMap, bbox: Box, n_nodes: int
+) -> list[tuple[float, float, FloatArray]]:
+    """Sample the PSFs of the cells under a grid of nodes, on the detector's grid."""
+    out = []
+    for x, y in zip(*psf_nodes(bbox, n_nodes), strict=True):
+        row = min(max(round(y) - bbox.y.start, 1), bbox.y.size - 2)
+        column = min(max(round(x) - bbox.x.start, 1), bbox.x.size - 2)
+        kernel = _cell_kernel(coadds, float(pixels.x[row, column]), float(pixels.y[row, column]))
+        if kernel is not None:
+            radius = kernel.shape[0] // 2
+            out.append((float(x), float(y), warp_kernel(kernel, pixels.jacobian(row, column), radius)))
+    return out
+
+
+def _cell_kernel(coadds: Sequence[CellCoadd], x: float, y: float) -> FloatArray | None:
+    for coadd in coadds:
+        if coadd.bounds.contains(x=round(x), y=round(y)):
+            return np.asarray(coadd.psf.compute_kernel_image(x=x, y=y).array, dtype=np.float64)
+    return None
+
+
+def _stack(parts: Sequence[MaskedImage]) -> MaskedImage:
+    """Lay images over each other, the first on top."""
+    top = parts[0]
+    for below in parts[1:]:
+        hole = top.mask.get("NO_DATA") & ~below.mask.get("NO_DATA")
+        top.image.array[hole] = below.image.array[hole]
+        top.variance.array[hole] = below.variance.array[hole]
+        top.mask.clear(None, hole)
+        for name in top.mask.schema.names & below.mask.schema.names:
+            top.mask.set(name, hole & below.mask.get(name))
+    return top

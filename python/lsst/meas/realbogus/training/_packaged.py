@@ -1,0 +1,202 @@
+"""From labelled stamps to a model file: the networks of Acero-Cuellar et al. (2023), trained and packed."""
+
+from __future__ import annotations
+
+__all__ = ("SPECIFICATIONS", "pack_images", "train_model", "unpack_images")
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import precision_score, recall_score, roc_auc_score
+
+from ..errors import InvalidInputError
+from ..model import (
+    Contract,
+    ImageName,
+    NormalizationChoice,
+    Output,
+    Prior,
+    build_keras,
+    make_model,
+    named_architecture,
+    prepare,
+    weights_from_keras,
+    write_model,
+)
+from ..randomness import generator
+from ._stamps import LabelledStamps
+from ._standard import TrainingConfig, fit
+
+SPECIFICATIONS: Mapping[str, tuple[ImageName, ...]] = {
+    "dia": ("difference", "science", "template"),
+    "nodia": ("science", "template"),
+}
+"""The images that each packaged network looks at, in order."""
+
+_GOLDEN_ROWS = 48
+_SNR_BINS = (0.0, 6.0, 8.0, 12.0, 20.0, np.inf)
+
+
+def train_model(
+    name: str,
+    version: str,
+    stamps: LabelledStamps,
+    *,
+    held_out: Sequence[int],
+    config: TrainingConfig,
+    path: Path,
+    pixel_scale: float | None = None,
+    report: Callable[[int, float, float], None] | None = None,
+) -> dict[str, Any]:
+    """Train one of the packaged networks and write its model file.
+
+    Parameters
+    ----------
+    name
+        ``"dia"`` or ``"nodia"``.
+    version
+        Version of the model, at most seven characters.
+    stamps
+        What to learn from.
+    held_out
+        Groups kept out of training: the epoch is chosen by them, the card's figures and the golden scores are
+        theirs.
+    config
+        How to train.
+    path
+        Model file to write.
+    pixel_scale
+        Typical pixel scale of the stamps [arcsec], if there is one.
+    report
+        Called after each epoch, see `fit`.
+
+    Returns
+    -------
+    dict
+        The training card that the model carries.
+
+    Raises
+    ------
+    InvalidInputError
+        Raised if there is no such network, or nothing to validate with.
+    """
+    if name not in SPECIFICATIONS:
+        raise InvalidInputError(f"no packaged network is called {name!r}; there are {sorted(SPECIFICATIONS)}")
+    architecture = named_architecture(name)
+    contract = Contract(
+        name=name,
+        version=version,
+        description=f"{name} network of Acero-Cuellar et al. (2023), trained on simulated surveys",
+        inputs=SPECIFICATIONS[name],
+        layout="side_by_side",
+        stamp_size=architecture.input_shape[0],
+        pixel_scale=pixel_scale,
+        normalization=NormalizationChoice(name="acero-cuellar-3sigma-1"),
+        negative="flip",
+        output=Output(size=2, real=0),
+        prior=Prior(training=0.5, intended=0.5),
+        architecture=architecture,
+    )
+    learn, judge = (_scorable(contract, part) for part in stamps.split_groups(held_out))
+    if not len(judge[1]):
+        raise InvalidInputError(f"no scorable stamps in the held-out groups {list(held_out)}")
+    network = build_keras(architecture)
+    history = fit(
+        network,
+        learn[0],
+        learn[1].label,
+        (judge[0], judge[1].label),
+        layout=pack_images,
+        real_index=0,
+        config=config,
+        report=report,
+    )
+    weights = weights_from_keras(network, architecture)
+    golden = _golden_rows(judge[1], config.seed)
+    model = make_model(contract, weights, stamps=golden)
+    score = model.classifier().score(judge[1].pixels, is_negative=judge[1].is_negative).score
+    card = {
+        "training": dataclasses.asdict(config),
+        "stamps": {"trained": len(learn[1]), "trained_real": int(learn[1].label.sum())},
+        "groups": {
+            "trained": sorted(set(learn[1].group.tolist())),
+            "held_out": sorted(set(judge[1].group.tolist())),
+        },
+        "validation_loss": history.loss,
+        "held_out": _figures(score, judge[1]),
+    }
+    model = make_model(contract.model_copy(update={"card": card}), weights, stamps=golden)
+    path.write_bytes(write_model(model))
+    return card
+
+
+def unpack_images(inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Turn side-by-side inputs ``(n, h, k h, 1)`` into stacked images ``(n, h, h, k)``.
+
+    Parameters
+    ----------
+    inputs
+        What a network is fed.
+    """
+    n, height, width, _ = inputs.shape
+    images: npt.NDArray[np.float32] = inputs.reshape(n, height, width // height, height)
+    return np.ascontiguousarray(images.transpose(0, 1, 3, 2))
+
+
+def pack_images(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Turn stacked images ``(n, h, h, k)`` into side-by-side inputs ``(n, h, k h, 1)``.
+
+    Parameters
+    ----------
+    images
+        Normalised stamps.
+    """
+    n, height, _, count = images.shape
+    return np.ascontiguousarray(images.transpose(0, 1, 3, 2)).reshape(n, height, height * count, 1)
+
+
+def _scorable(contract: Contract, stamps: LabelledStamps) -> tuple[npt.NDArray[np.float32], LabelledStamps]:
+    prepared = prepare(contract, stamps.pixels, None, stamps.is_negative)
+    rows = ~prepared.flag_unscorable
+    return unpack_images(prepared.inputs[rows]), stamps[rows]
+
+
+def _golden_rows(
+    stamps: LabelledStamps, seed: int
+) -> tuple[dict[str, npt.NDArray[np.float32]], npt.NDArray[np.bool_]]:
+    """Choose as many real as bogus stamps."""
+    rng = generator(seed, "golden-rows")
+    rows = np.concatenate(
+        [rng.permutation(np.flatnonzero(stamps.label == label))[: _GOLDEN_ROWS // 2] for label in (1, 0)]
+    )
+    chosen = stamps[rows]
+    return chosen.pixels, chosen.is_negative
+
+
+def _figures(score: npt.NDArray[np.float32], stamps: LabelledStamps) -> dict[str, Any]:
+    """Sum up how the held-out stamps are scored."""
+    real = stamps.label == 1
+    called = score >= 0.5
+    by_snr = {
+        f"{low:g}-{high:g}": round(float(called[inside].mean()), 4)
+        for low, high in zip(_SNR_BINS, _SNR_BINS[1:], strict=False)
+        if (inside := real & (stamps.snr >= low) & (stamps.snr < high)).any()
+    }
+    by_reason = {
+        str(reason): [int(rows.sum()), round(float(called[rows].mean()), 4)]
+        for reason in np.unique(stamps.reason)
+        if (rows := stamps.reason == reason).any()
+    }
+    return {
+        "stamps": len(stamps),
+        "real": int(real.sum()),
+        "area_under_roc": round(float(roc_auc_score(real, score)), 4),
+        "completeness_at_0.5": round(float(recall_score(real, called)), 4),
+        "purity_at_0.5": round(float(precision_score(real, called)), 4),
+        "completeness_at_0.5_by_snr": by_snr,
+        "number_and_fraction_above_0.5_by_reason": by_reason,
+    }

@@ -1,0 +1,132 @@
+"""Everything that could make a real DIA source in one image: injected sources and changes of the sky."""
+
+from __future__ import annotations
+
+__all__ = ("DIFFUSE_KINDS", "REAL_KINDS", "STATIC_KINDS", "Candidates", "gather_candidates")
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+from astropy.table import Table
+
+from ..errors import InvalidCatalogError
+from ._schema import Reason
+
+Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+#: Kinds of the truth table whose changes are astrophysical, so that a source they make is real.
+REAL_KINDS = frozenset({"transient", "variable", "asteroid"})
+
+#: Kinds that do not change, so that a source at their place is a flaw of the subtraction.
+STATIC_KINDS = frozenset({"star", "galaxy", "high_proper_motion"})
+
+#: Kinds that cover much of an image, and explain only what nothing smaller explains.
+DIFFUSE_KINDS = frozenset({"ghost", "edge", "psf_change"})
+
+
+_INJECTED = ("injection_id", "ra", "dec", "flux", "injection_flag")
+_TRUTH = ("truth_id", "kind", "ra", "dec", "flux", "template_flux")
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidates:
+    """Point sources whose flux differs between the image and its template.
+
+    Parameters
+    ----------
+    ra, dec
+        Positions in degrees.
+    change
+        Flux in the image minus flux in the template, in nJy; its sign is the sign of the DIA source.
+    reason
+        ``"injected"`` or the kind of the truth table.
+    injection_id, truth_id
+        Identifiers, 0 where the other one applies.
+    row
+        Row number in the table the candidate came from.
+    """
+
+    ra: Floats
+    dec: Floats
+    change: Floats
+    reason: npt.NDArray[np.str_]
+    injection_id: Indices
+    truth_id: Indices
+    row: Indices
+
+    def __len__(self) -> int:
+        return self.ra.size
+
+    def keep(self, wanted: npt.NDArray[np.bool_]) -> Candidates:
+        """Return the candidates for which ``wanted`` is true."""
+        return Candidates(*(getattr(self, field.name)[wanted] for field in dataclasses.fields(self)))
+
+
+def gather_candidates(injected: Table, truth: Table | None = None) -> Candidates:
+    """Collect what could make a real DIA source.
+
+    Parameters
+    ----------
+    injected
+        Catalogue of injected sources: ``injection_id``, ``ra``, ``dec``, ``flux``, and ``injection_flag``,
+        which is not 0 for rows that were not drawn.
+    truth
+        Truth table of the image, if there is one: ``truth_id``, ``kind``, ``ra``, ``dec``, ``flux``,
+        ``template_flux``.
+
+    Returns
+    -------
+    Candidates
+        Drawn injected sources first, then the truth's rows of `REAL_KINDS`.
+
+    Raises
+    ------
+    InvalidCatalogError
+        Raised if columns are missing or injection ids occur twice.
+    """
+    _check("injected catalogue", injected, _INJECTED, identifier="injection_id")
+    drawn = np.flatnonzero(np.asarray(injected["injection_flag"]) == 0)
+    parts = [
+        Candidates(
+            ra=np.asarray(injected["ra"], float)[drawn],
+            dec=np.asarray(injected["dec"], float)[drawn],
+            change=np.asarray(injected["flux"], float)[drawn],
+            reason=np.full(drawn.size, Reason.INJECTED.value),
+            injection_id=np.asarray(injected["injection_id"], np.int64)[drawn],
+            truth_id=np.zeros(drawn.size, np.int64),
+            row=drawn.astype(np.int64),
+        )
+    ]
+    if truth is not None:
+        _check("truth table", truth, _TRUTH)
+        kinds = np.asarray(truth["kind"]).astype(str)
+        real = np.flatnonzero(np.isin(kinds, sorted(REAL_KINDS)))
+        parts.append(
+            Candidates(
+                ra=np.asarray(truth["ra"], float)[real],
+                dec=np.asarray(truth["dec"], float)[real],
+                change=np.asarray(truth["flux"], float)[real]
+                - np.asarray(truth["template_flux"], float)[real],
+                reason=kinds[real],
+                injection_id=np.zeros(real.size, np.int64),
+                truth_id=np.asarray(truth["truth_id"], np.int64)[real],
+                row=real.astype(np.int64),
+            )
+        )
+    return Candidates(
+        *(
+            np.concatenate([getattr(part, field.name) for part in parts])
+            for field in dataclasses.fields(Candidates)
+        )
+    )
+
+
+def _check(name: str, table: Table, columns: tuple[str, ...], identifier: str | None = None) -> None:
+    reasons = [f"column {column} is missing" for column in columns if column not in table.colnames]
+    if identifier is not None and identifier in table.colnames:
+        values, counts = np.unique(np.asarray(table[identifier]), return_counts=True)
+        reasons += [f"{identifier} {value} occurs more than once" for value in values[counts > 1]]
+    if reasons:
+        raise InvalidCatalogError(name, reasons)

@@ -1,0 +1,133 @@
+"""A fate for every injected source."""
+
+from __future__ import annotations
+
+__all__ = ("FateRules", "injected_fates")
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+from astropy.table import Table
+
+from ..tables import separation
+from ._conditions import Conditions
+from ._labels import Matched
+from ._schema import INJECTED_FATE, Fate, make_table
+
+#: AB magnitude of 1 nJy.
+_ZERO_POINT_NJY = 31.4
+
+
+@dataclasses.dataclass(frozen=True)
+class FateRules:
+    """Limits between the ways a source can be lost.
+
+    Parameters
+    ----------
+    detection_threshold
+        Expected SNR below which a source is not meant to be found.
+    merge_radius
+        Within this distance, in pixels, of another DIA source the source counts as merged with it; half the
+        size of that source's box if that is larger.
+    """
+
+    detection_threshold: float = 5.0
+    merge_radius: float = 6.0
+
+
+def injected_fates(
+    injected: Table,
+    dia_sources: Table,
+    matched: Matched,
+    conditions: Conditions | None = None,
+    *,
+    rules: FateRules | None = None,
+) -> Table:
+    """Say of every injected source what became of it.
+
+    Parameters
+    ----------
+    injected
+        Catalogue of injected sources with ``x``, ``y``, ``flux``.
+    dia_sources
+        DIA sources of the image.
+    matched
+        What `label_dia_sources` found for the same two tables.
+    conditions
+        The difference image at the injected positions; without it no source is known to be masked, at
+        the edge or below the threshold.
+    rules
+        Limits.
+
+    Returns
+    -------
+    astropy.table.Table
+        Table of schema `INJECTED_FATE`, one row for every injected source, in order.
+    """
+    rules = rules or FateRules()
+    n = len(injected)
+    conditions = conditions or Conditions.unknown(n)
+    flux = np.asarray(injected["flux"], float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        snr = np.abs(flux) / conditions.flux_error
+        mag = _ZERO_POINT_NJY - 2.5 * np.log10(np.abs(flux))
+    if "mag" in injected.colnames:
+        mag = np.asarray(injected["mag"], float)
+    source = matched.injected_to_source
+    found = source >= 0
+    fate = np.select(
+        [
+            np.asarray(injected["injection_flag"]) != 0,
+            found,
+            ~conditions.on_image,
+            conditions.masked,
+            conditions.edge,
+            snr < rules.detection_threshold,
+            _beside_another(injected, dia_sources, rules),
+        ],
+        [
+            Fate.NOT_DRAWN.value,
+            Fate.FOUND.value,
+            Fate.OFF_IMAGE.value,
+            Fate.MASKED.value,
+            Fate.EDGE.value,
+            Fate.BELOW_THRESHOLD.value,
+            Fate.MERGED.value,
+        ],
+        default=Fate.UNDETECTED.value,
+    )
+    ids, distance = np.zeros(n, np.int64), np.full(n, np.nan)
+    ids[found] = np.asarray(dia_sources["diaSourceId"], np.int64)[source[found]]
+    distance[found] = separation(
+        injected["ra"][found],
+        injected["dec"][found],
+        dia_sources["ra"][source[found]],
+        dia_sources["dec"][source[found]],
+    )
+    columns = {
+        "injection_id": injected["injection_id"],
+        "fate": fate,
+        "diaSourceId": ids,
+        "match_distance": distance,
+        "flux": flux,
+        "snr_expected": snr,
+        "mag": mag,
+        "x": injected["x"],
+        "y": injected["y"],
+    }
+    return make_table(INJECTED_FATE, columns)
+
+
+def _beside_another(injected: Table, dia_sources: Table, rules: FateRules) -> npt.NDArray[np.bool_]:
+    """Whether each injected source lies within the reach of some DIA source."""
+    if not len(injected) or not len(dia_sources):
+        return np.zeros(len(injected), bool)
+    reach = np.full(len(dia_sources), rules.merge_radius)
+    if "bboxSize" in dia_sources.colnames:
+        reach = np.maximum(reach, np.asarray(dia_sources["bboxSize"], float) / 2)
+    gap = np.hypot(
+        np.asarray(injected["x"], float)[:, None] - np.asarray(dia_sources["x"], float),
+        np.asarray(injected["y"], float)[:, None] - np.asarray(dia_sources["y"], float),
+    )
+    return np.asarray((gap <= reach).any(axis=1))

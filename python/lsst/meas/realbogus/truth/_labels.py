@@ -1,0 +1,241 @@
+"""A label and its reason for every DIA source."""
+
+from __future__ import annotations
+
+__all__ = ("MatchRules", "Matched", "label_dia_sources")
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+from astropy.table import Table
+from scipy.spatial import cKDTree
+
+from ..errors import InvalidCatalogError, InvalidInputError
+from ._candidates import Candidates, gather_candidates
+from ._explanations import column_or, explain_bogus
+from ._matching import match_mutual_nearest, unit_vectors
+from ._schema import DIA_SOURCE_MATCH, Label, Reason, make_table
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+_NEEDED = ("diaSourceId", "ra", "dec", "x", "y", "psfFlux", "psfFluxErr")
+
+
+@dataclasses.dataclass(frozen=True)
+class MatchRules:
+    """How near and how bright a source must be to be what it seems.
+
+    Parameters
+    ----------
+    radius
+        Match radius in arcseconds, for sources whose position is well measured.
+    n_sigma
+        The radius grows to this many times a source's own position error,
+    max_radius
+        but not beyond this, in arcseconds.
+    min_snr
+        A change of the sky fainter than this many flux errors explains nothing.
+    min_flux_ratio
+        Nor does one fainter than this fraction of the source's PSF flux: the source is something else that
+        happens to lie there.
+    near_radius
+        Within this distance, in arcseconds, of a change that could have made it, an unmatched source is
+        undecided: the other lobe of a bad fit, or a second peak.
+    static_radius
+        Within this distance, in arcseconds, of a star or galaxy of the truth, a source is ascribed to it.
+    artefact_margin
+        Within this distance, in pixels, of an artefact's outline, a source is ascribed to it.
+    noise_snr
+        What nothing explains is noise below this SNR, and unexplained above it (a flaw of the template, say).
+    unmatched_is_bogus
+        Without a truth table nothing is known of unmatched sources; true calls them bogus all the same.
+    """
+
+    radius: float = 0.5
+    n_sigma: float = 5.0
+    max_radius: float = 1.0
+    min_snr: float = 1.0
+    min_flux_ratio: float = 0.4
+    near_radius: float = 1.5
+    static_radius: float = 1.5
+    artefact_margin: float = 4.0
+    noise_snr: float = 7.0
+    unmatched_is_bogus: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.radius <= self.max_radius:
+            raise InvalidInputError(
+                f"radius must be positive and at most max_radius {self.max_radius}; got {self.radius}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Matched:
+    """Labels of the DIA sources, and which of them each injected source is.
+
+    Parameters
+    ----------
+    table
+        Table of schema `~lsst.meas.realbogus.truth.DIA_SOURCE_MATCH`.
+    injected_to_source
+        For every row of the injected catalogue the row of its DIA source, -1 for none.
+    """
+
+    table: Table
+    injected_to_source: Indices
+
+
+def label_dia_sources(
+    dia_sources: Table, injected: Table, truth: Table | None = None, *, rules: MatchRules | None = None
+) -> Matched:
+    """Say of every DIA source of one image whether it is real, and why.
+
+    Parameters
+    ----------
+    dia_sources
+        DIA sources with the columns of the DiaSource schema.
+    injected
+        Catalogue of injected sources, as the injection task writes it.
+    truth
+        Truth table of the image, if there is one.
+    rules
+        Radii and limits.
+
+    Returns
+    -------
+    Matched
+        One row for every DIA source, in order, and the way back from the injected sources.
+
+    Raises
+    ------
+    InvalidCatalogError
+        Raised if columns are missing or identifiers occur twice.
+
+    Notes
+    -----
+    Real are the mutual nearest neighbours of changes of the sky with the same sign (DMTN-216: a positive is a
+    spatial match with an astrophysical change). Bogus are, in this order: sources on a compact artefact,
+    residuals of stars that moved, other dipoles, residuals of stars and galaxies, sources on a diffuse
+    artefact, and what nothing explains.
+    """
+    rules = rules or MatchRules()
+    _check_sources(dia_sources)
+    n = len(dia_sources)
+    label = np.full(n, Label.UNDECIDED, np.int8)
+    reason = np.full(n, Reason.UNMATCHED.value, "U24")
+    injection_id, truth_id = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    distance = np.full(n, np.nan)
+
+    candidates = _plausible(gather_candidates(injected, truth), dia_sources, rules)
+    source, candidate, matched_distance = _match(dia_sources, candidates, rules)
+    label[source], reason[source] = Label.REAL, candidates.reason[candidate]
+    injection_id[source], truth_id[source] = (
+        candidates.injection_id[candidate],
+        candidates.truth_id[candidate],
+    )
+    distance[source] = matched_distance
+
+    free = np.ones(n, bool)
+    free[source] = False
+    near = free & _near_real(dia_sources, candidates, rules)
+    reason[near] = Reason.NEAR_REAL
+    free &= ~near
+    if truth is not None:
+        kinds, ids, distances = explain_bogus(
+            dia_sources, truth, static_radius=rules.static_radius, artefact_margin=rules.artefact_margin
+        )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            snr = np.abs(
+                np.asarray(dia_sources["psfFlux"], float) / np.asarray(dia_sources["psfFluxErr"], float)
+            )
+        kinds[(kinds == Reason.NOISE) & (snr >= rules.noise_snr)] = Reason.UNEXPLAINED
+        label[free], reason[free], truth_id[free], distance[free] = (
+            Label.BOGUS,
+            kinds[free],
+            ids[free],
+            distances[free],
+        )
+    elif rules.unmatched_is_bogus:
+        label[free] = Label.BOGUS
+
+    back = np.full(len(injected), -1, np.int64)
+    is_injected = candidates.injection_id[candidate] != 0
+    back[candidates.row[candidate[is_injected]]] = source[is_injected]
+    columns = {
+        "diaSourceId": dia_sources["diaSourceId"],
+        "label": label,
+        "label_reason": reason,
+        "injection_id": injection_id,
+        "truth_id": truth_id,
+        "match_distance": distance,
+    }
+    return Matched(make_table(DIA_SOURCE_MATCH, columns), back)
+
+
+def _check_sources(dia_sources: Table) -> None:
+    reasons = [f"column {name} is missing" for name in _NEEDED if name not in dia_sources.colnames]
+    if not reasons and len(np.unique(dia_sources["diaSourceId"])) != len(dia_sources):
+        reasons.append("diaSourceId occurs more than once")
+    if reasons:
+        raise InvalidCatalogError("DIA sources", reasons)
+
+
+def _negative(dia_sources: Table) -> Bools:
+    if "isNegative" in dia_sources.colnames:
+        return np.asarray(dia_sources["isNegative"], bool)
+    return np.asarray(dia_sources["psfFlux"], float) < 0
+
+
+def _plausible(candidates: Candidates, dia_sources: Table, rules: MatchRules) -> Candidates:
+    errors = np.asarray(dia_sources["psfFluxErr"], float)
+    errors = errors[np.isfinite(errors) & (errors > 0)]
+    typical = float(np.median(errors)) if errors.size else 0.0
+    return candidates.keep(np.abs(candidates.change) > rules.min_snr * typical)
+
+
+def _match(dia_sources: Table, candidates: Candidates, rules: MatchRules) -> tuple[Indices, Indices, Floats]:
+    """Pair DIA sources with candidates of the same sign: rows, rows, arcseconds."""
+    ra, dec = np.asarray(dia_sources["ra"], float), np.asarray(dia_sources["dec"], float)
+    # Both are errors along great circles.
+    error = 3600 * np.hypot(column_or(dia_sources, "raErr", 0.0), column_or(dia_sources, "decErr", 0.0))
+    radius = np.clip(np.nan_to_num(rules.n_sigma * error), rules.radius, rules.max_radius)
+    negative, found = _negative(dia_sources), []
+    for sign in (False, True):
+        rows, others = np.flatnonzero(negative == sign), np.flatnonzero((candidates.change < 0) == sign)
+        pairs = match_mutual_nearest(
+            ra[rows],
+            dec[rows],
+            candidates.ra[others],
+            candidates.dec[others],
+            radius[rows],
+        )
+        found.append((rows[pairs.first], others[pairs.second], pairs.distance))
+    source, candidate, distance = (np.concatenate(part) for part in zip(*found, strict=True))
+    could = _could_make(
+        candidates.change[candidate], np.asarray(dia_sources["psfFlux"], float)[source], rules
+    )
+    order = np.flatnonzero(could)[np.argsort(source[could])]
+    return source[order].astype(np.int64), candidate[order].astype(np.int64), distance[order]
+
+
+def _could_make(change: Floats, flux: Floats, rules: MatchRules) -> Bools:
+    return ~(np.abs(change) < rules.min_flux_ratio * np.abs(flux))
+
+
+def _near_real(dia_sources: Table, candidates: Candidates, rules: MatchRules) -> Bools:
+    near = np.zeros(len(dia_sources), bool)
+    sky = unit_vectors(dia_sources["ra"], dia_sources["dec"])
+    others = unit_vectors(candidates.ra, candidates.dec)
+    rows, finite = np.flatnonzero(np.isfinite(sky).all(axis=1)), np.isfinite(others).all(axis=1)
+    if not rows.size or not finite.any():
+        return near
+    flux, change = np.asarray(dia_sources["psfFlux"], float), candidates.change[finite]
+    tree = cKDTree(others[finite])
+    for row, hits in zip(
+        rows, tree.query_ball_point(sky[rows], np.radians(rules.near_radius / 3600)), strict=True
+    ):
+        near[row] = bool(hits) and bool(_could_make(change[hits], flux[row], rules).any())
+    return near
