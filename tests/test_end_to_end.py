@@ -69,13 +69,15 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {name: str(folder / f"{name}.rbmodel") for name in ("dia", "nodia")}
 
 
-def _parameters(models: Mapping[str, str]) -> dict[str, float | str]:
-    return {"fakeFraction": 0.5, "model": models["dia"], "nodiaModel": models["nodia"]}
+def _parameters(models: Mapping[str, str], fakes: float = 0.5) -> dict[str, float | str]:
+    return {"fakeFraction": fakes, "model": models["dia"], "nodiaModel": models["nodia"]}
 
 
-def _executor(repo: Path, output: str, models: Mapping[str, str]) -> SimplePipelineExecutor:
+def _executor(
+    repo: Path, output: str, models: Mapping[str, str], fakes: float = 0.5
+) -> SimplePipelineExecutor:
     pipeline = Pipeline.from_uri(PIPELINE)
-    for name, value in _parameters(models).items():
+    for name, value in _parameters(models, fakes).items():
         pipeline.addConfigOverride("parameters", name, value)
     butler = SimplePipelineExecutor.prep_butler(str(repo), inputs=["RealBogusCam/input"], output=output)
     return SimplePipelineExecutor.from_pipeline(pipeline, where=WHERE, butler=butler)
@@ -107,6 +109,23 @@ def test_every_image_has_every_table(butler: Butler) -> None:
         tables = _all(butler, name)
         assert len(tables) == N_IMAGES, name
         assert all(len(table) for table in tables.values()), name
+
+
+def test_defect_10_images_that_get_no_fake_are_scored_all_the_same(
+    repo: Path, models: dict[str, str], butler: Butler
+) -> None:
+    _executor(repo, "u/none", models, fakes=0.0).run(register_dataset_types=True)
+    for name in TABLES:
+        tables, others = _all(butler, name, "u/none"), _all(butler, name)
+        assert tables.keys() == others.keys(), name
+        assert all(table.colnames == others[key].colnames for key, table in tables.items()), name
+    assert not any(map(len, _all(butler, "injected_supernova_fate", "u/none").values()))
+    assert all(map(len, _all(butler, "dia_source_reliability", "u/none").values()))
+    results = gather_results(butler, "u/none", title="No fakes", provenance={})
+    summary = summarize(results)
+    assert (summary.n_images, summary.n_injected) == (N_IMAGES, 0)
+    assert summary.n_sources > 0
+    render_page(results)
 
 
 def test_rows_of_sources_labels_stamps_and_scores_are_aligned(butler: Butler) -> None:

@@ -173,7 +173,6 @@ def run(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Butler:
     pipeline = Pipeline.from_uri(str(PIPELINES / "NoDiaWithFakes.yaml"))
     pipeline.addTask("lsst.meas.realbogus.tasks.build_template.BuildTemplateTask", "buildTemplate")
     pipeline.addConfigOverride("buildTemplate", "connections.science", "injected_preliminary_visit_image")
-    pipeline.addConfigOverride("injectVisit", "process_all_data_ids", True)
     pipeline.addConfigOverride("rbClassifierNoDia", "nodia_model_uri", str(model))
     butler = SimplePipelineExecutor.prep_butler(root, inputs=[inputs], output="u/test")
     where = "instrument='RealBogusCam' AND skymap='realbogus'"

@@ -38,9 +38,18 @@ from lsst.sphgeom import ConvexPolygon, LonLat, UnitVector3d
 
 from lsst.meas.realbogus.cli import main
 from lsst.meas.realbogus.imaging import sky_to_pixel
-from lsst.meas.realbogus.injection import SELECTION, ValidationRules, check_catalog, read_table, write_table
+from lsst.meas.realbogus.injection import (
+    SELECTION,
+    Footprint,
+    ImageId,
+    ValidationRules,
+    check_catalog,
+    read_table,
+    write_table,
+)
 from lsst.meas.realbogus.survey._camera import CameraGeometry, make_detector
 from lsst.meas.realbogus.survey._visit_image import make_visit_image
+from lsst.meas.realbogus.tasks.create_fake_supernovae import CreateFakeSupernovaeTask
 from lsst.meas.realbogus.tasks.inject_supernovae import InjectSupernovaeTask
 
 INSTRUMENT = "ToyCam"
@@ -372,17 +381,46 @@ def test_a_table_is_ingested_in_all_its_bands(repo: Path, tmp_path: Path) -> Non
     assert found == {"r": 2, "i": 1}
 
 
-def test_nothing_to_inject_is_no_work(repo: Path) -> None:
+@pytest.mark.parametrize("n_sources", [0, 1])
+def test_defect_10_an_image_without_fakes_goes_on_unchanged(repo: Path, n_sources: int) -> None:
+    """Empty catalogues have all columns, and the image is what it was."""
+    where = {"instrument": INSTRUMENT, "visit": 101, "detector": 0}
+    butler = Butler.from_config(str(repo), collections=["toy/input"])
+    image, sources = butler.get("preliminary_visit_image", where), butler.get("source_detector", where)
+    footprint = Footprint(
+        visit=101, detector=0, band="r", mjd=61000.0, bbox=image.bbox, projection=image.sky_projection
+    )
+    config = CreateFakeSupernovaeTask.ConfigClass()
+    config.options.hosted.fraction = 0.5
+    create = CreateFakeSupernovaeTask(config=config)
+    made = [
+        create.run(sources=rows, footprint=footprint, image_id=ImageId(1, 20)).catalog
+        for rows in (sources[:n_sources], sources)
+    ]
+    assert [len(catalog) > 0 for catalog in made] == [False, True]
+    assert made[0].colnames == made[1].colnames
+    inject = InjectSupernovaeTask(config=InjectSupernovaeTask.ConfigClass())
+    empty, some = (inject.run(exposure=image, catalog=catalog) for catalog in made)
+    assert not len(empty.injected_catalog)
+    assert empty.injected_catalog.colnames == some.injected_catalog.colnames
+    for name in ("image", "variance"):
+        np.testing.assert_array_equal(
+            getattr(empty.injected_exposure, name).array, getattr(image, name).array
+        )
+    assert not empty.injected_exposure.mask.get("INJECTED").any()
+
+
+def test_nothing_to_inject_is_no_work_where_that_is_asked_for(repo: Path) -> None:
     where = {"instrument": INSTRUMENT, "visit": 101, "detector": 0}
     image = Butler.from_config(str(repo), collections=["toy/input"]).get("preliminary_visit_image", where)
     config = InjectSupernovaeTask.ConfigClass()
     far = Table({"injection_id": [1], "ra": [10.0], "dec": [20.0], "mag": [21.0]})
-    with pytest.raises(NoWorkFound, match="none of 1 fakes"):
-        InjectSupernovaeTask(config=config).run(exposure=image, catalog=far)
-    config.process_all_data_ids = True
     result = InjectSupernovaeTask(config=config).run(exposure=image, catalog=far)
     np.testing.assert_array_equal(result.injected_exposure.image.array, image.image.array)
     assert not result.injected_exposure.mask.get("INJECTED").any() and not len(result.injected_catalog)
+    config.process_all_data_ids = False
+    with pytest.raises(NoWorkFound, match="none of 1 fakes"):
+        InjectSupernovaeTask(config=config).run(exposure=image, catalog=far)
 
 
 def test_fakes_of_plain_files_are_made_by_command(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from lsst.pex.config import ConfigField, Field
 from lsst.pipe.base import (
     InputQuantizedConnection,
     Instrument,
-    NoWorkFound,
     OutputQuantizedConnection,
     PipelineTask,
     PipelineTaskConfig,
@@ -156,13 +155,11 @@ class CreateFakeSupernovaeTask(PipelineTask):
         lsst.pipe.base.Struct
             ``catalog``: the fakes; ``ap_catalog``: the same for AP, where configured.
 
-        Raises
-        ------
-        lsst.pipe.base.NoWorkFound
-            If there are no sources at all.
+        Notes
+        -----
+        An image without sources, or with too few for a fake, has an empty catalogue with all columns, so that
+        its own sources are found and scored like those of the others.
         """
-        if not len(sources):
-            raise NoWorkFound(f"no sources on visit {footprint.visit}, detector {footprint.detector}")
         catalog = make_catalog(
             sources,
             footprint,

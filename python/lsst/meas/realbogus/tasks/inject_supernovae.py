@@ -66,7 +66,9 @@ class InjectSupernovaeConfig(PipelineTaskConfig, pipelineConnections=InjectSuper
         doc="Seed of the noise, which is keyed by it, visit, detector and injection_id.", default=20
     )
     process_all_data_ids = Field[bool](
-        doc="Write an untouched copy of an image that no fake falls on, instead of nothing.", default=False
+        doc="Write an untouched copy of an image that no fake falls on, and an empty catalogue. Without it "
+        "the image is no work, and nothing that follows is done for it.",
+        default=True,
     )
     options: Any = ConfigField(doc="How light is drawn.", dtype=config_class(InjectionOptions))
 
@@ -111,7 +113,7 @@ class InjectSupernovaeTask(PipelineTask):
         Raises
         ------
         lsst.pipe.base.NoWorkFound
-            If no fake touches the image and ``process_all_data_ids`` is not set.
+            If no fake touches the image and ``process_all_data_ids`` is false.
         """
         result = inject(
             exposure,
@@ -130,8 +132,9 @@ class InjectSupernovaeTask(PipelineTask):
             len(result.catalog) - result.n_drawn,
             result.n_dropped,
         )
-        if not result.n_drawn and not self.config.process_all_data_ids:
-            raise NoWorkFound(
-                f"none of {len(catalog)} fakes falls on the image (process_all_data_ids writes a copy)"
-            )
+        if not result.n_drawn:
+            reason = f"none of {len(catalog)} fakes falls on the image"
+            if not self.config.process_all_data_ids:
+                raise NoWorkFound(f"{reason} (process_all_data_ids writes a copy)")
+            self.log.info("The image goes on unchanged: %s.", reason)
         return Struct(injected_exposure=result.image, injected_catalog=result.catalog)
