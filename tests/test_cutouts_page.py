@@ -115,6 +115,9 @@ def test_command_draws_a_page_of_everything(run: Butler, repo: Path, tmp_path: P
     assert all(card["image"].startswith("data:image/png;base64,") for card in cards)
     assert "http" not in re.sub(r"data:[^\"]*", "", output.read_text())
 
+    refused = CliRunner().invoke(main, arguments)
+    assert refused.exit_code == 1 and "exists" in refused.output
+    arguments.append("--overwrite")
     few = CliRunner().invoke(main, [*arguments, "--max-sources", "7", "--where", "visit = 43"])
     assert "7 of 21 sources on 1 images" in few.output
     none = CliRunner().invoke(main, [*arguments, "--where", "visit = 44"])

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "python" / "lsst" / "meas" / "realbogus"
 PACKAGE = "lsst.meas.realbogus"
 FLOORS = {
-    "errors": 0,
+    "errors": -1,  # what every room, the lowest too, may raise
     "legacy": 0,
     "randomness": 0,
     "tables": 0,

@@ -77,6 +77,27 @@ def test_export_imports_again_with_the_same_scores(toy: Path, tmp_path: Path) ->
     np.testing.assert_allclose(one.golden.score, other.golden.score, atol=5e-6, equal_nan=True)
 
 
+def test_defect_15_models_are_not_replaced_without_overwrite(toy: Path, tmp_path: Path) -> None:
+    assert invoke("export", toy, "-o", tmp_path).exit_code == 0
+    assert invoke("export", toy, "-o", tmp_path).exit_code == 1
+    assert invoke("export", toy, "-o", tmp_path, "--overwrite").exit_code == 0
+    output = tmp_path / "again.rbmodel"
+    output.write_text("dear")
+    arguments = [
+        "import",
+        tmp_path / "toy-7.onnx",
+        "--contract",
+        tmp_path / "toy-7.contract.json",
+        "-o",
+        output,
+    ]
+    refused = invoke(*arguments)
+    assert refused.exit_code == 1 and "again.rbmodel exists" in refused.output
+    assert output.read_text() == "dear"
+    assert invoke(*arguments, "--overwrite").exit_code == 0
+    assert read_model(output.read_bytes()).contract.name == "toy"
+
+
 def test_a_keras_file_brings_its_own_layers(shared_data: Path, tmp_path: Path) -> None:
     fields = json.loads(preset_contract("braai", "mine", "1").to_json()) | {"architecture": None}
     contract = tmp_path / "contract.json"

@@ -3,6 +3,7 @@
 * `InvalidInputError`: a value, a file or an option that the caller gave cannot be used. Name the value and
   say what would be accepted.
 * `InvalidCatalogError`: a catalogue has bad rows or columns. Collect every reason first, then raise once.
+* `OutputError`: a file cannot be written where it was asked for, or is there already.
 * `ImageMismatchError`: images that must share pixels (boxes, units, projections) do not.
 * `SubtractionError`: no PSF-matching kernel can be found for a pair of images.
 * `ModelFormatError`: a model file is damaged, unsafe or not a model.
@@ -24,6 +25,7 @@ __all__ = (
     "ModelError",
     "ModelFormatError",
     "ModelNotFoundError",
+    "OutputError",
     "RealBogusError",
     "SubtractionError",
 )
@@ -54,6 +56,10 @@ class InvalidCatalogError(InvalidInputError):
         self.name = name
         self.reasons = tuple(reasons)
         super().__init__(f"{name}: " + "; ".join(self.reasons))
+
+
+class OutputError(InvalidInputError):
+    """A file cannot be written where it was asked for."""
 
 
 class ImageMismatchError(InvalidInputError):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InvalidInputError
+from ..tables import atomic_output
+from ._common import overwrite_option
 
 if TYPE_CHECKING:
     from lsst.daf.butler import Butler, DatasetRef
@@ -37,6 +39,7 @@ def command() -> None:
               help="Dataset of scores, shown where there is one.")  # fmt: skip
 @click.option("--match", "match_type", default="dia_source_match", show_default=True,
               help="Dataset of labels, shown where there is one.")  # fmt: skip
+@overwrite_option
 def show(
     repo: str,
     collection: str,
@@ -46,6 +49,7 @@ def show(
     cutouts_type: str,
     scores_type: str,
     match_type: str,
+    overwrite: bool,
 ) -> None:
     """Draw a page of the stamps in COLLECTION of the Butler REPO, with scores and flags, to filter and sort.
 
@@ -55,7 +59,10 @@ def show(
 
     from ..report import make_cards, write_cutouts_page
 
-    with Butler.from_config(repo, collections=collection) as butler:
+    with (
+        atomic_output(output, overwrite=overwrite) as page,
+        Butler.from_config(repo, collections=collection) as butler,
+    ):
         try:
             refs = butler.query_datasets(cutouts_type, where=where, explain=False, limit=None)
         except MissingDatasetTypeError:
@@ -78,8 +85,8 @@ def show(
                 scores, match = (_find(butler, name, ref) for name in (scores_type, match_type))
                 place = ", ".join(f"{key} {ref.dataId[key]}" for key in ("visit", "detector"))
                 cards += make_cards(table, scores, match, where=place)
-    note = f"{len(cards)} of {total} sources on {len(refs)} images of {collection}."
-    write_cutouts_page(output, cards, title=f"Stamps of {collection}", note=note)
+        note = f"{len(cards)} of {total} sources on {len(refs)} images of {collection}."
+        write_cutouts_page(page, cards, title=f"Stamps of {collection}", note=note)
     click.echo(f"{output}: {note}")
 
 

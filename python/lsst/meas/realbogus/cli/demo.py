@@ -164,7 +164,7 @@ def _report(survey: DemoSurvey, output: str, page: Path, title: str, shown: str)
     with Butler.from_config(survey.repo) as butler:
         provenance = {"command": shown, "repository": str(survey.repo), "collection": output}
         results = gather_results(butler, output, title=title, provenance=provenance)
-    write_page(page, results)
+    write_page(page, results, overwrite=True)
     return summarize(results)
 
 

@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from ..errors import InvalidInputError
+from ..tables import atomic_output
+from ._common import FILE, overwrite_option
 
 if typing.TYPE_CHECKING:
     from astropy.table import Table
 
     from ..injection import CatalogOptions
-
-_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
 @click.group("fakes", help="Make, check, ingest and look at catalogues of fake supernovae.")
@@ -29,16 +29,16 @@ def command() -> None:
 
 
 @command.command("make")
-@click.argument("image", type=_FILE)
-@click.argument("sources", type=_FILE)
+@click.argument("image", type=FILE)
+@click.argument("sources", type=FILE)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Table to write.")
 @click.option(
     "-c", "--config", "settings", multiple=True, metavar="NAME=VALUE", help="As hosted.fraction=0.1."
 )
 @click.option("--seed", type=int, default=20, show_default=True)
-@click.option("--user-table", type=_FILE, help="Your own rows: columns ra, dec, mag.")
-@click.option("--dc2-truth", type=_FILE, help="Truth table of DC2 supernovae.")
-@click.option("--overwrite", is_flag=True)
+@click.option("--user-table", type=FILE, help="Your own rows: columns ra, dec, mag.")
+@click.option("--dc2-truth", type=FILE, help="Truth table of DC2 supernovae.")
+@overwrite_option
 def make(
     image: Path,
     sources: Path,
@@ -83,7 +83,7 @@ def make(
 
 
 @command.command("check")
-@click.argument("tables", nargs=-1, required=True, type=_FILE)
+@click.argument("tables", nargs=-1, required=True, type=FILE)
 @click.option("--min-separation", type=float, default=2.0, show_default=True, help="Arcsec between fakes.")
 @click.option("--strict", is_flag=True, help="Fail on warnings too.")
 def check(tables: tuple[Path, ...], min_separation: float, strict: bool) -> None:
@@ -112,7 +112,7 @@ def check(tables: tuple[Path, ...], min_separation: float, strict: bool) -> None
 
 @command.command("ingest")
 @click.argument("repo")
-@click.argument("table", type=_FILE)
+@click.argument("table", type=FILE)
 @click.option("--run", required=True, help="Run collection to write to.")
 @click.option("--band", help="Band of all rows, for a table without a column band.")
 @click.option("--dataset-type", default="injection_catalog", show_default=True)
@@ -151,6 +151,7 @@ def ingest(repo: str, table: Path, run: str, band: str | None, dataset_type: str
 @click.option("--prefix", default="injected_", show_default=True, help="What injection puts before its name.")
 @click.option("--stamps", type=int, default=24, show_default=True, help="How many fakes to show.")
 @click.option("--size", type=int, default=41, show_default=True, help="Side of a stamp in pixels.")
+@overwrite_option
 def show(
     repo: str,
     collections: tuple[str, ...],
@@ -160,6 +161,7 @@ def show(
     prefix: str,
     stamps: int,
     size: int,
+    overwrite: bool,
 ) -> None:
     """Write a page with stamps, distributions and light curves of the fakes in the Butler repository REPO."""
     from lsst.daf.butler import Butler
@@ -167,10 +169,13 @@ def show(
     from ..report import write_fakes_page
     from ._fakes_butler import read_cards, read_catalogs
 
-    butler = Butler.from_config(repo, collections=list(collections))
-    catalog = read_catalogs(butler, f"{prefix}{image}_catalog", where)
-    cards = read_cards(butler, catalog, image, prefix, stamps, size)
-    write_fakes_page(output, f"Fakes of {collections[0]}", catalog, cards)
+    with (
+        atomic_output(output, overwrite=overwrite) as page,
+        Butler.from_config(repo, collections=list(collections)) as butler,
+    ):
+        catalog = read_catalogs(butler, f"{prefix}{image}_catalog", where)
+        cards = read_cards(butler, catalog, image, prefix, stamps, size)
+        write_fakes_page(page, f"Fakes of {collections[0]}", catalog, cards)
     _print_counts(catalog)
     Console().print(f"Wrote {output}")
 

@@ -37,8 +37,8 @@ from ..model import (
     table_from_file,
     write_model,
 )
-
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+from ..tables import atomic_output
+from ._common import FILE, overwrite_option
 
 
 @click.group()
@@ -47,15 +47,16 @@ def command() -> None:
 
 
 @command.command("import")
-@click.argument("file", type=_FILE)
+@click.argument("file", type=FILE)
 @click.option("--architecture", type=click.Choice(sorted(PRESETS)), help="A network known by name.")
-@click.option("--architecture-json", type=_FILE, help="Keras configuration of the network.")
+@click.option("--architecture-json", type=FILE, help="Keras configuration of the network.")
 @click.option(
-    "--contract", "contract_file", type=_FILE, help="Contract (JSON), for networks without a preset."
+    "--contract", "contract_file", type=FILE, help="Contract (JSON), for networks without a preset."
 )
 @click.option("--name", help="What to call the model.  [default: the architecture's name]")
 @click.option("--version", default="1", show_default=True, help="Its version, at most 7 characters.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@overwrite_option
 def import_(
     file: Path,
     architecture: str | None,
@@ -64,6 +65,7 @@ def import_(
     name: str | None,
     version: str,
     output: Path,
+    overwrite: bool,
 ) -> None:
     """Make a model of a Keras FILE (.h5, .keras) or an ONNX FILE."""
     if architecture is None and contract_file is None:
@@ -73,13 +75,14 @@ def import_(
     else:
         assert architecture is not None
         contract = preset_contract(architecture, name or architecture, version)
-    content = file.read_bytes()
-    if file.suffix == ".onnx":
-        model = import_onnx(content, contract)
-    else:
-        config = None if architecture_json is None else json.loads(architecture_json.read_text())
-        model = import_keras(content, contract, config)
-    output.write_bytes(write_model(model))
+    with atomic_output(output, overwrite=overwrite) as place:
+        content = file.read_bytes()
+        if file.suffix == ".onnx":
+            model = import_onnx(content, contract)
+        else:
+            config = None if architecture_json is None else json.loads(architecture_json.read_text())
+            model = import_keras(content, contract, config)
+        place.write_bytes(write_model(model))
     _warn_if_blind(model)
     click.echo(f"{output}: {model.contract.name} {model.contract.version}, sha256 {model.content_hash}")
 
@@ -114,7 +117,7 @@ def inspect(model: str) -> None:
 
 @command.command()
 @click.argument("model")
-@click.option("--against", type=_FILE, help="npz of stamps and score, or of network inputs x and outputs y.")
+@click.option("--against", type=FILE, help="npz of stamps and score, or of network inputs x and outputs y.")
 @click.option("--tolerance", default=TOLERANCE, show_default=True, help="Largest difference allowed.")
 @click.option("--engine", type=click.Choice(ENGINES), default="onnxruntime", show_default=True)
 def verify(model: str, against: Path | None, tolerance: float, engine: str) -> None:
@@ -156,13 +159,16 @@ def _difference_from_file(classifier: Classifier, file: Path) -> tuple[float, in
 @command.command()
 @click.argument("model")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True)
-def export(model: str, output: Path) -> None:
+@overwrite_option
+def export(model: str, output: Path, overwrite: bool) -> None:
     """Write MODEL as NAME-VERSION.onnx and NAME-VERSION.contract.json into a folder, for other programs."""
     found = read_model(read_model_file(model), model)
     output.mkdir(parents=True, exist_ok=True)
     stem = f"{found.contract.name}-{found.contract.version}"
-    (output / f"{stem}.onnx").write_bytes(found.graph)
-    (output / f"{stem}.contract.json").write_text(found.contract.to_json())
+    with atomic_output(output / f"{stem}.onnx", overwrite=overwrite) as place:
+        place.write_bytes(found.graph)
+    with atomic_output(output / f"{stem}.contract.json", overwrite=overwrite) as place:
+        place.write_text(found.contract.to_json())
     click.echo(f"{output / stem}.onnx and .contract.json")
 
 

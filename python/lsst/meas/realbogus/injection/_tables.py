@@ -13,6 +13,7 @@ from astropy import units as u
 from astropy.table import Table
 
 from ..errors import InvalidCatalogError, InvalidInputError
+from ..tables import atomic_output
 from ._schema import COLUMNS, empty_catalog
 from ._sky import Footprint
 
@@ -60,16 +61,15 @@ def write_table(table: Table, path: str | Path, *, overwrite: bool = False) -> N
     """Write a table, its format from its name; the reverse of `read_table`."""
     path = Path(path)
     file_format = _format(path)
-    if path.exists() and not overwrite:
-        raise InvalidInputError(f"{path} exists")
-    if file_format == "parquet":
-        import pyarrow
-        import pyarrow.parquet
+    with atomic_output(path, overwrite=overwrite) as place:
+        if file_format == "parquet":
+            import pyarrow
+            import pyarrow.parquet
 
-        columns = {name: np.ma.filled(np.ma.asarray(table[name])) for name in table.colnames}
-        pyarrow.parquet.write_table(pyarrow.table(columns), path, compression="zstd")
-    else:
-        table.write(path, format=file_format, overwrite=overwrite)
+            columns = {name: np.ma.filled(np.ma.asarray(table[name])) for name in table.colnames}
+            pyarrow.parquet.write_table(pyarrow.table(columns), place, compression="zstd")
+        else:
+            table.write(place, format=file_format)
 
 
 def _format(path: Path) -> str:

@@ -18,7 +18,7 @@ from ..cutouts import ROLES, check_stamp_table, plane_names, stamps_of
 from ..errors import InvalidCatalogError
 from ..truth import Label
 from ._figures import triplet_png
-from ._html import page_environment, png_uri
+from ._html import page_environment, png_uri, write_html
 
 _SCORES = ("score", "score_dia", "score_nodia")
 
@@ -186,7 +186,9 @@ def render_cutouts_page(cards: Sequence[CutoutCard], *, title: str, note: str = 
     )
 
 
-def write_cutouts_page(path: Path, cards: Sequence[CutoutCard], *, title: str, note: str = "") -> Path:
+def write_cutouts_page(
+    path: Path, cards: Sequence[CutoutCard], *, title: str, note: str = "", overwrite: bool = False
+) -> Path:
     """Write the page; see `render_cutouts_page`.
 
     Parameters
@@ -195,11 +197,17 @@ def write_cutouts_page(path: Path, cards: Sequence[CutoutCard], *, title: str, n
         File to write; its folder must exist.
     cards, title, note
         As for `render_cutouts_page`.
+    overwrite
+        Replace the file if it exists.
 
     Returns
     -------
     pathlib.Path
         The file.
+
+    Raises
+    ------
+    OutputError
+        If the file exists or cannot be written.
     """
-    path.write_text(render_cutouts_page(cards, title=title, note=note), encoding="utf-8")
-    return path
+    return write_html(path, render_cutouts_page(cards, title=title, note=note), overwrite=overwrite)

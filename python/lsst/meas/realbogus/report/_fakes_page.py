@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.typing import RcKeyType
 
 from ..injection import KINDS, WAVELENGTHS, InjectionFlag, ParametricModel
-from ._html import page_environment, png_uri
+from ._html import page_environment, png_uri, write_html
 
 type Pixels = npt.NDArray[np.floating]
 
@@ -53,10 +53,31 @@ class FakeCard:
     after: Pixels
 
 
-def write_fakes_page(path: Path, title: str, catalog: Table, cards: Sequence[FakeCard]) -> Path:
-    """Write the page; see `render_fakes_page`."""
-    path.write_text(render_fakes_page(title, catalog, cards), encoding="utf-8")
-    return path
+def write_fakes_page(
+    path: Path, title: str, catalog: Table, cards: Sequence[FakeCard], *, overwrite: bool = False
+) -> Path:
+    """Write the page; see `render_fakes_page`.
+
+    Parameters
+    ----------
+    path
+        File to write; its folder must exist.
+    title, catalog, cards
+        As for `render_fakes_page`.
+    overwrite
+        Replace the file if it exists.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    OutputError
+        If the file exists or cannot be written.
+    """
+    return write_html(path, render_fakes_page(title, catalog, cards), overwrite=overwrite)
 
 
 def render_fakes_page(title: str, catalog: Table, cards: Sequence[FakeCard]) -> str:

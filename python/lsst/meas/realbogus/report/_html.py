@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ("page_environment", "png_uri")
+__all__ = ("page_environment", "png_uri", "write_html")
 
 import base64
 from pathlib import Path
 
 import jinja2
+
+from ..tables import atomic_output
 
 
 def page_environment() -> jinja2.Environment:
@@ -30,3 +32,30 @@ def png_uri(content: bytes) -> str:
         The file.
     """
     return "data:image/png;base64," + base64.b64encode(content).decode()
+
+
+def write_html(path: Path, html: str, *, overwrite: bool = False) -> Path:
+    """Write a page.
+
+    Parameters
+    ----------
+    path
+        File to write; its folder must exist.
+    html
+        The page.
+    overwrite
+        Replace the file if it exists.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    OutputError
+        If the file exists or cannot be written.
+    """
+    with atomic_output(path, overwrite=overwrite) as place:
+        place.write_text(html, encoding="utf-8")
+    return path

@@ -14,13 +14,13 @@ from astropy.table import Table
 from ..evaluation import bin_fraction, count_fates, count_labels, even_edges, measure_pull, threshold_curve
 from ..truth import Fate, Label
 from . import _figures as figures
-from ._html import page_environment, png_uri
+from ._html import page_environment, png_uri, write_html
 from ._results import Results, Summary, summarize
 
 _N_BINS = 8
 
 
-def write_page(path: Path, results: Results) -> Path:
+def write_page(path: Path, results: Results, *, overwrite: bool = False) -> Path:
     """Write the page of a run.
 
     Parameters
@@ -29,14 +29,20 @@ def write_page(path: Path, results: Results) -> Path:
         File to write; its folder must exist.
     results
         Tables, scores and stamps of the run.
+    overwrite
+        Replace the file if it exists.
 
     Returns
     -------
     pathlib.Path
         The file.
+
+    Raises
+    ------
+    OutputError
+        If the file exists or cannot be written.
     """
-    path.write_text(render_page(results), encoding="utf-8")
-    return path
+    return write_html(path, render_page(results), overwrite=overwrite)
 
 
 def render_page(results: Results) -> str:

@@ -28,6 +28,7 @@ from ..model import (
     write_model,
 )
 from ..randomness import generator
+from ..tables import atomic_output
 from ._stamps import LabelledStamps
 from ._standard import TrainingConfig, fit
 
@@ -130,7 +131,8 @@ def train_model(
         "held_out": _figures(score, judge[1]),
     }
     model = make_model(contract.model_copy(update={"card": card}), weights, stamps=golden)
-    path.write_bytes(write_model(model))
+    with atomic_output(path, overwrite=True) as place:
+        place.write_bytes(write_model(model))
     return card
 
 

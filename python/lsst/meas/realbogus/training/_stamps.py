@@ -15,6 +15,7 @@ from astropy.table import Table
 
 from ..errors import InvalidCatalogError, InvalidInputError
 from ..randomness import uniform
+from ..tables import atomic_output
 
 IMAGES = ("difference", "science", "template")
 
@@ -133,7 +134,8 @@ class LabelledStamps:
             File to write.
         """
         columns: dict[str, Any] = {"label": self.label, **self._columns()}
-        np.savez_compressed(path, **columns)
+        with atomic_output(path, overwrite=True) as place:
+            np.savez_compressed(place, **columns)
 
     @classmethod
     def load(cls, path: Path) -> Self:
