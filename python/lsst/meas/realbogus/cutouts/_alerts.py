@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidInputError
+from ..tables import SIGN_COLUMNS, read_signs
 from ._stamp_files import StampBatch
 from ._triplets import ROLES
 
@@ -105,19 +106,18 @@ def _alert(record: Any, name: str) -> Alert:
             stamps[role] = _decode(cutout, f"{name}, {field}")
     source = record.get("diaSource")
     if isinstance(source, dict):
-        return Alert(int(source["diaSourceId"]), _is_negative_lsst(source), stamps)
+        return Alert(int(source["diaSourceId"]), _is_negative(source, name), stamps)
     candidate = record.get("candidate")
     if isinstance(candidate, dict):
         identifier = record["candid"] if "candid" in record else candidate["candid"]
-        positive = candidate.get("isdiffpos", "t") in ("t", "1", "true", True, 1)
-        return Alert(int(identifier), not positive, stamps)
+        return Alert(int(identifier), _is_negative(candidate, name), stamps)
     raise InvalidInputError(f"{name}: neither an LSST alert (diaSource) nor a ZTF one (candidate)")
 
 
-def _is_negative_lsst(source: Mapping[str, Any]) -> bool:
-    if source.get("isNegative") is not None:
-        return bool(source["isNegative"])
-    return (source.get("psfFlux") or 0.0) < 0
+def _is_negative(source: Mapping[str, Any], name: str) -> bool:
+    columns = {column: np.array([source[column]], object) for column in SIGN_COLUMNS if column in source}
+    flux = source.get("psfFlux")
+    return bool(read_signs(columns, 1, name=name, flux=None if flux is None else [flux])[0])
 
 
 def _decode(content: bytes, name: str) -> npt.NDArray[np.float32]:

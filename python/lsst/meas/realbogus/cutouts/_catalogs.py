@@ -14,6 +14,7 @@ from astropy.table import Table
 from lsst.images import SkyProjection
 
 from ..errors import InvalidCatalogError
+from ..tables import read_signs
 from ._tables import as_astropy
 
 STANDARD_COLUMNS: tuple[str, ...] = ("id", "x", "y", "ra", "dec", "is_negative", "snr", "flux", "flux_err")
@@ -33,7 +34,6 @@ _DEGREES = (("ra", "dec"), ("ra", "decl"), ("RA", "DEC"), ("coord_ra_deg", "coor
 _RADIANS = (("coord_ra", "coord_dec"),)
 _FLUXES = ("psfFlux", "slot_PsfFlux_instFlux", "base_PsfFlux_instFlux", "apFlux", "slot_ApFlux_instFlux")
 _SNRS = ("snr", "slot_Centroid_signalToNoise", "ip_diffim_DipoleFit_signalToNoise")
-_NEGATIVE = ("isNegative", "is_negative", "isdiffneg")
 
 type FloatArray = npt.NDArray[np.float64]
 
@@ -122,7 +122,7 @@ def _read(catalog: Any, projection: SkyProjection[Any] | None, name: str, id_nam
     for column in reversed([c for c in _SNRS if c in columns.colnames]):
         theirs = _floats(columns[column])
         snr = np.where(np.isfinite(theirs), theirs, snr)
-    negative = next((np.asarray(columns[c], bool) for c in _NEGATIVE if c in columns.colnames), flux < 0)
+    negative = read_signs(columns, len(columns), name=name, flux=flux)
     return Table(
         {
             "id": ids,

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow.parquet
 
 from ..errors import InvalidInputError
+from ..tables import SIGN_COLUMNS, read_signs
 from ._triplets import ROLES
 
 _ROLE_NAMES: Mapping[str, tuple[str, ...]] = {
@@ -24,8 +25,8 @@ _ROLE_NAMES: Mapping[str, tuple[str, ...]] = {
     "difference": ("difference", "diff", "cutoutDifference"),
 }
 _IDS = ("diaSourceId", "id", "candid", "sourceId")
-_NEGATIVE = ("isNegative", "is_negative")
-_POSITIVE = ("isdiffpos", "isPositive")
+_FLUX = "psfFlux"
+_COLUMNS = (*_IDS, *SIGN_COLUMNS, _FLUX)
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class StampBatch:
     stamps
         By role, float32, shape ``(n, height, width)``, NaN where missing.
     is_negative
-        Bool, shape ``(n,)``; False where the file does not say.
+        Bool, shape ``(n,)``; False where neither a sign nor a flux says.
     """
 
     ids: npt.NDArray[np.int64]
@@ -100,8 +101,9 @@ def open_stamp_file(path: Path) -> Iterator[StampFile]:
         An ``.npz`` with arrays ``science``, ``template``, ``difference`` of shape ``(n, h, w)``, as many of
         them as the model wants (the short names ``srch``, ``tmpl``, ``diff`` do too); a ``.parquet`` with
         such array columns, as ``dia_source_cutouts``; or a FITS file with such cubes as extensions and
-        perhaps a table. Arrays or columns ``id`` (or ``diaSourceId``, ``candid``) and ``isNegative`` (or
-        ``isdiffpos``) are used; without, sources are numbered from 0 and positive.
+        perhaps a table. Arrays or columns ``id`` (or ``diaSourceId``, ``candid``), ``isNegative`` (or
+        ``isdiffpos``, see `tables.read_signs`) and ``psfFlux`` are used; without, sources are numbered from
+        0 and positive.
 
     Yields
     ------
@@ -135,7 +137,7 @@ def _open_npz(path: Path, stack: contextlib.ExitStack) -> StampFile:
     names = _role_names(path, content.files)
     cubes = {role: _cube(path, name, content[name]) for role, name in names.items()}
     n = _common_length(path, cubes)
-    columns = {name: content[name] for name in (*_IDS, *_NEGATIVE, *_POSITIVE) if name in content.files}
+    columns = {name: content[name] for name in _COLUMNS if name in content.files}
     return _in_memory(path, n, cubes, columns)
 
 
@@ -155,7 +157,7 @@ def _open_fits(path: Path, stack: contextlib.ExitStack) -> StampFile:
 def _in_memory(
     path: Path, n: int, cubes: Mapping[str, npt.NDArray[Any]], columns: Mapping[str, npt.NDArray[Any]]
 ) -> StampFile:
-    ids, negative = _identifiers(path, columns, n), _negative(columns, n)
+    ids, negative = _identifiers(path, columns, n), _signs(path, columns, n)
 
     def read(begin: int, end: int) -> StampBatch:
         rows = slice(begin, end)
@@ -169,7 +171,7 @@ def _open_parquet(path: Path, stack: contextlib.ExitStack) -> StampFile:
     file = stack.enter_context(pyarrow.parquet.ParquetFile(path))
     names = _role_names(path, file.schema_arrow.names)
     shapes = {role: _parquet_shape(path, file, name) for role, name in names.items()}
-    others = [n for n in (*_IDS, *_NEGATIVE, *_POSITIVE) if n in file.schema_arrow.names]
+    others = [n for n in _COLUMNS if n in file.schema_arrow.names]
     scales = [n for role in names if (n := f"{role}_scale") in file.schema_arrow.names]
     starts = np.cumsum([0, *(file.metadata.row_group(i).num_rows for i in range(file.num_row_groups))])
 
@@ -185,7 +187,7 @@ def _open_parquet(path: Path, stack: contextlib.ExitStack) -> StampFile:
                 stamps[role] *= table.column(f"{role}_scale").to_numpy().astype(np.float32)[:, None, None]
         columns = {name: table.column(name).to_numpy() for name in others}
         ids = _identifiers(path, columns, end - begin, begin)
-        return StampBatch(ids, stamps, _negative(columns, end - begin))
+        return StampBatch(ids, stamps, _signs(path, columns, end - begin))
 
     return StampFile(str(path), file.metadata.num_rows, tuple(names), read)
 
@@ -243,11 +245,5 @@ def _identifiers(path: Path, columns: Mapping[str, Any], n: int, first: int = 0)
         raise InvalidInputError(f"{path}: {name} must be integers, such as not {values[0]!r}") from error
 
 
-def _negative(columns: Mapping[str, Any], n: int) -> npt.NDArray[np.bool_]:
-    for name in _NEGATIVE:
-        if name in columns:
-            return np.asarray(columns[name]).astype(bool)
-    for name in _POSITIVE:
-        if name in columns:
-            return ~np.asarray(columns[name]).astype(bool)
-    return np.zeros(n, bool)
+def _signs(path: Path, columns: Mapping[str, Any], n: int) -> npt.NDArray[np.bool_]:
+    return read_signs(columns, n, name=str(path), flux=columns.get(_FLUX))

@@ -12,6 +12,7 @@ from astropy.table import Table
 from scipy.spatial import cKDTree
 
 from ..errors import InvalidCatalogError, InvalidInputError
+from ..tables import read_signs
 from ._candidates import Candidates, gather_candidates
 from ._explanations import column_or, explain_bogus
 from ._matching import match_mutual_nearest, unit_vectors
@@ -184,9 +185,7 @@ def _check_sources(dia_sources: Table) -> None:
 
 
 def _negative(dia_sources: Table) -> Bools:
-    if "isNegative" in dia_sources.colnames:
-        return np.asarray(dia_sources["isNegative"], bool)
-    return np.asarray(dia_sources["psfFlux"], float) < 0
+    return read_signs(dia_sources, len(dia_sources), name="DIA sources", flux=dia_sources["psfFlux"])
 
 
 def _plausible(candidates: Candidates, dia_sources: Table, rules: MatchRules) -> Candidates:
