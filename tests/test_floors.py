@@ -13,6 +13,7 @@ PACKAGE = "lsst.meas.realbogus"
 FLOORS = {
     "errors": -1,  # what every room, the lowest too, may raise
     "legacy": 0,
+    "options": 0,
     "randomness": 0,
     "tables": 0,
     "cutouts": 1,

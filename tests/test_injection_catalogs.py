@@ -30,7 +30,7 @@ from lsst.meas.realbogus.injection import (
     ImageId,
     RandomOptions,
     SupernovaOptions,
-    TemplateOptions,
+    TemplateSourceOptions,
     VariableOptions,
     make_catalog,
     merge_hosts,
@@ -76,7 +76,7 @@ SOURCES = make_sources(3000)
 EVERYTHING = CatalogOptions(
     hosted=HostedOptions(fraction=0.2),
     random=RandomOptions(density=20000.0),
-    template=TemplateOptions(density=10000.0),
+    template=TemplateSourceOptions(density=10000.0),
     variable=VariableOptions(fraction=0.1),
     faint_grid=FaintGridOptions(number=200),
     supernova=SupernovaOptions(fraction=0.3, redshift_max=0.15),

@@ -13,7 +13,6 @@ from click.testing import CliRunner
 from lsst.images import Box, DetectorFrame, SkyProjection
 
 from lsst.meas.realbogus.cli import main
-from lsst.meas.realbogus.cli.fakes import parse_settings
 from lsst.meas.realbogus.errors import InvalidCatalogError, InvalidInputError
 from lsst.meas.realbogus.injection import (
     SELECTION,
@@ -33,6 +32,7 @@ from lsst.meas.realbogus.injection import (
     write_table,
 )
 from lsst.meas.realbogus.injection._tables import from_user_table
+from lsst.meas.realbogus.options import from_settings
 
 BBOX = Box.factory[0:1000, 0:1000]
 
@@ -216,20 +216,22 @@ def test_stacking_keeps_columns() -> None:
 
 
 def test_settings_name_options() -> None:
-    options = parse_settings(
-        ("hosted.fraction=0.5", "faint_grid.number=7", "supernova.model=sncosmo", "host.bad_flags=a,b")
+    options = from_settings(
+        CatalogOptions(),
+        ("hosted.fraction=0.5", "faint_grid.number=7", "supernova.model=sncosmo", "host.bad_flags=a,b"),
     )
     assert isinstance(options, CatalogOptions)
     assert options.hosted.fraction == 0.5 and options.faint_grid.number == 7
     assert options.supernova.model == "sncosmo" and options.host.bad_flags == ("a", "b")
     for wrong, words in (
-        ("hosted.fration=1", "no option hosted.fration"),
-        ("hosted=1", "does not name a single option"),
+        ("hosted.fration=1", "no option hosted.fration; did you mean fraction"),
+        ("hosted=1", "a group of options"),
+        ("hosted.fraction.a=1", "is a single one"),
         ("hosted.fraction", "NAME=VALUE"),
-        ("hosted.fraction=much", "is a float; got 'much'"),
+        ("hosted.fraction=much", "must be a number from 0 to 1; got 'much'"),
     ):
         with pytest.raises(InvalidInputError, match=words):
-            parse_settings((wrong,))
+            from_settings(CatalogOptions(), (wrong,))
 
 
 def test_check_shows_a_table_and_fails(tmp_path: Path) -> None:

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 __all__ = ("command",)
 
-import dataclasses
 import typing
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table as RichTable
 
 from ..errors import InvalidInputError
+from ..options import from_settings
 from ..tables import atomic_output
 from ._common import FILE, overwrite_option
 
 if typing.TYPE_CHECKING:
     from astropy.table import Table
-
-    from ..injection import CatalogOptions
 
 
 @click.group("fakes", help="Make, check, ingest and look at catalogues of fake supernovae.")
@@ -52,7 +49,9 @@ def make(
     """Make the fakes of a VisitImage file IMAGE from its table of SOURCES."""
     from lsst.images import VisitImage
 
-    from ..injection import Footprint, make_catalog, read_dc2_truth, read_table, write_table
+    from ..injection import CatalogOptions, Footprint, make_catalog, read_dc2_truth, read_table, write_table
+
+    options = from_settings(CatalogOptions(), settings)
 
     visit_image = VisitImage.read(image)
     info = visit_image.obs_info
@@ -71,7 +70,7 @@ def make(
     catalog = make_catalog(
         read_table(sources),
         footprint,
-        parse_settings(settings),
+        options,
         seed=seed,
         user_table=None if user_table is None else read_table(user_table),
         truth=None if dc2_truth is None else read_dc2_truth(dc2_truth),
@@ -178,35 +177,6 @@ def show(
         write_fakes_page(page, f"Fakes of {collections[0]}", catalog, cards)
     _print_counts(catalog)
     Console().print(f"Wrote {output}")
-
-
-def parse_settings(settings: tuple[str, ...]) -> CatalogOptions:
-    """Turn settings such as ``hosted.fraction=0.1`` into options."""
-    from ..injection import CatalogOptions
-
-    options = CatalogOptions()
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        if not equals:
-            raise InvalidInputError(f"settings are NAME=VALUE; got {setting!r}")
-        options = _set(options, name.split("."), text, name)
-    return options
-
-
-def _set(options: Any, path: list[str], text: str, name: str) -> Any:
-    hints = typing.get_type_hints(type(options))
-    if path[0] not in hints:
-        raise InvalidInputError(f"no option {name}; at {path[0]!r} there are {', '.join(hints)}")
-    current = getattr(options, path[0])
-    if len(path) > 1 and dataclasses.is_dataclass(current):
-        return dataclasses.replace(options, **{path[0]: _set(current, path[1:], text, name)})
-    if len(path) > 1 or dataclasses.is_dataclass(current):
-        raise InvalidInputError(f"{name} does not name a single option")
-    try:
-        value = tuple(text.split(",")) if isinstance(current, tuple) else type(current)(text)
-    except ValueError as error:
-        raise InvalidInputError(f"{name} is a {type(current).__name__}; got {text!r}") from error
-    return dataclasses.replace(options, **{path[0]: value})
 
 
 def _print_counts(catalog: Table) -> None:

@@ -19,7 +19,7 @@ from ._options import (
     InjectionOptions,
     RandomOptions,
     SupernovaOptions,
-    TemplateOptions,
+    TemplateSourceOptions,
     VariableOptions,
 )
 from ._schema import COLUMNS, FLAG_BITS, POPULATIONS, InjectionFlag, empty_catalog, stack_catalogs
@@ -55,7 +55,7 @@ __all__ = (
     "Severity",
     "SncosmoModel",
     "SupernovaOptions",
-    "TemplateOptions",
+    "TemplateSourceOptions",
     "ValidationRules",
     "VariableOptions",
     "check_catalog",

@@ -1,7 +1,4 @@
-"""Every number that shapes a catalogue of fakes or their injection, with its meaning.
-
-The tasks make their configuration from these classes, so a default is written once.
-"""
+"""Every number that shapes a catalogue of fakes or their injection, with its meaning."""
 
 from __future__ import annotations
 
@@ -14,25 +11,17 @@ __all__ = (
     "InjectionOptions",
     "RandomOptions",
     "SupernovaOptions",
-    "TemplateOptions",
+    "TemplateSourceOptions",
     "VariableOptions",
-    "option",
 )
 
 import dataclasses
-from typing import Any
 
-
-def option(default: Any, doc: str, **limits: Any) -> Any:
-    """Declare a field with its meaning; ``limits`` may hold ``choices``, ``min`` and ``max``."""
-    metadata = {"doc": doc, **limits}
-    if isinstance(default, type):
-        return dataclasses.field(default_factory=default, metadata=metadata)
-    return dataclasses.field(default=default, metadata=metadata)
+from ..options import Options, option
 
 
 @dataclasses.dataclass(frozen=True)
-class HostOptions:
+class HostOptions(Options, ordered=[("mag_min", "mag_max"), ("radius_min", "radius_max")]):
     """Which rows of a source table are galaxies that can host a supernova."""
 
     extendedness_min: float = option(0.5, "Least extendedness of a galaxy.", min=0.0)
@@ -56,7 +45,7 @@ class HostOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class HostedOptions:
+class HostedOptions(Options, ordered=[("mag_above_host", "mag_below_host"), ("mag_min", "mag_max")]):
     """Fakes near galaxies."""
 
     fraction: float = option(0.03, "Share of the galaxies that get a fake.", min=0.0, max=1.0)
@@ -75,7 +64,7 @@ class HostedOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class HostlessOptions:
+class HostlessOptions(Options, ordered=[("mag_min", "mag_max")]):
     """Fakes far from anything, uniform over the image."""
 
     fraction: float = option(
@@ -86,7 +75,7 @@ class HostlessOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class RandomOptions:
+class RandomOptions(Options, ordered=[("mag_min", "mag_max")]):
     """Fakes on a Halton sequence over the image, at a density of their own."""
 
     density: float = option(0.0, "Fakes in a square degree.", min=0.0)
@@ -95,7 +84,7 @@ class RandomOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class TemplateOptions:
+class TemplateSourceOptions(Options, ordered=[("mag_min", "mag_max")]):
     """Fakes in the template alone: negatives in the difference."""
 
     density: float = option(0.0, "Fakes in a square degree.", min=0.0)
@@ -104,7 +93,7 @@ class TemplateOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class VariableOptions:
+class VariableOptions(Options, ordered=[("star_mag_min", "star_mag_max")]):
     """Stars with a companion that is brighter or fainter in the visit than in the template."""
 
     fraction: float = option(0.0, "Share of the stars that vary.", min=0.0, max=1.0)
@@ -117,7 +106,9 @@ class VariableOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class FaintGridOptions:
+class FaintGridOptions(
+    Options, ordered=[("mag_min", "mag_max"), ("surface_brightness_min", "surface_brightness_max")]
+):
     """Fakes for efficiency curves: even in magnitude and in the surface brightness of the host beneath."""
 
     number: int = option(0, "Fakes on an image.", min=0)
@@ -128,7 +119,7 @@ class FaintGridOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class SupernovaOptions:
+class SupernovaOptions(Options, ordered=[("redshift_min", "redshift_max")]):
     """Supernovae with light curves, the same in every visit and band that covers them."""
 
     fraction: float = option(
@@ -159,16 +150,21 @@ class SupernovaOptions:
     sncosmo_ii: str = option("nugent-sn2p", "sncosmo source of type II.")
     sncosmo_ibc: str = option("nugent-sn1bc", "sncosmo source of type Ibc.")
 
+    def check(self) -> None:
+        """Leave a share, perhaps none, to type Ibc."""
+        if self.share_ia + self.share_ii > 1.0:
+            self.refuse("share_ii", f"at most 1 less share_ia, {1.0 - self.share_ia:g}")
+
 
 @dataclasses.dataclass(frozen=True)
-class CatalogOptions:
+class CatalogOptions(Options):
     """What `make_catalog` makes."""
 
     host: HostOptions = option(HostOptions, "Which sources are hosts.")
     hosted: HostedOptions = option(HostedOptions, "Fakes near galaxies.")
     hostless: HostlessOptions = option(HostlessOptions, "Fakes far from anything.")
     random: RandomOptions = option(RandomOptions, "Fakes at a density.")
-    template: TemplateOptions = option(TemplateOptions, "Negatives.")
+    template: TemplateSourceOptions = option(TemplateSourceOptions, "Negatives.")
     variable: VariableOptions = option(VariableOptions, "Variable stars.")
     faint_grid: FaintGridOptions = option(FaintGridOptions, "Fakes for efficiency curves.")
     supernova: SupernovaOptions = option(SupernovaOptions, "Supernovae with light curves.")
@@ -178,7 +174,7 @@ class CatalogOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class InjectionOptions:
+class InjectionOptions(Options):
     """How `inject` puts light into pixels."""
 
     target: str = option(

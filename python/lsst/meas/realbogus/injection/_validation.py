@@ -16,6 +16,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from ..errors import InvalidCatalogError
+from ..options import Options, option
 from ._schema import COLUMNS
 
 _SOURCE_TYPES = ("Star", "DeltaFunction")
@@ -68,20 +69,16 @@ class Problem:
 
 
 @dataclasses.dataclass(frozen=True)
-class ValidationRules:
-    """Limits of what is sensible.
+class ValidationRules(Options, ordered=[("mag_min", "mag_max")]):
+    """Limits of what is sensible."""
 
-    Parameters
-    ----------
-    mag_min, mag_max
-        Magnitudes outside are errors.
-    min_separation
-        Fakes of one image nearer than this many arcsec blend with each other; a warning. 0 allows all.
-    """
-
-    mag_min: float = 5.0
-    mag_max: float = 35.0
-    min_separation: float = 2.0
+    mag_min: float = option(5.0, "Brighter fakes are errors.")
+    mag_max: float = option(35.0, "Fainter fakes are errors.")
+    min_separation: float = option(
+        2.0,
+        "Fakes of one image nearer than this many arcsec blend with each other: a warning. 0 allows all.",
+        min=0.0,
+    )
 
 
 _DEFAULT = ValidationRules()

@@ -10,13 +10,13 @@ from astropy.table import Table, vstack
 from scipy.special import ndtri
 
 from ..randomness import uniform
-from ._options import TemplateOptions, VariableOptions
+from ._options import TemplateSourceOptions, VariableOptions
 from ._populations import halton_sources, image_columns
 from ._schema import empty_catalog
 from ._sky import Footprint
 
 
-def template_sources(footprint: Footprint, options: TemplateOptions, seed: int) -> Table:
+def template_sources(footprint: Footprint, options: TemplateSourceOptions, seed: int) -> Table:
     """Make fakes for the template alone, which leave negatives in the difference.
 
     Parameters

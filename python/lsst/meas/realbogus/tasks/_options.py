@@ -1,62 +1,124 @@
-"""Task configuration made from the rooms' option classes, so that a default is written once."""
+"""Task configurations made from classes of options, so that defaults and limits are written once."""
 
 from __future__ import annotations
 
-__all__ = ("config_class", "to_options")
+__all__ = ("config_class", "to_options", "with_options")
 
-import dataclasses
-import typing
+from collections.abc import Callable
 from typing import Any
 
-from lsst.pex.config import ChoiceField, Config, ConfigField, Field, ListField, RangeField
+from lsst.pex.config import Config, ConfigField, Field, FieldValidationError, ListField
+
+from ..errors import InvalidInputError
+from ..options import Entry, Options, entries
 
 
-def config_class(options: type[Any]) -> type[Config]:
-    """Make a configuration class with a field for each field of a dataclass of options.
+class _OptionField(Field[Any]):
+    """A single value, refused in the words of the option."""
+
+    def __init__(self, entry: Entry) -> None:
+        doc = f"{entry.doc} ({entry.allowed})"
+        super().__init__(doc=doc, dtype=entry.kind, default=entry.default, optional=entry.is_optional)
+        self.entry = entry
+
+    def __set__(self, instance: Config, value: Any, at: Any = None, label: str = "assignment") -> None:
+        super().__set__(instance, _read(self, instance, value), at, label)
+
+
+class _OptionListField(ListField[Any]):
+    """A list, refused in the words of the option."""
+
+    def __init__(self, entry: Entry) -> None:
+        doc = f"{entry.doc} ({entry.allowed})"
+        default = None if entry.default is None else list(entry.default)
+        super().__init__(doc=doc, dtype=entry.kind, default=default, optional=entry.is_optional)
+        self.entry = entry
+
+    def __set__(self, instance: Config, value: Any, at: Any = None, label: str = "assignment") -> None:
+        super().__set__(instance, _read(self, instance, value), at, label)
+
+
+def _read(field: _OptionField | _OptionListField, instance: Config, value: Any) -> Any:
+    if value is None:  # a missing value is refused when the configuration is validated
+        return None
+    try:
+        return field.entry.read(value)
+    except InvalidInputError as error:
+        raise FieldValidationError(field, instance, str(error)) from error
+
+
+def config_class(options: type[Options]) -> type[Config]:
+    """Make a configuration class with a field for each option.
 
     Parameters
     ----------
     options
-        Dataclass whose fields carry ``doc`` and perhaps ``choices``, ``min`` and ``max`` in their metadata;
-        fields that are such dataclasses themselves become nested configurations.
+        Class of options; those nested in it become nested configurations.
 
     Returns
     -------
     type
         Subclass of `lsst.pex.config.Config`.
     """
-    hints = typing.get_type_hints(options)
-    fields = {field.name: _config_field(field, hints[field.name]) for field in dataclasses.fields(options)}
-    doc = options.__doc__
-    return type(options.__name__.replace("Options", "OptionsConfig"), (Config,), {"__doc__": doc, **fields})
+    return with_options(options)(type(f"{options.__name__}Config", (Config,), {"__doc__": options.__doc__}))
 
 
-def to_options[T](config: Config, options: type[T]) -> T:
-    """Turn a configuration back into the options it was made from."""
-    hints = typing.get_type_hints(options)
+def with_options[C: Config](*options: type[Options]) -> Callable[[type[C]], type[C]]:
+    """Give a configuration class a field for each option.
+
+    Parameters
+    ----------
+    *options
+        Classes of options, without names in common.
+
+    Returns
+    -------
+    callable
+        Decorator of configuration classes. Validation makes the options once, so that rules between fields
+        are checked too.
+    """
+
+    def decorate(config: type[C]) -> type[C]:
+        for entry in (entry for each in options for entry in entries(each)):
+            if hasattr(config, entry.name):
+                raise TypeError(f"{config.__name__} has a field {entry.name} already")
+            setattr(config, entry.name, _config_field(entry))
+        validate = config.validate
+
+        def validate_options(self: C) -> None:
+            validate(self)
+            for each in options:
+                to_options(self, each)
+
+        config.validate = validate_options  # type: ignore[assignment, method-assign]
+        return config
+
+    return decorate
+
+
+def to_options[T: Options](config: Config, options: type[T]) -> T:
+    """Turn a configuration, or some of its fields, into the options they were made from.
+
+    Parameters
+    ----------
+    config
+        Configuration with a field for each option.
+    options
+        Class of the options.
+
+    Returns
+    -------
+    Options
+        The options.
+    """
     values = {}
-    for field in dataclasses.fields(options):  # type: ignore[arg-type]
-        value, hint = getattr(config, field.name), hints[field.name]
-        if dataclasses.is_dataclass(hint):
-            value = to_options(value, typing.cast(type[Any], hint))
-        elif typing.get_origin(hint) is tuple:
-            value = tuple(value)
-        values[field.name] = value
+    for entry in entries(options):
+        value = getattr(config, entry.name)
+        values[entry.name] = to_options(value, entry.kind) if entry.is_nested else value
     return options(**values)
 
 
-def _config_field(field: dataclasses.Field[Any], hint: Any) -> Any:
-    doc = field.metadata["doc"]
-    if dataclasses.is_dataclass(hint):
-        return ConfigField(doc=doc, dtype=config_class(typing.cast(type[Any], hint)))
-    if typing.get_origin(hint) is tuple:
-        return ListField(
-            doc=doc, dtype=typing.get_args(hint)[0], default=list(typing.cast(tuple[Any, ...], field.default))
-        )
-    if "choices" in field.metadata:
-        choices = {choice: choice for choice in field.metadata["choices"]}
-        return ChoiceField(doc=doc, dtype=str, allowed=choices, default=field.default)
-    limits = {k: field.metadata[k] for k in ("min", "max") if k in field.metadata}
-    if limits:
-        return RangeField(doc=doc, dtype=hint, default=field.default, inclusiveMax=True, **limits)
-    return Field(doc=doc, dtype=hint, default=field.default)
+def _config_field(entry: Entry) -> Field[Any]:
+    if entry.is_nested:
+        return ConfigField(doc=entry.doc, dtype=config_class(entry.kind))
+    return _OptionField(entry) if entry.length is None else _OptionListField(entry)
