@@ -207,7 +207,7 @@ def test_bad_tables_are_refused_with_every_reason() -> None:
     injected.remove_columns(["ra", "flux"])
     with pytest.raises(InvalidCatalogError, match="column ra is missing; column flux is missing"):
         label_dia_sources(sources, injected)
-    with pytest.raises(InvalidInputError, match="at most max_radius"):
+    with pytest.raises(InvalidInputError, match="MatchRules.radius must not be above max_radius, 1.0"):
         MatchRules(radius=2.0, max_radius=1.0)
 
 

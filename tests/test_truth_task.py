@@ -10,7 +10,6 @@ from astropy.table import Table
 from lsst.pipe.base.testUtils import lintConnections
 
 from lsst.meas.realbogus.tasks.match_dia_sources import (
-    MatchDiaSourcesConfig,
     MatchDiaSourcesConnections,
     MatchDiaSourcesTask,
 )
@@ -35,13 +34,6 @@ def _tables() -> tuple[Table, Table]:
 
 def test_connections_are_well_formed() -> None:
     lintConnections(MatchDiaSourcesConnections)
-
-
-def test_the_rules_of_the_rooms_are_the_defaults_of_the_configuration() -> None:
-    from lsst.meas.realbogus.truth import FateRules, MatchRules
-
-    assert MatchDiaSourcesConfig().match_rules() == MatchRules()
-    assert MatchDiaSourcesConfig().fate_rules() == FateRules()
 
 
 def test_counts_go_to_the_metadata_and_missing_injected_light_is_noticed(

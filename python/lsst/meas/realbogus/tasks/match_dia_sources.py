@@ -11,7 +11,6 @@ import numpy as np
 from astropy.table import Table
 from lsst.images import Image, Mask
 from lsst.images.psfs import PointSpreadFunction
-from lsst.pex.config import Field, ListField
 from lsst.pipe.base import (
     InputQuantizedConnection,
     OutputQuantizedConnection,
@@ -25,8 +24,6 @@ from lsst.pipe.base import (
 from lsst.utils.timer import timeMethod
 
 from ..truth import (
-    EDGE_PLANES,
-    MASKED_PLANES,
     Conditions,
     FateRules,
     Label,
@@ -35,6 +32,7 @@ from ..truth import (
     label_dia_sources,
     measure_conditions,
 )
+from ._options import to_options, with_options
 
 
 class MatchDiaSourcesConnections(PipelineTaskConnections, dimensions=("instrument", "visit", "detector")):
@@ -81,54 +79,9 @@ class MatchDiaSourcesConnections(PipelineTaskConnections, dimensions=("instrumen
     )
 
 
+@with_options(MatchRules, FateRules)
 class MatchDiaSourcesConfig(PipelineTaskConfig, pipelineConnections=MatchDiaSourcesConnections):
-    """Radii and limits; see `~lsst.meas.realbogus.truth.MatchRules` and `FateRules`."""
-
-    radius = Field[float](doc="Match radius for sources with well-measured positions (arcsec).", default=0.5)
-    n_sigma = Field[float](doc="The radius grows to this many position errors.", default=5.0)
-    max_radius = Field[float](doc="Largest match radius (arcsec).", default=1.0)
-    min_snr = Field[float](doc="A change fainter than this many flux errors explains nothing.", default=1.0)
-    min_flux_ratio = Field[float](
-        doc="A change fainter than this fraction of a source's flux did not make it.", default=0.4
-    )
-    near_radius = Field[float](
-        doc="Unmatched sources this near a change are undecided (arcsec).", default=1.5
-    )
-    static_radius = Field[float](doc="Reach of stars and galaxies of the truth (arcsec).", default=1.5)
-    artefact_margin = Field[float](doc="Reach of artefacts beyond their outline (pixels).", default=4.0)
-    noise_snr = Field[float](doc="SNR from which what nothing explains is not called noise.", default=7.0)
-    unmatched_is_bogus = Field[bool](
-        doc="Without a truth table, call unmatched sources bogus instead of undecided?", default=False
-    )
-    detection_threshold = Field[float](
-        doc="Expected SNR below which an injected source is not meant to be found.", default=5.0
-    )
-    merge_radius = Field[float](
-        doc="A lost source this near another DIA source is merged with it (pixels).", default=6.0
-    )
-    masked_planes = ListField[str](
-        doc="Mask planes whose pixels cannot hold a detection.", default=list(MASKED_PLANES)
-    )
-    edge_planes = ListField[str](doc="Mask planes of the edge.", default=list(EDGE_PLANES))
-
-    def match_rules(self) -> MatchRules:
-        """Return the rules of matching."""
-        return MatchRules(
-            radius=self.radius,
-            n_sigma=self.n_sigma,
-            max_radius=self.max_radius,
-            min_snr=self.min_snr,
-            min_flux_ratio=self.min_flux_ratio,
-            near_radius=self.near_radius,
-            static_radius=self.static_radius,
-            artefact_margin=self.artefact_margin,
-            noise_snr=self.noise_snr,
-            unmatched_is_bogus=self.unmatched_is_bogus,
-        )
-
-    def fate_rules(self) -> FateRules:
-        """Return the limits between fates."""
-        return FateRules(detection_threshold=self.detection_threshold, merge_radius=self.merge_radius)
+    """Radii and limits: `~lsst.meas.realbogus.truth.MatchRules` and `FateRules`."""
 
 
 class MatchDiaSourcesTask(PipelineTask):
@@ -181,7 +134,8 @@ class MatchDiaSourcesTask(PipelineTask):
             ``match`` and ``fates``, tables of the schemas `~lsst.meas.realbogus.truth.DIA_SOURCE_MATCH` and
             `~lsst.meas.realbogus.truth.INJECTED_FATE`.
         """
-        matched = label_dia_sources(dia_sources, injected, truth, rules=self.config.match_rules())
+        fate_rules = to_options(self.config, FateRules)
+        matched = label_dia_sources(dia_sources, injected, truth, rules=to_options(self.config, MatchRules))
         conditions = None
         if mask is not None and variance is not None:
             conditions = measure_conditions(
@@ -190,10 +144,10 @@ class MatchDiaSourcesTask(PipelineTask):
                 mask=mask,
                 variance=variance,
                 psf=psf,
-                masked_planes=self.config.masked_planes,
-                edge_planes=self.config.edge_planes,
+                masked_planes=fate_rules.masked_planes,
+                edge_planes=fate_rules.edge_planes,
             )
-        fates = injected_fates(injected, dia_sources, matched, conditions, rules=self.config.fate_rules())
+        fates = injected_fates(injected, dia_sources, matched, conditions, rules=fate_rules)
         self._account(dia_sources, matched.table, fates, conditions)
         return Struct(match=matched.table, fates=fates)
 

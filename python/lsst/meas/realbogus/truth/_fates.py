@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
 
+from ..options import Options, option
 from ..tables import separation
-from ._conditions import Conditions
+from ._conditions import EDGE_PLANES, MASKED_PLANES, Conditions
 from ._labels import Matched
 from ._schema import INJECTED_FATE, Fate, make_table
 
@@ -20,20 +21,24 @@ _ZERO_POINT_NJY = 31.4
 
 
 @dataclasses.dataclass(frozen=True)
-class FateRules:
-    """Limits between the ways a source can be lost.
+class FateRules(Options):
+    """Limits between the ways a source can be lost."""
 
-    Parameters
-    ----------
-    detection_threshold
-        Expected SNR below which a source is not meant to be found.
-    merge_radius
-        Within this distance, in pixels, of another DIA source the source counts as merged with it; half the
-        size of that source's box if that is larger.
-    """
-
-    detection_threshold: float = 5.0
-    merge_radius: float = 6.0
+    detection_threshold: float = option(
+        5.0, "Expected SNR below which an injected source is not meant to be found.", min=0.0
+    )
+    merge_radius: float = option(
+        6.0,
+        "A lost source this near another DIA source is merged with it (pixels); half the size of that "
+        "source's box if that is larger.",
+        min=0.0,
+    )
+    masked_planes: tuple[str, ...] = option(
+        MASKED_PLANES, "Mask planes whose pixels cannot hold a detection."
+    )
+    edge_planes: tuple[str, ...] = option(
+        EDGE_PLANES, "Mask planes of the border, where the kernel or the detection filter does not fit."
+    )
 
 
 def injected_fates(

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from astropy.table import Table
 from scipy.spatial import cKDTree
 
-from ..errors import InvalidCatalogError, InvalidInputError
+from ..errors import InvalidCatalogError
+from ..options import Options, option
 from ..tables import read_signs
 from ._candidates import Candidates, gather_candidates
 from ._explanations import column_or, explain_bogus
@@ -26,51 +27,43 @@ _NEEDED = ("diaSourceId", "ra", "dec", "x", "y", "psfFlux", "psfFluxErr")
 
 
 @dataclasses.dataclass(frozen=True)
-class MatchRules:
-    """How near and how bright a source must be to be what it seems.
+class MatchRules(Options, ordered=[("radius", "max_radius")]):
+    """How near and how bright a source must be to be what it seems."""
 
-    Parameters
-    ----------
-    radius
-        Match radius in arcseconds, for sources whose position is well measured.
-    n_sigma
-        The radius grows to this many times a source's own position error,
-    max_radius
-        but not beyond this, in arcseconds.
-    min_snr
-        A change of the sky fainter than this many flux errors explains nothing.
-    min_flux_ratio
-        Nor does one fainter than this fraction of the source's PSF flux: the source is something else that
-        happens to lie there.
-    near_radius
-        Within this distance, in arcseconds, of a change that could have made it, an unmatched source is
-        undecided: the other lobe of a bad fit, or a second peak.
-    static_radius
-        Within this distance, in arcseconds, of a star or galaxy of the truth, a source is ascribed to it.
-    artefact_margin
-        Within this distance, in pixels, of an artefact's outline, a source is ascribed to it.
-    noise_snr
-        What nothing explains is noise below this SNR, and unexplained above it (a flaw of the template, say).
-    unmatched_is_bogus
-        Without a truth table nothing is known of unmatched sources; true calls them bogus all the same.
-    """
-
-    radius: float = 0.5
-    n_sigma: float = 5.0
-    max_radius: float = 1.0
-    min_snr: float = 1.0
-    min_flux_ratio: float = 0.4
-    near_radius: float = 1.5
-    static_radius: float = 1.5
-    artefact_margin: float = 4.0
-    noise_snr: float = 7.0
-    unmatched_is_bogus: bool = False
-
-    def __post_init__(self) -> None:
-        if not 0 < self.radius <= self.max_radius:
-            raise InvalidInputError(
-                f"radius must be positive and at most max_radius {self.max_radius}; got {self.radius}"
-            )
+    radius: float = option(0.5, "Match radius for sources with well-measured positions (arcsec).", above=0.0)
+    n_sigma: float = option(
+        5.0, "The radius grows to this many times a source's own position error.", min=0.0
+    )
+    max_radius: float = option(1.0, "Largest match radius (arcsec).", above=0.0)
+    min_snr: float = option(
+        1.0, "A change of the sky fainter than this many flux errors explains nothing.", min=0.0
+    )
+    min_flux_ratio: float = option(
+        0.4,
+        "Nor does one fainter than this fraction of the source's PSF flux: the source is something else that "
+        "happens to lie there.",
+        min=0.0,
+    )
+    near_radius: float = option(
+        1.5,
+        "Unmatched sources this near a change that could have made them are undecided: the other lobe of a "
+        "bad fit, or a second peak (arcsec).",
+        min=0.0,
+    )
+    static_radius: float = option(
+        1.5, "Reach of stars and galaxies of the truth, to which sources are ascribed (arcsec).", min=0.0
+    )
+    artefact_margin: float = option(4.0, "Reach of artefacts beyond their outline (pixels).", min=0.0)
+    noise_snr: float = option(
+        7.0,
+        "What nothing explains is noise below this SNR, and unexplained above it (a flaw of the template, "
+        "say).",
+        min=0.0,
+    )
+    unmatched_is_bogus: bool = option(
+        False,
+        "Without a truth table nothing is known of unmatched sources; call them bogus instead of undecided?",
+    )
 
 
 @dataclasses.dataclass(frozen=True)
