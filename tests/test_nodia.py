@@ -8,6 +8,7 @@ from pathlib import Path
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.table import Table
 from astropy.wcs import WCS
 from lsst.daf.butler import Butler
 from lsst.images import Box, GeneralFrame, Image, Mask, MaskedImage, MaskPlane, MaskSchema, SkyProjection
@@ -24,10 +25,14 @@ from lsst.meas.realbogus.model import (
     initial_weights,
     make_model,
     named_architecture,
+    preset_contract,
+    score_sources,
+    score_table,
     write_model,
 )
 from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.survey import PRESETS, simulate_survey
+from lsst.meas.realbogus.tasks.rb_classifier_nodia import RbClassifierNoDiaConfig, RbClassifierNoDiaTask
 from lsst.meas.realbogus.templates import CoaddPixels, needed_box, sparse_template, warp_image
 
 PIPELINES = Path(__file__).parents[1] / "pipelines" / "Embedded"
@@ -35,12 +40,12 @@ SIZE = 400
 SCHEMA = MaskSchema([MaskPlane(name, name) for name in ("SATURATED", "NO_DATA", "CLIPPED")])
 
 
-def projection(angle: float, shift: float = 0.0) -> SkyProjection:
+def projection(angle: float, shift: float = 0.0, scale: float = 0.2) -> SkyProjection:
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
     wcs.wcs.crval, wcs.wcs.crpix = [150.0, 2.0], [SIZE / 2 + shift, SIZE / 2]
     c, s = np.cos(angle), np.sin(angle)
-    wcs.wcs.cd = np.array([[-c, s], [s, c]]) * 0.2 / 3600
+    wcs.wcs.cd = np.array([[-c, s], [s, c]]) * scale / 3600
     return SkyProjection.from_fits_wcs(wcs, GeneralFrame(unit=u.pix))
 
 
@@ -142,6 +147,34 @@ def test_pipeline_knows_no_difference_image(name: str) -> None:
     assert not {"subtractImages", "buildTemplate", "detectAndMeasureDiaSource"} & set(graph.tasks)
     assert not [name for name in graph.dataset_types if "difference" in name or "kernel" in name]
     assert "source_reliability" in graph.dataset_types
+
+
+@pytest.mark.parametrize("scale", [0.13, 0.2])
+def test_defect_06_resampled_stamps_find_all_their_template(coadd, positions, scale) -> None:
+    """The template is warped at the size of the stamps that are cut, which resampling makes larger."""
+    grid = projection(0.02, scale=scale)
+    box = Box.factory[0:SIZE, 0:SIZE]
+    science = MaskedImage(
+        Image(generator(7, "test-nodia").normal(0, 1, box.shape).astype(np.float32), bbox=box, unit=u.nJy),
+        mask=Mask(0, schema=SCHEMA, bbox=box),
+        variance=Image(np.ones(box.shape, np.float32), bbox=box, unit=u.nJy**2),
+        sky_projection=grid,
+    )
+    classifier = make_model(
+        preset_contract("nodia", "nodia", "1"), initial_weights(named_architecture("nodia"), 5)
+    ).classifier()
+    x, y = positions
+    sources = Table({"id": np.arange(len(x)), "x": x, "y": y, "is_negative": np.zeros(len(x), bool)})
+    task = RbClassifierNoDiaTask(config=RbClassifierNoDiaConfig(resample=True))
+    found = task.run(sources, {"science": science, "template": [coadd]}, [classifier]).classifications
+    whole = {"science": science, "template": warp_image(coadd, grid, box.padded(20))}
+    expected = score_table(
+        sources["id"], score_sources([classifier], whole, x, y, sources["is_negative"], pixel_scale=scale)
+    )
+    np.testing.assert_array_equal(found["flag_unscorable"], expected["flag_unscorable"])
+    np.testing.assert_allclose(found["fraction_missing"], expected["fraction_missing"], atol=1e-3)
+    np.testing.assert_allclose(found["score"], expected["score"], atol=1e-3)
+    assert np.isfinite(found["score"]).sum() > 10
 
 
 @pytest.fixture(scope="module")

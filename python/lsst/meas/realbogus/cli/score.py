@@ -186,9 +186,8 @@ def _score_batches(batches: Iterable[StampBatch], classifiers: Sequence[Classifi
         for part, classifier in zip(scores, classifiers, strict=True):
             part.append(classifier.score(batch.stamps, None, batch.is_negative))
     identifiers = np.concatenate(ids)
-    on_image = np.zeros(len(identifiers), bool)  # whether a stamp reached over an edge is not known any more
     results = [
-        SourceScores(classifier, Scores.concatenate(part), on_image)
+        SourceScores(classifier, Scores.concatenate(part))
         for part, classifier in zip(scores, classifiers, strict=True)
     ]
     return score_table(identifiers, results)

@@ -52,6 +52,9 @@ class Stamps:
         Float32, shape ``(n,)``.
     start
         Parent coordinates (y, x) of the first pixel of each stamp, int64, shape ``(n, 2)``.
+    extent
+        Rows and columns of each stamp that lie on the image, first and last plus one, in pixels of the stamp,
+        int64, shape ``(n, 2, 2)``; empty where none does.
     leaves_image
         Bool, shape ``(n,)``: part of the stamp is off the image.
     centered_on_image
@@ -65,6 +68,7 @@ class Stamps:
     missing: BoolArray
     fraction_missing: FloatArray
     start: IntArray
+    extent: IntArray
     leaves_image: BoolArray
     centered_on_image: BoolArray
     mask_center: npt.NDArray[np.uint32]
@@ -72,6 +76,16 @@ class Stamps:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    @property
+    def outside(self) -> BoolArray:
+        """Which pixels lie off the image, shape of ``pixels``."""
+        found = np.zeros(self.missing.shape, bool)
+        for row in np.flatnonzero(self.leaves_image):
+            (y0, y1), (x0, x1) = self.extent[row].tolist()
+            found[row] = True
+            found[row, y0:y1, x0:x1] = False
+        return found
 
     @classmethod
     def concatenate(cls, parts: Sequence[Stamps]) -> Stamps:
@@ -291,8 +305,10 @@ def _cut(
     fill_value: float,
 ) -> Stamps:
     local = start - np.asarray(image.bbox.start)
+    sides = np.asarray(image.bbox.shape)
+    extent = np.stack([np.clip(-local, 0, shape), np.clip(sides - local, 0, shape)], axis=-1)
     center = local + np.asarray(shape) // 2
-    on_image = ((center >= 0) & (center < np.asarray(image.bbox.shape))).all(axis=1)
+    on_image = ((center >= 0) & (center < sides)).all(axis=1)
     pixels = gather(image.array, local, leaves, shape, np.nan)
     with np.errstate(over="ignore", invalid="ignore"):
         # A finite sum proves every pixel of a stamp finite, in one pass that writes nothing.
@@ -315,7 +331,7 @@ def _cut(
     fraction[gaps] = [np.count_nonzero(missing[row]) / missing[row].size for row in gaps]
     for row in gaps:
         np.copyto(pixels[row], fill_value, where=missing[row])
-    return Stamps(pixels, missing, fraction, start, leaves, on_image, mask_center, mask_any)
+    return Stamps(pixels, missing, fraction, start, extent, leaves, on_image, mask_center, mask_any)
 
 
 def _trimmed(stamps: Stamps, row: int, box: Box) -> TrimmedStamp:

@@ -94,7 +94,8 @@ def extract_north_up(
     -------
     Stamps
         As from `extraction.extract`, with ``start`` that of the stamp before it was turned. A pixel is
-        missing where a missing pixel has a part in it. Mask planes are those of all pixels looked at.
+        missing where a missing pixel has a part in it. Mask planes are those of all pixels looked at. The
+        image's edge is no rectangle any more: ``extent`` is the whole stamp, whatever ``leaves_image`` says.
 
     Raises
     ------
@@ -127,6 +128,7 @@ def extract_north_up(
         missing,
         missing.mean(axis=(1, 2)).astype(np.float32) if len(large) else inner.fraction_missing,
         inner.start,
+        np.tile([[0, size], [0, size]], (len(large), 1, 1)),
         large.leaves_image,
         large.centered_on_image,
         large.mask_center,

@@ -16,7 +16,8 @@ from ._networks import initial_weights, named_architecture
 from ._normalization import NORMALIZATIONS
 from ._package import Model, load_classifier, make_model, peek_contract, read_model, write_model
 from ._preparation import prepare
-from ._scoring import SCORE_COLUMNS, SourceScores, score_sources, score_table
+from ._scoring import SCORE_COLUMNS, SourceScores, column_endings, score_sources, score_table
+from ._unscored import Unscored, count_unscored, explain_unscored, scale_warning
 
 __all__ = (
     "DATASET_TYPE",
@@ -40,10 +41,14 @@ __all__ = (
     "Prior",
     "Scores",
     "SourceScores",
+    "Unscored",
     "Weights",
     "architecture_from_keras",
     "build_keras",
     "check_golden",
+    "column_endings",
+    "count_unscored",
+    "explain_unscored",
     "file_from_table",
     "golden_stamps",
     "import_keras",
@@ -61,6 +66,7 @@ __all__ = (
     "read_arrays",
     "read_model",
     "read_model_file",
+    "scale_warning",
     "score_sources",
     "score_table",
     "sensitivity",

@@ -15,8 +15,8 @@ from ..errors import InvalidInputError
 from ._calibration import real_probability
 from ._contract import Contract
 from ._engines import Engine
-from ._preparation import prepare
-from ._resampling import resample_stamps
+from ._preparation import Prepared, pixel_flags, prepare
+from ._resampling import resample_stamps, source_size
 
 Pixels = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
@@ -34,12 +34,13 @@ class Scores:
         Probability of being real, float32 ``(n,)``; NaN where there is none.
     fraction_missing
         Largest fraction of missing pixels in any of the source's stamps.
-    flag_nan, flag_degenerate, flag_no_template, flag_unscorable
+    flag_edge, flag_nan, flag_degenerate, flag_no_template, flag_unscorable
         See `preparation.Prepared`; every NaN score has ``flag_unscorable``.
     """
 
     score: Pixels
     fraction_missing: Pixels
+    flag_edge: Flags
     flag_nan: Flags
     flag_degenerate: Flags
     flag_no_template: Flags
@@ -88,6 +89,7 @@ class Classifier:
         missing: Mapping[str, Flags] | None = None,
         is_negative: Flags | None = None,
         *,
+        outside: Mapping[str, Flags] | None = None,
         pixel_scale: float | None = None,
     ) -> Scores:
         """Score sources.
@@ -100,7 +102,10 @@ class Classifier:
         missing
             Pixels not to be used, by image name.
         is_negative
-            Sources that are negative in the difference.
+            Sources whose science − template is negative. Differences are science − template for all sources;
+            what the network is shown of negative ones is in its contract.
+        outside
+            Which of the missing pixels lie off the image, by image name, where that is known.
         pixel_scale
             Pixel scale of the stamps [arcsec], if they are to be resampled to that of the model; by default
             they are taken as they are.
@@ -125,21 +130,22 @@ class Classifier:
         (12, dtype('float32'), False)
         """
         stamps = {name: _as_floating(array) for name, array in stamps.items()}
-        n = self._check(stamps, missing, is_negative)
+        n = self._check(stamps, missing, outside, is_negative)
         if pixel_scale is not None:
-            stamps, missing = self._resampled(stamps, missing or {}, pixel_scale)
+            return self._score_resampled(stamps, missing or {}, is_negative, outside, pixel_scale)
         parts = []
         buffer = np.empty((min(n, self.batch_size), *self.contract.input_shape), np.float32)
         for start in range(0, n, self.batch_size):
             rows = slice(start, start + self.batch_size)
-            parts.append(
-                self._score_batch(
-                    {name: array[rows] for name, array in stamps.items()},
-                    None if missing is None else {name: array[rows] for name, array in missing.items()},
-                    None if is_negative is None else is_negative[rows],
-                    buffer,
-                )
+            prepared = prepare(
+                self.contract,
+                {name: array[rows] for name, array in stamps.items()},
+                None if missing is None else {name: array[rows] for name, array in missing.items()},
+                None if is_negative is None else is_negative[rows],
+                buffer,
+                None if outside is None else {name: array[rows] for name, array in outside.items()},
             )
+            parts.append(self._run(prepared))
         return Scores.concatenate(parts)
 
     def resampling_factor(self, pixel_scale: float) -> float:
@@ -154,15 +160,51 @@ class Classifier:
             raise InvalidInputError(f"model {self.contract.name!r} does not say its pixel scale")
         return self.contract.pixel_scale / pixel_scale
 
-    def _resampled(
-        self, stamps: Mapping[str, Pixels], missing: Mapping[str, Flags], pixel_scale: float
-    ) -> tuple[dict[str, Pixels], dict[str, Flags]]:
+    def cut_size(self, pixel_scale: float | None) -> int:
+        """Return the size of the stamps to cut from images.
+
+        Parameters
+        ----------
+        pixel_scale
+            Pixel scale of the images [arcsec] if stamps are to be resampled to that of the model.
+
+        Returns
+        -------
+        int
+            Rows and columns [pixel].
+
+        Raises
+        ------
+        InvalidInputError
+            Raised if stamps are to be resampled and the model does not say its pixel scale.
+        """
+        size = self.contract.stamp_size
+        return size if pixel_scale is None else source_size(size, self.resampling_factor(pixel_scale))
+
+    def _score_resampled(
+        self,
+        stamps: Mapping[str, Pixels],
+        missing: Mapping[str, Flags],
+        is_negative: Flags | None,
+        outside: Mapping[str, Flags] | None,
+        pixel_scale: float,
+    ) -> Scores:
+        """Score resampled stamps; what is said of pixels is said of those of the images."""
         factor, size = self.resampling_factor(pixel_scale), self.contract.stamp_size
+        names = [name for name in stamps if name in self.contract.inputs or self.contract.negative == "flip"]
         parts = {
-            name: resample_stamps(array, missing.get(name, np.zeros(array.shape, bool)), factor, size)
-            for name, array in stamps.items()
+            name: resample_stamps(
+                stamps[name], missing.get(name, np.zeros(stamps[name].shape, bool)), factor, size
+            )
+            for name in names
         }
-        return {name: part[0] for name, part in parts.items()}, {n: part[1] for n, part in parts.items()}
+        scores = self.score(
+            {name: part[0] for name, part in parts.items()},
+            {name: part[1] for name, part in parts.items()},
+            is_negative,
+        )
+        edge, nan = pixel_flags(self.contract.inputs, stamps, outside, self.cut_size(pixel_scale))
+        return dataclasses.replace(scores, flag_edge=edge, flag_nan=nan)
 
     def score_blocks(
         self,
@@ -184,6 +226,7 @@ class Classifier:
         self,
         stamps: Mapping[str, npt.NDArray[np.float32]],
         missing: Mapping[str, Flags] | None,
+        outside: Mapping[str, Flags] | None,
         is_negative: Flags | None,
     ) -> int:
         absent = [name for name in self.contract.inputs if name not in stamps]
@@ -196,23 +239,17 @@ class Classifier:
         if len({shape[0] for shape in shapes.values()}) != 1 or any(len(s) != 3 for s in shapes.values()):
             raise InvalidInputError(f"stamps must be (n, h, w) with one n; got {shapes}")
         n = int(shapes[self.contract.inputs[0]][0])
-        for name, array in (missing or {}).items():
-            if name in shapes and array.shape != shapes[name]:
-                raise InvalidInputError(
-                    f"missing pixels of {name} must have shape {shapes[name]}; got {array.shape}"
-                )
+        for what, masks in (("missing", missing), ("outside", outside)):
+            for name, array in (masks or {}).items():
+                if name in shapes and array.shape != shapes[name]:
+                    raise InvalidInputError(
+                        f"{what} pixels of {name} must have shape {shapes[name]}; got {array.shape}"
+                    )
         if is_negative is not None and is_negative.shape != (n,):
             raise InvalidInputError(f"is_negative must have shape ({n},); got {is_negative.shape}")
         return n
 
-    def _score_batch(
-        self,
-        stamps: Mapping[str, npt.NDArray[np.float32]],
-        missing: Mapping[str, Flags] | None,
-        is_negative: Flags | None,
-        buffer: Pixels,
-    ) -> Scores:
-        prepared = prepare(self.contract, stamps, missing, is_negative, buffer)
+    def _run(self, prepared: Prepared) -> Scores:
         outputs = self.engine.predict(prepared.inputs)
         score = real_probability(self.contract, outputs).astype(np.float32)
         unscorable = prepared.flag_unscorable | ~np.isfinite(score)
@@ -220,6 +257,7 @@ class Classifier:
         return Scores(
             score,
             prepared.fraction_missing,
+            prepared.flag_edge,
             prepared.flag_nan,
             prepared.flag_degenerate,
             prepared.flag_no_template,

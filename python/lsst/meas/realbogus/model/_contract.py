@@ -143,7 +143,9 @@ class Contract(_Part):
     normalization, missing, output, calibration, prior
         See these classes.
     negative
-        ``"flip"``: a negative source is shown as (−difference, template, science); ``"none"``: as it is.
+        How sources whose science − template is negative are shown. ``"none"``: as they are;
+        ``"flip_difference"``: as (−difference, science, template), so that every difference has a positive
+        centre, as in ZTF's alert packets; ``"flip"``: as (−difference, template, science).
     architecture
         The layers, where they are known; a model from a foreign graph has none.
     card
@@ -162,7 +164,7 @@ class Contract(_Part):
     pixel_scale: Annotated[float, Field(gt=0)] | None = None
     normalization: NormalizationChoice
     missing: MissingRule = MissingRule()
-    negative: Literal["none", "flip"] = "none"
+    negative: Literal["none", "flip_difference", "flip"] = "none"
     output: Output
     calibration: Calibration | None = None
     prior: Prior | None = None

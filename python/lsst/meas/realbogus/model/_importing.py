@@ -50,7 +50,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "pixel_scale": 1.01,
         "normalization": NormalizationChoice(name="l2-1"),
         "missing": MissingRule(rule="zero", maximum_fraction=1.0),
-        "negative": "none",
+        "negative": "flip_difference",
         "output": Output(size=1, real=0),
     },
 }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ("Prepared", "fit_stamps", "prepare")
+__all__ = ("Prepared", "fit_stamps", "pixel_flags", "prepare")
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,7 @@ from ._normalization import find_normalization
 
 Pixels = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
-_SWAPPED: Mapping[ImageName, ImageName] = {
-    "difference": "difference",
-    "science": "template",
-    "template": "science",
-}
+_SWAPPED: Mapping[str, str] = {"science": "template", "template": "science"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,8 +29,10 @@ class Prepared:
         Float32 ``(n, rows, columns, channels)``.
     fraction_missing
         Largest fraction of missing pixels in any of the source's stamps, float32 ``(n,)``.
+    flag_edge
+        Some pixel that the model looks at is known to lie off the image.
     flag_nan
-        Some pixel is not finite.
+        Some other pixel that it looks at is not finite.
     flag_degenerate
         A stamp has no contrast, or the normalisation is undefined for it.
     flag_no_template
@@ -45,6 +43,7 @@ class Prepared:
 
     inputs: Pixels
     fraction_missing: Pixels
+    flag_edge: Flags
     flag_nan: Flags
     flag_degenerate: Flags
     flag_no_template: Flags
@@ -57,6 +56,7 @@ def prepare(
     missing: Mapping[str, Flags] | None = None,
     is_negative: Flags | None = None,
     out: Pixels | None = None,
+    outside: Mapping[str, Flags] | None = None,
 ) -> Prepared:
     """Crop, fill, flip, normalise and lay out stamps as the contract says.
 
@@ -72,20 +72,66 @@ def prepare(
         Which sources are negative in the difference, shape ``(n,)``; default none.
     out
         Where the inputs go, for callers that use the memory again: float32, at least ``n`` of them.
+    outside
+        Which of the missing pixels lie off the image, by image name.
+
+    Returns
+    -------
+    Prepared
+        One entry for each source, in order.
     """
     n = len(stamps[contract.inputs[0]])
-    flipped = is_negative if contract.negative == "flip" and is_negative is not None else np.zeros(n, bool)
+    flipped = np.zeros(n, bool) if contract.negative == "none" or is_negative is None else is_negative
     troubled = flipped | _any_missing(contract, stamps, missing)
+    if outside is not None:
+        troubled |= _any_missing(contract, stamps, outside)
     inputs = np.empty((n, *contract.input_shape), np.float32) if out is None else out[:n]
     if not troubled.all():
         for target, name in _targets(contract, inputs):
             pixels = fit_stamps(stamps[name], contract.stamp_size)[0]
             troubled |= _normalize(contract, pixels, name, target)
-    prepared = Prepared(inputs, np.zeros(n, np.float32), *(np.zeros(n, bool) for _ in range(4)))
+    prepared = Prepared(inputs, np.zeros(n, np.float32), *(np.zeros(n, bool) for _ in range(5)))
     rows = np.flatnonzero(troubled)
     if rows.size:
-        _prepare_carefully(contract, stamps, missing, flipped, rows, prepared)
+        _prepare_carefully(contract, stamps, missing, outside, flipped, rows, prepared)
     return prepared
+
+
+def pixel_flags(
+    names: Sequence[str],
+    stamps: Mapping[str, npt.NDArray[np.float32]],
+    outside: Mapping[str, Flags] | None,
+    size: int,
+) -> tuple[Flags, Flags]:
+    """Tell what of the pixels that a model looks at lies off the image, and what is not finite on it.
+
+    Parameters
+    ----------
+    names
+        The images that the model uses.
+    stamps
+        By image name, float32 ``(n, h, w)``.
+    outside
+        Which pixels are known to lie off the image, by image name.
+    size
+        Rows and columns that the model looks at, about the central pixel.
+
+    Returns
+    -------
+    edge, nan
+        Bool, shape ``(n,)``: a pixel lies off the image; a pixel on it (or of which that is not known) is not
+        finite. Pixels that a small stamp does not reach are neither.
+    """
+    n = len(stamps[names[0]])
+    edge, nan = np.zeros(n, bool), np.zeros(n, bool)
+    for name in names:
+        bad = ~np.isfinite(fit_stamps(stamps[name], size)[0])
+        if outside is not None and name in outside:
+            off = fit_stamps(outside[name], size)[0]
+            edge |= off.any(axis=(1, 2))
+            bad &= ~off
+        nan |= bad.any(axis=(1, 2))
+    return edge, nan
 
 
 def _any_missing(
@@ -119,6 +165,7 @@ def _prepare_carefully(
     contract: Contract,
     stamps: Mapping[str, npt.NDArray[np.float32]],
     missing: Mapping[str, Flags] | None,
+    outside: Mapping[str, Flags] | None,
     flipped: Flags,
     rows: npt.NDArray[np.intp],
     prepared: Prepared,
@@ -126,16 +173,19 @@ def _prepare_carefully(
     """Do the sources that miss pixels, are negative or degenerate: find out what is wrong, fill, flip."""
     stamps = {name: array[rows] for name, array in stamps.items()}
     missing = None if missing is None else {name: array[rows] for name, array in missing.items()}
+    outside = None if outside is None else {name: array[rows] for name, array in outside.items()}
     inputs = prepared.inputs[rows]
+    prepared.flag_edge[rows], prepared.flag_nan[rows] = pixel_flags(
+        contract.inputs, stamps, outside, contract.stamp_size
+    )
     for target, name in _targets(contract, inputs):
-        pixels, bad, not_finite = _read(stamps, missing, name, contract.stamp_size)
+        pixels, bad = _read(stamps, missing, name, contract.stamp_size)
         fraction = bad.mean(axis=(1, 2), dtype=np.float32)
         prepared.fraction_missing[rows] = np.maximum(prepared.fraction_missing[rows], fraction)
-        prepared.flag_nan[rows] |= not_finite
         if name == "template":
             prepared.flag_no_template[rows] = fraction == 1
         if flipped[rows].any():
-            pixels, bad = _flip(stamps, missing, name, contract.stamp_size, flipped[rows], pixels, bad)
+            pixels, bad = _flip(contract, stamps, missing, name, flipped[rows], pixels, bad)
         pixels = apply_missing_rule(pixels, bad, contract.missing)
         prepared.flag_degenerate[rows] |= _normalize(contract, pixels, name, target)
     prepared.inputs[rows] = inputs
@@ -145,16 +195,15 @@ def _prepare_carefully(
 
 def _read(
     stamps: Mapping[str, npt.NDArray[np.float32]], missing: Mapping[str, Flags] | None, name: str, size: int
-) -> tuple[Pixels, Flags, Flags]:
-    """Return stamps of the model's size, their missing pixels, and which of the stamps hold NaN."""
-    pixels, outside = fit_stamps(stamps[name], size)
+) -> tuple[Pixels, Flags]:
+    """Return stamps of the model's size and their missing pixels."""
+    pixels, beyond = fit_stamps(stamps[name], size)
     bad = ~np.isfinite(pixels)
-    not_finite = bad.any(axis=(1, 2))
     if missing is not None and name in missing:
         bad |= fit_stamps(missing[name], size)[0]
-    if outside is not None:
-        bad |= outside
-    return pixels, bad, not_finite
+    if beyond is not None:
+        bad |= beyond
+    return pixels, bad
 
 
 def fit_stamps[T: np.generic](stamps: npt.NDArray[T], size: int) -> tuple[npt.NDArray[T], Flags | None]:
@@ -203,22 +252,24 @@ def _overlap(length: int, size: int) -> tuple[slice, slice]:
 
 
 def _flip(
+    contract: Contract,
     stamps: Mapping[str, npt.NDArray[np.float32]],
     missing: Mapping[str, Flags] | None,
     name: ImageName,
-    size: int,
     flipped: Flags,
     pixels: Pixels,
     bad: Flags,
 ) -> tuple[Pixels, Flags]:
-    """Show negative sources as if the template were the science image."""
+    """Show negative sources by the rule of the contract."""
     which = flipped[:, None, None]
-    other = _SWAPPED[name]
-    if other == name:
+    if name == "difference":
         return np.where(which, -pixels, pixels), bad
+    if contract.negative == "flip_difference":
+        return pixels, bad
+    other = _SWAPPED[name]
     if other not in stamps:
         raise InvalidInputError(f"negative sources are scored with {other} in place of {name}; there is none")
-    other_pixels, other_bad, _ = _read(stamps, missing, other, size)
+    other_pixels, other_bad = _read(stamps, missing, other, contract.stamp_size)
     return np.where(which, other_pixels, pixels), np.where(which, other_bad, bad)
 
 

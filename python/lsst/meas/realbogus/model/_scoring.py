@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("SCORE_COLUMNS", "SourceScores", "score_sources", "score_table")
+__all__ = ("SCORE_COLUMNS", "SourceScores", "column_endings", "score_sources", "score_table")
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from ..errors import InvalidInputError
 from ._classifier import Classifier, Scores
-from ._resampling import source_size
 
 if TYPE_CHECKING:
     # Imported where they are used: who scores stamps need not wait for the image and table libraries.
@@ -33,15 +32,21 @@ SCORE_COLUMNS: Mapping[str, str] = {
     "flag_degenerate": "A stamp has no contrast: its normalisation is undefined.",
     "flag_no_template": "The template has no valid pixel around the source.",
     "flag_unscorable": "There is no score: a stamp is degenerate or misses too many pixels.",
+    "flag_unscorable_nodia": "The second model gives no score; see flag_unscorable.",
 }
-"""Columns of a score table and what they mean."""
+"""Columns of a score table and what they mean; those that name a kind of model are there only with two."""
 
+_OTHER_COLUMNS = {
+    "score_nodia": "Score of the model so named.",
+    "flag_unscorable_nodia": "The model so named gives no score; see flag_unscorable.",
+}
 _BLOCK = 256
+_FLAGS = ("flag_edge", "flag_nan", "flag_degenerate", "flag_no_template", "flag_unscorable")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SourceScores:
-    """Scores of one model with what is known of the stamps' place on the images.
+    """Scores of one model.
 
     Parameters
     ----------
@@ -49,13 +54,10 @@ class SourceScores:
         The model.
     scores
         One entry for each source.
-    flag_edge
-        A stamp reaches over the edge of its image, shape ``(n,)``.
     """
 
     classifier: Classifier
     scores: Scores
-    flag_edge: npt.NDArray[np.bool_]
 
 
 def score_sources(
@@ -103,12 +105,11 @@ def score_sources(
     needed: set[str] = {name for c in classifiers for name in c.contract.inputs}
     if absent := sorted(needed - set(images)):
         raise InvalidInputError(f"the models need the images {sorted(needed)}; {absent} are absent")
-    cut_sizes = [_cut_size(classifier, pixel_scale) for classifier in classifiers]
+    cut_sizes = [classifier.cut_size(pixel_scale) for classifier in classifiers]
     readers: dict[str, PixelReader] = {
         name: open_pixels(images[name], len(x), max(cut_sizes)) for name in sorted(needed)
     }
     parts: list[list[Scores]] = [[] for _ in classifiers]
-    edges: list[list[npt.NDArray[np.bool_]]] = [[] for _ in classifiers]
     for start in range(0, len(x), _BLOCK):
         rows = slice(start, start + _BLOCK)
         for size in sorted(set(cut_sizes)):
@@ -118,51 +119,27 @@ def score_sources(
             }
             for i, classifier in enumerate(classifiers):
                 if cut_sizes[i] == size:
-                    scores, edge = _score_block(classifier, stamps, readers, negative[rows], pixel_scale)
-                    parts[i].append(scores)
-                    edges[i].append(edge)
+                    parts[i].append(_score_block(classifier, stamps, negative[rows], pixel_scale))
     return [
-        SourceScores(classifier, Scores.concatenate(parts[i]), np.concatenate([np.empty(0, bool), *edges[i]]))
-        for i, classifier in enumerate(classifiers)
+        SourceScores(classifier, Scores.concatenate(part))
+        for classifier, part in zip(classifiers, parts, strict=True)
     ]
-
-
-def _cut_size(classifier: Classifier, pixel_scale: float | None) -> int:
-    size = classifier.contract.stamp_size
-    return size if pixel_scale is None else source_size(size, classifier.resampling_factor(pixel_scale))
 
 
 def _score_block(
     classifier: Classifier,
     stamps: Mapping[str, Stamps],
-    readers: Mapping[str, PixelReader],
     is_negative: npt.NDArray[np.bool_],
     pixel_scale: float | None,
-) -> tuple[Scores, npt.NDArray[np.bool_]]:
-    names = classifier.contract.inputs
-    scores = classifier.score(
-        {name: stamps[name].pixels for name in names},
-        {name: stamps[name].missing for name in names if stamps[name].fraction_missing.any()},
+) -> Scores:
+    used = {name: stamps[name] for name in classifier.contract.inputs}
+    return classifier.score(
+        {name: stamp.pixels for name, stamp in used.items()},
+        {name: stamp.missing for name, stamp in used.items() if stamp.fraction_missing.any()},
         is_negative,
+        outside={name: stamp.outside for name, stamp in used.items() if stamp.leaves_image.any()},
         pixel_scale=pixel_scale,
     )
-    edge = np.any([stamps[name].leaves_image for name in names], axis=0)
-    # Pixels off the image are NaN in a stamp, but it is the edge that they tell of.
-    nan = np.any([_missing_inside(stamps[name], readers[name]) for name in names], axis=0)
-    return dataclasses.replace(scores, flag_nan=nan), edge
-
-
-def _missing_inside(stamps: Stamps, reader: PixelReader) -> npt.NDArray[np.bool_]:
-    """Return which stamps miss pixels that lie on the image."""
-    found = np.zeros(len(stamps), bool)
-    rows = np.flatnonzero(stamps.fraction_missing)
-    if rows.size:
-        shape = np.asarray(stamps.pixels.shape[1:])
-        first = np.maximum(stamps.start[rows], reader.box.start)
-        last = np.minimum(stamps.start[rows] + shape, reader.box.stop)
-        on_image = np.maximum(last - first, 0).prod(axis=1)
-        found[rows] = stamps.missing[rows].sum(axis=(1, 2)) > shape.prod() - on_image
-    return found
 
 
 def score_table(ids: npt.ArrayLike, results: Sequence[SourceScores]) -> Table:
@@ -173,13 +150,21 @@ def score_table(ids: npt.ArrayLike, results: Sequence[SourceScores]) -> Table:
     ids
         Identifiers, int64, shape ``(n,)``.
     results
-        One or two models' scores of these sources. The first gives ``score`` and ``version``; where there are
-        two, both scores stand beside it (two of one kind: the second by the name of its model).
+        The scores that one or more models give these sources. The first gives ``score``, ``version``,
+        ``fraction_missing`` and the flags. Where there are more, the scores of all stand beside it, as
+        ``score_dia`` and ``score_nodia``, or ``score_NAME``, ``score_NAME_VERSION`` or
+        ``score_NAME_VERSION_HASH`` where that is taken; and ``flag_unscorable_…`` tells which of the others
+        there are not.
 
     Returns
     -------
     astropy.table.Table
-        See `SCORE_COLUMNS`; ``fraction_missing`` and the flags are those of the first model.
+        See `SCORE_COLUMNS`.
+
+    Raises
+    ------
+    InvalidInputError
+        Raised if two of the models are one and the same.
     """
     from astropy.table import Table
 
@@ -190,20 +175,56 @@ def score_table(ids: npt.ArrayLike, results: Sequence[SourceScores]) -> Table:
         "score": scores.score,
         "version": np.full(len(scores), contract.version, dtype="U7"),
     }
-    if len(results) > 1:
-        for result in results:
-            model = result.classifier.contract
-            column = "score_dia" if model.uses_difference else "score_nodia"
-            columns[f"score_{model.name}" if column in columns else column] = result.scores.score
-    columns |= {
-        "fraction_missing": scores.fraction_missing,
-        "flag_edge": first.flag_edge,
-        "flag_nan": scores.flag_nan,
-        "flag_degenerate": scores.flag_degenerate,
-        "flag_no_template": scores.flag_no_template,
-        "flag_unscorable": scores.flag_unscorable,
-    }
+    endings = column_endings([result.classifier for result in results])
+    for ending, result in zip(endings, results, strict=True) if len(results) > 1 else ():
+        columns[f"score_{ending}"] = result.scores.score
+    for name in ("fraction_missing", *_FLAGS):
+        columns[name] = getattr(scores, name)
+    for ending, result in list(zip(endings, results, strict=True))[1:]:
+        columns[f"flag_unscorable_{ending}"] = result.scores.flag_unscorable
     table = Table(columns)
     for name in table.colnames:
-        table[name].description = SCORE_COLUMNS.get(name, "Score of the model of that name.")
+        other = (
+            SCORE_COLUMNS["flag_unscorable_nodia"]
+            if name.startswith("flag")
+            else "Score of the model so named."
+        )
+        table[name].description = SCORE_COLUMNS.get(name, other)
     return table
+
+
+def column_endings(classifiers: Sequence[Classifier]) -> list[str]:
+    """Tell how the columns of each model's scores end in a table of several models' scores.
+
+    Parameters
+    ----------
+    classifiers
+        The models.
+
+    Returns
+    -------
+    list of str
+        One for each model, all different: ``dia`` or ``nodia``; where that is taken the model's name, then
+        with its version, then with the start of its hash too.
+
+    Raises
+    ------
+    InvalidInputError
+        Raised if two of the models are one and the same.
+    """
+    endings: list[str] = []
+    hashes: set[str] = set()
+    for classifier in classifiers:
+        contract = classifier.contract
+        if classifier.content_hash and classifier.content_hash in hashes:
+            raise InvalidInputError(f"the model {contract.name} {contract.version} is given twice")
+        hashes.add(classifier.content_hash)
+        named = f"{contract.name}_{contract.version}"
+        choices = (
+            "dia" if contract.uses_difference else "nodia",
+            contract.name,
+            named,
+            f"{named}_{classifier.content_hash[:8]}",
+        )
+        endings.append(next((c for c in choices if c not in endings), f"{named}_{len(endings)}"))
+    return endings

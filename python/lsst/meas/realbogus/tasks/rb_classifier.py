@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 from lsst.daf.butler import DeferredDatasetHandle
-from lsst.images import Image, MaskedImage
+from lsst.images import Box, Image, MaskedImage, SkyProjection
 from lsst.pipe.base import (
     InputQuantizedConnection,
     OutputQuantizedConnection,
@@ -26,7 +26,16 @@ from lsst.utils.timer import timeMethod
 from ..cutouts import PixelInput, read_dia_sources
 from ..errors import InvalidInputError
 from ..legacy import DeferredImage, afw_catalog, read_projection
-from ..model import Classifier, file_from_table, load_classifier, read_model_file, score_sources, score_table
+from ..model import (
+    Classifier,
+    explain_unscored,
+    file_from_table,
+    load_classifier,
+    read_model_file,
+    scale_warning,
+    score_sources,
+    score_table,
+)
 from ._butler_models import BUTLER_SCHEME
 from ._dia_sources import read_placed
 from .rb_classifier_config import DIMENSIONS, RbClassifierConfig, RbClassifierConnections
@@ -76,6 +85,7 @@ class RbClassifierTask(PipelineTask):
             if connection in inputs:
                 content = file_from_table(inputs[connection], uri)
                 found[uri] = load_classifier(content, uri, **self._options)
+                self.config.check_inputs(uri, found[uri].contract)
         handles = {name: inputs[name] for name in ("science", "template", "difference") if name in inputs}
         results = self.run(
             dia_sources=self._read_sources(inputs["diaSources"], handles["science"]),
@@ -115,6 +125,9 @@ class RbClassifierTask(PipelineTask):
         if classifiers is None:
             classifiers = [self._classifier(uri) for uri in self.config.uris()]
         started = time.process_time()
+        scale = _pixel_scale(images["science"])
+        if scale is None and self.config.resample:
+            raise InvalidInputError("stamps can be resampled only if the science image has a sky projection")
         results = score_sources(
             classifiers,
             images,
@@ -122,12 +135,13 @@ class RbClassifierTask(PipelineTask):
             dia_sources["y"],
             dia_sources["is_negative"],
             bad_planes=tuple(self.config.bad_planes),
-            pixel_scale=_pixel_scale(images["science"]) if self.config.resample else None,
+            pixel_scale=scale if self.config.resample else None,
         )
         table = score_table(dia_sources["id"], results)
         if self.config.unscorable_score is not None:
             table["score"][table["flag_unscorable"]] = self.config.unscorable_score
         self._account(table, classifiers, time.process_time() - started)
+        self._warn(table, classifiers, None if self.config.resample else scale)
         return Struct(classifications=table)
 
     def _classifier(self, uri: str) -> Classifier:
@@ -158,15 +172,31 @@ class RbClassifierTask(PipelineTask):
             cpu_seconds,
         )
 
+    def _warn(self, table: Table, classifiers: Sequence[Classifier], pixel_scale: float | None) -> None:
+        """Say why sources have no score, and of pixels of another size than the models know."""
+        contracts = [classifier.contract for classifier in classifiers]
+        for unscored in explain_unscored(table, contracts):
+            self.metadata[f"n_unscored_{unscored.reason}"] = unscored.count
+            self.log.warning("No score: %s.", unscored.text)
+        if pixel_scale is not None:
+            self.metadata["pixel_scale"] = pixel_scale
+        for contract in contracts:
+            if warning := scale_warning(contract, pixel_scale):
+                self.log.warning("%s.", warning)
 
-def _pixel_scale(science: PixelInput) -> float:
-    """Return the pixel scale [arcsec] in the middle of an image."""
+
+def _pixel_scale(science: PixelInput) -> float | None:
+    """Return the pixel scale [arcsec] in the middle of an image, if it knows its place on the sky."""
+    projection: SkyProjection[Any] | None = None
     if isinstance(science, DeferredImage):
         projection, box = read_projection(science.handle), science.get(component="bbox")
-    elif isinstance(science, Image | MaskedImage) and science.sky_projection is not None:
+    elif isinstance(science, Image | MaskedImage):
         projection, box = science.sky_projection, science.bbox
-    else:
-        raise InvalidInputError("stamps can be resampled only if the science image has a sky projection")
+    return None if projection is None else projected_scale(projection, box)
+
+
+def projected_scale(projection: SkyProjection[Any], box: Box) -> float:
+    """Return the pixel scale [arcsec] in the middle of a box."""
     y, x = box.start[0] + box.shape[0] / 2, box.start[1] + box.shape[1] / 2
     corner = projection.pixel_to_sky(x=np.array([x, x + 1, x]), y=np.array([y, y, y + 1]))
     return float(np.sqrt(np.prod(corner[0].separation(corner[1:]).arcsec)))

@@ -10,8 +10,8 @@ from lsst.pex.config import ChoiceField, Field, ListField, RangeField
 from lsst.pipe.base import PipelineTaskConfig, PipelineTaskConnections, connectionTypes
 
 from ..cutouts import DEFAULT_BAD_PLANES
-from ..errors import ModelNotFoundError
-from ..model import DATASET_TYPE, STORAGE_CLASS, peek_contract, read_model_file
+from ..errors import ModelContractError, ModelNotFoundError
+from ..model import DATASET_TYPE, STORAGE_CLASS, Contract, peek_contract, read_model_file
 from ._butler_models import BUTLER_SCHEME, model_lookup
 from ._dia_sources import dia_sources_storage_class
 
@@ -154,15 +154,51 @@ class RbClassifierConfig(PipelineTaskConfig, pipelineConnections=RbClassifierCon
         """Return whether the model of ``model_uri`` sees the difference image, as far as can be told now."""
         if not self.model_uri:
             return False
-        if self.model_uri.startswith(BUTLER_SCHEME):
-            return True
-        try:
-            return peek_contract(read_model_file(self.model_uri), self.model_uri).uses_difference
-        except ModelNotFoundError:
-            return True  # the task says so when it is made
+        contract = _contract_now(self.model_uri)
+        return contract is None or contract.uses_difference
+
+    def check_inputs(self, uri: str, contract: Contract) -> None:
+        """Refuse a model that looks at images which this task does not read for it.
+
+        Parameters
+        ----------
+        uri
+            Where the model comes from, as in the configuration.
+        contract
+            Its contract.
+
+        Raises
+        ------
+        ModelContractError
+            Raised if ``nodia_model_uri`` names a model that looks at the difference image.
+        """
+        if contract.uses_difference and uri == self.nodia_model_uri:
+            raise ModelContractError(
+                f"nodia_model_uri={uri} looks at the difference image: give it as model_uri, and here one "
+                "that does not, such as package:nodia"
+            )
 
     def validate(self) -> None:
-        """Check that there is a model."""
+        """Check that there is a model, and that none looks at images that there are not."""
         super().validate()
         if not self.uris():
             raise ValueError("model_uri and nodia_model_uri are both empty: there is nothing to score with")
+        if len(set(self.uris())) != len(self.uris()):
+            raise ValueError(f"model_uri and nodia_model_uri are both {self.model_uri}: leave one empty")
+        for uri in self.uris():
+            contract = _contract_now(uri)
+            if contract is not None:
+                try:
+                    self.check_inputs(uri, contract)
+                except ModelContractError as error:
+                    raise ValueError(str(error)) from error
+
+
+def _contract_now(uri: str) -> Contract | None:
+    """Read the contract of a model; `None` if it is in a Butler, or there is none, which the task says."""
+    if uri.startswith(BUTLER_SCHEME):
+        return None
+    try:
+        return peek_contract(read_model_file(uri), uri)
+    except ModelNotFoundError:
+        return None

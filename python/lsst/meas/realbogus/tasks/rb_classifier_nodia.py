@@ -16,11 +16,18 @@ from lsst.pipe.base import NoWorkFound, Struct, connectionTypes
 from lsst.utils.timer import timeMethod
 
 from ..cutouts import read_sources
+from ..errors import ModelContractError
 from ..legacy import DeferredImage, read_projection
-from ..model import Classifier
+from ..model import Classifier, Contract
 from ..templates import CoaddPixels, needed_box, sparse_template
 from ._dia_sources import read_placed
-from .rb_classifier import DIMENSIONS, RbClassifierConfig, RbClassifierConnections, RbClassifierTask
+from .rb_classifier import (
+    DIMENSIONS,
+    RbClassifierConfig,
+    RbClassifierConnections,
+    RbClassifierTask,
+    projected_scale,
+)
 
 
 class RbClassifierNoDiaConnections(RbClassifierConnections, dimensions=DIMENSIONS):
@@ -61,6 +68,14 @@ class RbClassifierNoDiaConfig(RbClassifierConfig, pipelineConnections=RbClassifi
     def wants_difference(self) -> bool:
         """Return False: there is none."""
         return False
+
+    def check_inputs(self, uri: str, contract: Contract) -> None:
+        """Refuse models that look at the difference image, whichever field names them."""
+        if contract.uses_difference:
+            raise ModelContractError(
+                f"the model {uri} looks at the difference image, and this task has none; take one that does "
+                "not, such as package:nodia, or score with rbClassifier"
+            )
 
 
 class RbClassifierNoDiaTask(RbClassifierTask):
@@ -111,7 +126,8 @@ class RbClassifierNoDiaTask(RbClassifierTask):
         coadds = list(_place_coadds(images["template"], box, projection))
         if not coadds:
             raise NoWorkFound("No template coadd lies under the image.")
-        size = max(classifier.contract.stamp_size for classifier in classifiers)
+        scale = projected_scale(projection, box) if self.config.resample else None
+        size = max(classifier.cut_size(scale) for classifier in classifiers)
         template = sparse_template(coadds, box, projection, dia_sources["x"], dia_sources["y"], size)
         self.metadata["n_template_windows"] = template.n_windows
         self.metadata["template_by_stamp"] = template.by_stamp
