@@ -20,7 +20,6 @@ from ._readers import Handle, PixelInput, PixelReader, open_pixels
 from ._rotation import extract_north_up, north_up_matrices
 from ._stamp_files import StampBatch, StampFile, open_stamp_file
 from ._stamp_table import StampTableSchema, check_stamp_table, stamp_table, stamp_table_schema, stamps_of
-from ._tables import as_astropy
 from ._triplets import MISSING_BITS, ROLES, StampBlock, concatenate, extract_triplets
 
 __all__ = (
@@ -43,7 +42,6 @@ __all__ = (
     "StampTableSchema",
     "Stamps",
     "TrimmedStamp",
-    "as_astropy",
     "check_stamp_table",
     "concatenate",
     "extract",

@@ -14,8 +14,7 @@ from astropy.table import Table
 from lsst.images import SkyProjection
 
 from ..errors import InvalidCatalogError
-from ..tables import read_signs
-from ._tables import as_astropy
+from ..tables import as_astropy, read_signs
 
 STANDARD_COLUMNS: tuple[str, ...] = ("id", "x", "y", "ra", "dec", "is_negative", "snr", "flux", "flux_err")
 """Columns that every catalogue gets; NaN (False) where it says nothing."""

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+from ._astropy import as_astropy
+from ._checking import apply_schema, check_table
+from ._files import read_table_file, write_table_file
 from ._ids import MAX_DETECTORS, source_id_base
+from ._magnitudes import ZERO_POINT, magnitude_to_njy, njy_to_magnitude
 from ._output import atomic_output
+from ._schema import NO_ID, Column, Schema, empty_table, make_table
 from ._signs import SIGN_COLUMNS, read_signs, sign_column
 from ._sky import separation
 from ._values import Problem, Severity, parse_flags
 
 __all__ = (
     "MAX_DETECTORS",
+    "NO_ID",
     "SIGN_COLUMNS",
+    "ZERO_POINT",
+    "Column",
     "Problem",
+    "Schema",
     "Severity",
+    "apply_schema",
+    "as_astropy",
     "atomic_output",
+    "check_table",
+    "empty_table",
+    "magnitude_to_njy",
+    "make_table",
+    "njy_to_magnitude",
     "parse_flags",
     "read_signs",
+    "read_table_file",
     "separation",
     "sign_column",
     "source_id_base",
+    "write_table_file",
 )

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidCatalogError
-from ._values import Problem, Severity, parse_flags, rows_where
+from ._values import Problem, Severity, parse_flags, rows_where, some_of
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -88,8 +88,7 @@ def read_signs(
     true, known, wrong = parse_flags(values)
     problems = []
     if wrong.any():
-        examples = ", ".join(sorted({repr(v) for v in np.ma.getdata(values)[wrong].tolist()})[:3])
-        reason = f"{column} is neither yes nor no: {examples}"
+        reason = f"{column} is neither yes nor no: {some_of(np.ma.getdata(values)[wrong])}"
         problems.append(Problem(Severity.ERROR, reason, rows_where(wrong)))
     undecided = ~known & ~wrong & ~np.isfinite(fluxes)
     if undecided.any():

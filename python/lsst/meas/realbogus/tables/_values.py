@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("Problem", "Severity", "parse_flags", "rows_where")
+__all__ = ("Problem", "Severity", "is_nothing", "parse_flags", "plain", "rows_where", "some_of", "text_of")
 
 import dataclasses
 import enum
@@ -86,7 +86,7 @@ def parse_flags(values: Any) -> tuple[BoolArray, BoolArray, BoolArray]:
     wrong
         Where the value is something else, such as 7 or ``maybe``.
     """
-    data, masked = np.ma.getdata(values), np.ma.getmaskarray(values)
+    data, masked = plain(values)
     if data.dtype.kind == "b":
         return np.asarray(data & ~masked), np.asarray(~masked), np.zeros(len(data), bool)
     if data.dtype.kind in "iuf":
@@ -111,8 +111,77 @@ def _numbers_of_words(data: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], 
     return out, np.isnan(out)
 
 
+def plain(values: Any) -> tuple[npt.NDArray[Any], BoolArray]:
+    """Take a column apart.
+
+    Parameters
+    ----------
+    values
+        An array, masked array or column of a table.
+
+    Returns
+    -------
+    data
+        A plain array, a view where there is one.
+    masked
+        Which values are masked.
+    """
+    return np.asarray(np.ma.getdata(values)), np.ma.getmaskarray(values)
+
+
+def text_of(value: Any) -> str:
+    """Return a value as text, bytes decoded.
+
+    Parameters
+    ----------
+    value
+        One value of a column.
+
+    Returns
+    -------
+    str
+        Its text.
+    """
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def is_nothing(value: Any) -> bool:
+    """Return whether a value says that there is none: None, NaN, an empty string, and how they are written.
+
+    Parameters
+    ----------
+    value
+        One value of a column of text or objects.
+
+    Returns
+    -------
+    bool
+        Whether it is nothing.
+    """
+    return text_of(value).strip().casefold() in _NOTHING
+
+
+def some_of(values: npt.NDArray[Any], most: int = 3) -> str:
+    """Show a few different values of a column.
+
+    Parameters
+    ----------
+    values
+        The values.
+    most
+        How many are shown.
+
+    Returns
+    -------
+    str
+        The first of them, different ones, as Python writes them.
+    """
+    shown = list(dict.fromkeys(repr(value) for value in values.tolist()))
+    return ", ".join(shown[:most]) + (", …" if len(shown) > most else "")
+
+
 def _number_of_word(value: Any) -> float:
-    word = (value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)).strip().casefold()
+    word = text_of(value).strip().casefold()
     if word in _TRUE:
         return 1.0
     if word in _FALSE:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ("as_astropy",)
+__all__ = ("META_KEY", "as_astropy")
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from astropy.table import QTable, Table
+import numpy.typing as npt
+from astropy.table import QTable, Table, meta
 
 from ..errors import InvalidInputError
+
+META_KEY = b"table_meta_yaml"
+"""Where astropy and the Butler keep units and descriptions in parquet files."""
 
 
 def as_astropy(table: Any, name: str = "table") -> Table:
@@ -27,8 +31,8 @@ def as_astropy(table: Any, name: str = "table") -> Table:
     Returns
     -------
     astropy.table.Table
-        The table. The packed flags and slots of an afw catalogue that was read as a plain FITS table are
-        spelled out as columns.
+        The table, units of arrow and parquet tables included. The packed flags and slots of an afw catalogue
+        that was read as a plain FITS table are spelled out as columns.
 
     Raises
     ------
@@ -56,14 +60,31 @@ def as_astropy(table: Any, name: str = "table") -> Table:
 
 
 def _from_arrow(table: Any) -> Table:
-    out = Table()
+    """Convert an arrow table: nulls are masked; units are where astropy and the Butler store them."""
+    header = (table.schema.metadata or {}).get(META_KEY)
+    stored = meta.get_header_from_yaml(header.decode().split("\n")) if header else {}
+    out = Table(meta=stored.get("meta"))
+    attributes = {column["name"]: column for column in stored.get("datatype", ())}
     for name in table.column_names:
-        column = table.column(name)
-        values = column.to_numpy(zero_copy_only=False)
-        if column.null_count and values.dtype.kind == "O":
-            continue  # integers or strings with gaps: never needed here
-        out[name] = values
+        out[name] = _column_from_arrow(table.column(name))
+        of_field = {k.decode(): v.decode() for k, v in (table.schema.field(name).metadata or {}).items()}
+        for key in ("unit", "description"):
+            if value := attributes.get(name, of_field).get(key):
+                setattr(out[name], key, value)
     return out
+
+
+def _column_from_arrow(column: Any) -> npt.NDArray[Any]:
+    # Without the nulls first: with them, integers come as floats, and the large ones not exactly.
+    values: npt.NDArray[Any] = column.drop_null().to_numpy(zero_copy_only=False)
+    if len(values) and isinstance(values[0], str):
+        values = values.astype(str)
+    if not column.null_count:
+        return values
+    masked = np.asarray(column.is_null())
+    out = np.zeros(len(column), values.dtype)
+    out[~masked] = values
+    return np.ma.masked_array(out, masked)
 
 
 def _unpacked(table: Table) -> Table:

@@ -1,0 +1,121 @@
+"""Tables in files: one reader and one writer, whatever the format."""
+
+from __future__ import annotations
+
+__all__ = ("TABLE_ENDINGS", "read_table_file", "write_table_file")
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import astropy.io.fits
+import pyarrow
+import pyarrow.parquet
+from astropy.table import Table, meta
+
+from ..errors import InvalidInputError
+from ._astropy import META_KEY, as_astropy
+from ._output import atomic_output
+from ._values import plain
+
+TABLE_ENDINGS: Mapping[str, str] = {
+    ".csv": "ascii.csv",
+    ".ecsv": "ascii.ecsv",
+    ".parq": "parquet",
+    ".parquet": "parquet",
+    ".fits": "fits",
+    ".fit": "fits",
+}
+"""Endings of the names of files that hold tables, and their formats as astropy calls them."""
+
+
+def read_table_file(path: str | Path) -> Table:
+    """Read a table, its format from its name.
+
+    Parameters
+    ----------
+    path
+        File ending in csv, ecsv, parquet (or parq) or fits (or fit); of a FITS file the first table.
+
+    Returns
+    -------
+    astropy.table.Table
+        The table as it is written there, units and masks too; `apply_schema` makes the best of it.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such file, its name says no known format, or it holds no table of that format.
+    """
+    path = Path(path)
+    table_format = _format(path)
+    if not path.is_file():
+        raise InvalidInputError(f"no table {path}")
+    try:
+        return _READERS[table_format](path)
+    except InvalidInputError:
+        raise
+    except (OSError, ValueError, KeyError, IndexError, TypeError, astropy.io.fits.VerifyError) as error:
+        raise InvalidInputError(f"{path}: cannot be read as a {table_format} table: {error}") from error
+
+
+def write_table_file(table: Table, path: str | Path, *, overwrite: bool = False) -> None:
+    """Write a table, its format from its name; the reverse of `read_table_file`.
+
+    Parameters
+    ----------
+    table
+        The table.
+    path
+        File ending as for `read_table_file`.
+    overwrite
+        Replace the file if it exists.
+
+    Raises
+    ------
+    InvalidInputError
+        If the name says no known format.
+    OutputError
+        If the file exists or cannot be written, see `atomic_output`.
+    """
+    table_format = _format(Path(path))
+    with atomic_output(path, overwrite=overwrite) as place:
+        if table_format == "parquet":
+            pyarrow.parquet.write_table(_to_arrow(table), place, compression="zstd")
+        else:
+            table.write(place, format=table_format)
+
+
+def _format(path: Path) -> str:
+    known = TABLE_ENDINGS.get(path.suffix.lower())
+    if known is None:
+        raise InvalidInputError(
+            f"cannot tell the format of {path.name}; known endings are {', '.join(TABLE_ENDINGS)}"
+        )
+    return known
+
+
+def _read_fits(path: Path) -> Table:
+    with astropy.io.fits.open(path) as hdus:
+        for number, hdu in enumerate(hdus):
+            compressed = isinstance(hdu, astropy.io.fits.CompImageHDU)
+            if isinstance(hdu, astropy.io.fits.BinTableHDU | astropy.io.fits.TableHDU) and not compressed:
+                return as_astropy(Table.read(path, hdu=number))
+    raise InvalidInputError(f"{path}: no table in it")
+
+
+_READERS: Mapping[str, Callable[[Path], Table]] = {
+    "ascii.csv": lambda path: Table.read(path, format="ascii.csv"),
+    "ascii.ecsv": lambda path: as_astropy(Table.read(path, format="ascii.ecsv")),
+    "parquet": lambda path: as_astropy(pyarrow.parquet.read_table(path)),
+    "fits": _read_fits,
+}
+
+
+def _to_arrow(table: Table) -> pyarrow.Table:
+    """Convert a table, its units and descriptions where astropy and the Butler keep them."""
+    columns = {}
+    for name in table.colnames:
+        data, masked = plain(table[name])
+        columns[name] = pyarrow.array(data, mask=masked if masked.any() else None)
+    header = "\n".join(meta.get_yaml_from_table(table))
+    return pyarrow.table(columns).replace_schema_metadata({META_KEY: header})
