@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ("detector_projection", "make_wcs", "region_of", "shift_wcs", "to_pixels")
+__all__ = ("detector_projection", "make_wcs", "region_of", "shift_wcs")
 
 import astropy.wcs
 import numpy as np
-import numpy.typing as npt
-from astropy.coordinates import SkyCoord
 from lsst.images import Box, DetectorFrame, SkyProjection
 from lsst.sphgeom import ConvexPolygon, LonLat, UnitVector3d
-
-Floats = npt.NDArray[np.float64]
 
 
 def make_wcs(
@@ -78,14 +74,6 @@ def detector_projection(
     """
     frame = DetectorFrame(instrument=instrument, visit=visit, detector=detector, bbox=bbox)
     return SkyProjection.from_fits_wcs(wcs, frame, pixel_bounds=bbox)
-
-
-def to_pixels(projection: SkyProjection[DetectorFrame], ra: Floats, dec: Floats) -> tuple[Floats, Floats]:
-    """Return pixels (x, y) of sky positions in degrees, of none too."""
-    if not len(ra):
-        return np.empty(0), np.empty(0)
-    pixels = projection.sky_to_pixel(SkyCoord(ra, dec, unit="deg"))
-    return np.asarray(pixels.x, float), np.asarray(pixels.y, float)
 
 
 def region_of(projection: SkyProjection[DetectorFrame], bbox: Box, padding: int = 20) -> ConvexPolygon:

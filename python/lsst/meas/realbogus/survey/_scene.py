@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from lsst.images import Box, DetectorFrame, SkyProjection
 
-from ._astrometry import to_pixels
+from ..imaging import sky_to_pixel
 from ._config import SurveyConfig
 from ._drawing import Canvas
 from ._schedule import Visit
@@ -138,12 +138,12 @@ def make_scene(
     years = (visit.mjd - config.template_mjd) / 365.25
     dec = np.asarray(objects["dec"]) + np.asarray(objects["pm_dec"]) * years / 3600
     ra = np.asarray(objects["ra"]) + np.asarray(objects["pm_ra"]) * years / 3600 / np.cos(np.radians(dec))
-    x, y = to_pixels(projection, ra, dec)
+    x, y = sky_to_pixel(projection, ra, dec)
     near = (x > x0) & (x < x1) & (y > y0) & (y < y1)
     objects, ra, dec, x, y = objects[near], ra[near], dec[near], x[near], y[near]
     step = 1 / 3600
-    east = np.subtract(to_pixels(projection, ra + step / np.cos(np.radians(dec)), dec), (x, y))
-    north = np.subtract(to_pixels(projection, ra, dec + step), (x, y))
+    east = np.subtract(sky_to_pixel(projection, ra + step / np.cos(np.radians(dec)), dec), (x, y))
+    north = np.subtract(sky_to_pixel(projection, ra, dec + step), (x, y))
     flux, extended = _fluxes(objects, visit.band, visit.mjd)
     still = np.asarray(objects["kind"]) != Kind.ASTEROID
     before = [_fluxes(objects, visit.band, mjd)[0] for mjd in template_mjds]
