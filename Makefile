@@ -18,6 +18,9 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 PRESET ?= demo
 DATA ?=
+# Options of `realbogus demo`; for some folders config/demo/NAME.mk says what the images in them are called.
+-include config/demo/$(notdir $(DATA:/=)).mk
+OPTIONS ?=
 
 .PHONY: help setup demo test lint types unit lock models clean
 
@@ -40,7 +43,7 @@ $(READY): requirements.lock pyproject.toml | $(UV)
 setup: $(READY) ## create the virtual environment from the lock file
 
 demo: $(READY) ## run the main job on a simulated survey, or on real frames with DATA=folder
-	realbogus demo $(if $(DATA),--data "$(DATA)",--preset $(PRESET)) demo
+	realbogus demo $(if $(DATA),--data "$(DATA)",--preset $(PRESET)) $(OPTIONS) demo
 
 test: lint types unit ## linters, types and tests
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -26,8 +27,14 @@ sys.exit(len(sys.argv) - 1)
 """
 
 
-def test_images_are_told_apart_by_folder_or_by_name(tmp_path: Path) -> None:
-    for name in ("b/science/1.fits", "b/science/2.fits.gz", "b/template/3.fits", "a/DEC-OBS04a.mini.fits"):
+def test_images_are_told_apart_by_folders_or_by_patterns(tmp_path: Path) -> None:
+    for name in (
+        "b/science/1.fits",
+        "b/science/2.fits.gz",
+        "b/template/3.fits",
+        "a/new1.fits",
+        "a/old1.fits",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         fits.PrimaryHDU(
             np.zeros((2, 2)), fits.Header({"FILTER": "g.MP9401", "INSTRUME": "Mega Prime"})
@@ -35,12 +42,29 @@ def test_images_are_told_apart_by_folder_or_by_name(tmp_path: Path) -> None:
     images = choose_images(tmp_path / "b")
     assert [path.name for path in images.science + images.template] == ["1.fits", "2.fits.gz", "3.fits"]
     assert (images.instrument, images.band) == ("MegaPrime", "g")
-    with pytest.raises(InvalidInputError, match="no pairs of science images and templates"):
+    images = choose_images(tmp_path / "a", "new*.fits", "old*.fits")
+    assert [path.name for path in images.science + images.template] == ["new1.fits", "old1.fits"]
+    with pytest.raises(InvalidInputError, match=r"no files science/.*with --science and --template"):
         choose_images(tmp_path / "a")
+    with pytest.raises(InvalidInputError, match=r"new1.fits is a science image and a template"):
+        choose_images(tmp_path / "a", "new*.fits", "*.fits")
 
 
-def test_the_decam_frames_are_recognised(shared_data: Path) -> None:
-    images = choose_images(shared_data / "images" / "decam")
+def test_make_demo_knows_the_names_of_the_decam_frames(shared_data: Path) -> None:
+    """What the Makefile passes for a folder is what ``config/demo`` says of folders of that name."""
+    folder = shared_data / "images" / "decam"
+    root = Path(__file__).parents[1]
+    shown = subprocess.run(
+        ["make", "--dry-run", "demo", f"DATA={folder}/"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    (line,) = [line for line in shown.splitlines() if line.startswith("realbogus demo")]
+    words = shlex.split(line)
+    names = ("science", "template", "instrument")
+    images = choose_images(folder, *(words[words.index(f"--{name}") + 1] for name in names))
     assert [path.name[9] for path in images.science] == list("abcde")
     assert (len(images.template), images.instrument, images.band) == (5, "DECam", "i")
 

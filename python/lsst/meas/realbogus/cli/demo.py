@@ -18,7 +18,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from .demo_data import DemoSurvey, ingested_survey, simulated_survey
+from .demo_data import (
+    SCIENCE_PATTERN,
+    TEMPLATE_PATTERN,
+    DemoSurvey,
+    choose_images,
+    ingested_survey,
+    simulated_survey,
+)
 from .demo_data import Progress as Follow
 from .pipetask import Outcome, pipetask_command, run_pipetask, shell_text
 
@@ -40,9 +47,18 @@ _PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder of calibrated FITS images to take instead: those in its folders science/ and template/, or "
-    "files called DEC-OBS04*.fits and DEC-OBS18*.fits (DECam frames of SFFT's test data).",
+    help="Folder of calibrated FITS images to take instead of a simulated survey.",
 )
+@click.option(
+    "--science",
+    default=SCIENCE_PATTERN,
+    show_default=True,
+    help="Names of the science images in that folder.",
+)
+@click.option(
+    "--template", default=TEMPLATE_PATTERN, show_default=True, help="Names of the templates in that folder."
+)
+@click.option("--instrument", help="Camera of those images; by default what their headers say.")
 @click.option(
     "--model", default="package:dia", show_default=True, help="Model: package:NAME, a file or a URI."
 )
@@ -54,7 +70,15 @@ _PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
 )
 @click.option("--fakes", type=click.FloatRange(0, 1), help="Share of the galaxies that get a fake supernova.")
 def command(
-    folder: Path, preset: str, data: Path | None, model: str, nodia_model: str, fakes: float | None
+    folder: Path,
+    preset: str,
+    data: Path | None,
+    science: str,
+    template: str,
+    instrument: str | None,
+    model: str,
+    nodia_model: str,
+    fakes: float | None,
 ) -> None:
     """Run the main job in FOLDER: simulate a survey, inject supernovae, subtract, detect, score, report.
 
@@ -65,6 +89,7 @@ def command(
 
     for uri in filter(None, (model, nodia_model)):
         read_model_file(uri)  # Better now than after the images have been made.
+    images = None if data is None else choose_images(data, science, template, instrument)
     console, started = Console(), time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     # No dots: the Butler takes a folder with a suffix for a configuration file.
@@ -76,10 +101,10 @@ def command(
         folder / f"report{suffix}.html",
     )
     with _bar(console, "Images") as follow:
-        if data is None:
+        if images is None:
             survey = simulated_survey(repo, preset, follow)
         else:
-            survey = ingested_survey(repo, data, follow)
+            survey = ingested_survey(repo, images, follow)
     config = {
         **survey.config,
         "rbClassifier:model_uri": model,

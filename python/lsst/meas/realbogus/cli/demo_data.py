@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 __all__ = (
+    "SCIENCE_PATTERN",
+    "TEMPLATE_PATTERN",
     "ChosenImages",
     "DemoSurvey",
     "choose_images",
@@ -21,22 +23,11 @@ from ..errors import InvalidInputError
 Progress = Callable[[int, int, str], None]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Rule:
-    """How science images and templates are told apart, and of which camera they are if they do not say."""
-
-    science: str
-    template: str
-    instrument: str
-
-
+SCIENCE_PATTERN, TEMPLATE_PATTERN = "science/*.fits*", "template/*.fits*"
+"""Where science images and templates lie in a folder, unless other patterns are given."""
 _BANDS = "ugrizy"
 _SKYMAP = "realbogus"
-_RULES = (
-    _Rule("science/*.fits*", "template/*.fits*", "Camera"),
-    # Two nights of one field, the test data of SFFT (Hu et al. 2022).
-    _Rule("DEC-OBS04*.fits", "DEC-OBS18*.fits", "DECam"),
-)
+_INSTRUMENT = "Camera"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,34 +103,46 @@ class ChosenImages:
     band: str
 
 
-def choose_images(folder: Path) -> ChosenImages:
-    """Tell science images and templates of a folder apart by where they lie or how they are called.
+def choose_images(
+    folder: Path,
+    science: str = SCIENCE_PATTERN,
+    template: str = TEMPLATE_PATTERN,
+    instrument: str | None = None,
+) -> ChosenImages:
+    """Find the science images and the templates of a folder.
 
     Parameters
     ----------
     folder
-        Holds folders ``science`` and ``template``, or files named as in SFFT's DECam test data.
+        Folder of FITS images.
+    science, template
+        Patterns of their names in the folder, such as ``night2/*.fits``.
+    instrument
+        Name of the camera; what the first science image calls INSTRUME without it.
 
     Returns
     -------
     ChosenImages
-        The files; instrument and band are those of the first header with INSTRUME and FILTER.
+        The files; the band is that of the first science image, by FILTER.
 
     Raises
     ------
     InvalidInputError
-        Raised if no rule finds files of both kinds.
+        Raised if there are no files of one kind, or a file is of both.
     """
-    for rule in _RULES:
-        science, template = (sorted(folder.glob(pattern)) for pattern in (rule.science, rule.template))
-        if science and template:
-            header = _header(science[0])
-            instrument = re.sub(r"[^A-Za-z0-9_]", "", str(header.get("INSTRUME") or rule.instrument))
-            # The first letter of such names as "i DECam SDSS c0003 7835.0 1470.0" or "r_03" is the band.
-            band = str(header.get("FILTER") or "").strip()[:1].lower()
-            return ChosenImages(science, template, instrument, band if band in _BANDS else "r")
-    rules = ", or ".join(f"{rule.science} with {rule.template}" for rule in _RULES)
-    raise InvalidInputError(f"{folder} holds no pairs of science images and templates: {rules}")
+    found = {pattern: sorted(folder.glob(pattern)) for pattern in (science, template)}
+    for pattern, files in found.items():
+        if not files:
+            raise InvalidInputError(
+                f"{folder} holds no files {pattern}; name the files with --science and --template"
+            )
+    if both := set(found[science]) & set(found[template]):
+        raise InvalidInputError(f"{min(both)} is a science image and a template: {science}, {template}")
+    header = _header(found[science][0])
+    camera = instrument or re.sub(r"[^A-Za-z0-9_]", "", str(header.get("INSTRUME") or _INSTRUMENT))
+    # The first letter of such names as "i DECam SDSS c0003 7835.0 1470.0" or "r_03" is the band.
+    band = str(header.get("FILTER") or "").strip()[:1].lower()
+    return ChosenImages(found[science], found[template], camera, band if band in _BANDS else "r")
 
 
 def _header(path: Path) -> Mapping[str, object]:
@@ -152,21 +155,20 @@ def _header(path: Path) -> Mapping[str, object]:
     return merged
 
 
-def ingested_survey(repo: Path, folder: Path, progress: Progress) -> DemoSurvey:
+def ingested_survey(repo: Path, images: ChosenImages, progress: Progress) -> DemoSurvey:
     """Ingest FITS images, unless the repository exists.
 
     Parameters
     ----------
     repo
         Butler repository.
-    folder
-        As for `choose_images`.
+    images
+        What `choose_images` found.
     progress
         Follows the work; not called where there is none.
     """
     from ..survey import ingest_fits
 
-    images = choose_images(folder)
     if not repo.exists():
         ingest_fits(
             repo,
