@@ -22,7 +22,7 @@ from lsst.images import (
 )
 from lsst.images.serialization import read_archive, write_archive
 
-from lsst.meas.realbogus.diffim import MatchingOptions, SubtractionOptions, subtract, subtract_visit
+from lsst.meas.realbogus.diffim import SubtractionOptions, subtract, subtract_visit
 from lsst.meas.realbogus.diffim._decorrelation import decorrelation_kernel
 from lsst.meas.realbogus.diffim._difference_mask import difference_mask
 from lsst.meas.realbogus.diffim._kernel_basis import choose_basis, make_basis
@@ -128,7 +128,7 @@ def test_kernel_from_stars_holds_for_other_stars() -> None:
     sharp, broad = _psf(3.4, 0.05), _psf(4.4, -0.05)
     sky = _sky(90, 1, faintest=4.3)
     science, template = _observe(broad, sky, 30.0, 1)[BBOX], _observe(sharp, sky, 6.0, 2)
-    options = SubtractionOptions(matching=MatchingOptions(source="stars"))
+    options = SubtractionOptions(kernel_source="stars")
     result = subtract(science, template, _psf(4.4), _psf(3.4), options)
     assert result.summary["kernelSource"] == "stars" and result.summary["nKernelStamps"] > 15
     assert result.summary["kernelChi2"] < 1.6
@@ -196,9 +196,7 @@ def test_constant_sky_leaves_white_noise(source: str) -> None:
     sharp, broad = _psf(3.4, 0.1), _psf(4.5, 0.1)
     sky = _sky(80, 5)
     science, template = _observe(broad, sky, 30.0, 3)[BBOX], _observe(sharp, sky, 15.0, 4)
-    result = subtract(
-        science, template, broad, sharp, SubtractionOptions(matching=MatchingOptions(source=source))
-    )
+    result = subtract(science, template, broad, sharp, SubtractionOptions(kernel_source=source))
     z = _significance(result.difference)
     assert robust_std(z) == pytest.approx(1.0, abs=0.03)
     assert np.std(z) < 1.08 and result.summary["convolved"] == "template"
@@ -224,7 +222,7 @@ def test_flux_ratio_background_and_shift_are_found() -> None:
     x, y, flux = _sky(80, 7)
     science = _observe(broad, (x + 0.4, y - 0.2, 0.8 * flux), 30.0, 7)[BBOX]
     science.image.array += 25 + 0.05 * np.arange(BBOX.x.size, dtype=np.float32)
-    options = SubtractionOptions(matching=MatchingOptions(source="psf"))
+    options = SubtractionOptions(kernel_source="psf")
     result = subtract(science, _observe(sharp, (x, y, flux), 12.0, 8), broad, sharp, options)
     assert result.summary["fluxScale"] == pytest.approx(0.8, abs=0.01)
     assert result.summary["shiftX"] == pytest.approx(0.4, abs=0.03)
@@ -247,7 +245,7 @@ def test_wrong_psf_models_are_overruled_by_stars() -> None:
 def test_too_few_stars_are_an_error_that_says_so() -> None:
     psf = _psf(4.0)
     blank = _observe(psf, (np.zeros(0), np.zeros(0), np.zeros(0)), 30.0, 11)
-    options = SubtractionOptions(matching=MatchingOptions(source="stars"))
+    options = SubtractionOptions(kernel_source="stars")
     with pytest.raises(SubtractionError, match="3 are needed"):
         subtract(blank[BBOX], blank, psf, _psf(3.0), options)
     result = subtract(blank[BBOX], blank, psf, _psf(3.0))
@@ -302,7 +300,7 @@ def test_images_must_fit_each_other() -> None:
     with pytest.raises(InvalidInputError, match="mode"):
         SubtractionOptions(mode="both")
     with pytest.raises(InvalidInputError, match="source"):
-        MatchingOptions(source="guess")
+        SubtractionOptions(kernel_source="guess")
 
 
 def _visit(image: MaskedImage, psf: KernelField) -> VisitImage:

@@ -297,9 +297,7 @@ def test_noise_of_a_coadd_is_that_of_the_mean(coadds: list[CellCoadd]) -> None:
 
 def test_template_is_on_the_pixels_of_the_image(coadds: list[CellCoadd]) -> None:
     projection = _projection(_wcs((140.0, 155.0), 20.0))
-    template = build_template(
-        coadds, BBOX, projection, detector=DETECTOR, obs_info=OBS_INFO, band="r", border=20
-    )
+    template = build_template(coadds, BBOX, projection, detector=DETECTOR, obs_info=OBS_INFO, band="r")
     assert template is not None and template.bbox == BBOX.padded(20)
     covered = ~template.mask.get("NO_DATA")
     np.testing.assert_array_equal(np.isfinite(template.image.array), covered)

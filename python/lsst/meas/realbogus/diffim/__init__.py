@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from ._kernel_choice import MatchingOptions
-from ._subtraction import Subtraction, SubtractionOptions, subtract
+from ._options import SubtractionOptions
+from ._subtraction import Subtraction, subtract
 from ._visit import DifferenceProducts, subtract_visit
 
 __all__ = (
     "DifferenceProducts",
-    "MatchingOptions",
     "Subtraction",
     "SubtractionOptions",
     "subtract",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("MatchingOptions", "MatchingPair", "find_kernel")
+__all__ = ("MatchingPair", "find_kernel")
 
 import dataclasses
 
@@ -11,12 +11,13 @@ import numpy.typing as npt
 import scipy.signal
 from lsst.images import Box
 
-from lsst.meas.realbogus.errors import InvalidInputError, SubtractionError
+from lsst.meas.realbogus.errors import SubtractionError
 
 from ..imaging import KernelField, psf_width
 from ._kernel_basis import KernelBasis, choose_basis
 from ._kernel_fit import KernelFit, StampSystem, brighter_median, fit_psf_models
 from ._kernel_stamps import StampPairs, cut_stamps, select_positions
+from ._options import SubtractionOptions
 
 type FloatArray = npt.NDArray[np.float64]
 type Pixels = npt.NDArray[np.float32]
@@ -27,48 +28,6 @@ _CLEARLY = 0.95
 """Stars overrule PSF models where their chi-squared is below this share of that of the models."""
 _STAMP_SIGMAS = 5.0
 """Half width of a stamp in PSF widths."""
-
-KERNEL_SOURCES = ("auto", "psf", "stars")
-
-
-@dataclasses.dataclass(frozen=True)
-class MatchingOptions:
-    """How to find the kernel.
-
-    Parameters
-    ----------
-    source
-        ``"psf"``: from the two PSF models; ``"stars"``: from stamps of both images; ``"auto"``: from the
-        models, unless stars say that these are wrong and a kernel fitted to other stars does better.
-    psf_order
-        Degree of the variation of a kernel from PSF models.
-    star_order
-        Degree of the variation of a kernel from stars.
-    min_stamps_second_order
-        Kernels from stars vary with degree 2 only where there are this many stamps.
-    min_snr
-        Lowest signal-to-noise ratio of a stamp's peak.
-    max_stamps
-        Use this many stamps, the brightest.
-    ridge
-        Strength of the penalty on the kernel's coefficients.
-    trusted_chi2
-        PSF models are trusted without a fit to stars where the chi-squared per pixel of the stamps is
-        below this.
-    """
-
-    source: str = "auto"
-    psf_order: int = 2
-    star_order: int = 1
-    min_stamps_second_order: int = 80
-    min_snr: float = 30.0
-    max_stamps: int = 300
-    ridge: float = 1e-5
-    trusted_chi2: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.source not in KERNEL_SOURCES:
-            raise InvalidInputError(f"the kernel source must be one of {KERNEL_SOURCES}; got {self.source!r}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +57,7 @@ class MatchingPair:
     broad_psf: KernelField
 
 
-def find_kernel(pair: MatchingPair, options: MatchingOptions) -> KernelFit:
+def find_kernel(pair: MatchingPair, options: SubtractionOptions) -> KernelFit:
     """Find the kernel that takes the sharp image to the broad one.
 
     Raises
@@ -111,16 +70,16 @@ def find_kernel(pair: MatchingPair, options: MatchingOptions) -> KernelFit:
     broad_sigma = psf_width(pair.broad_psf.at(x, y)[0])
     basis = choose_basis(sharp_sigma, broad_sigma)
     models = fit_psf_models(
-        pair.sharp_psf, pair.broad_psf, basis, pair.bbox, order=options.psf_order, ridge=options.ridge
+        pair.sharp_psf, pair.broad_psf, basis, pair.bbox, order=options.psf_kernel_order, ridge=options.ridge
     )
-    if options.source == "psf":
+    if options.kernel_source == "psf":
         return models
     stamps = _stamps(pair, basis, broad_sigma, options)
-    if options.source == "auto" and len(stamps) < _FEW_STAMPS:
+    if options.kernel_source == "auto" and len(stamps) < _FEW_STAMPS:
         return models
     system = StampSystem.make(stamps, basis, pair.bbox)
-    order = 2 if len(stamps) >= options.min_stamps_second_order else options.star_order
-    if options.source == "stars":
+    order = 2 if len(stamps) >= options.min_stamps_second_order else options.star_kernel_order
+    if options.kernel_source == "stars":
         return system.fit(order, options.ridge)
     models = _judged(models, stamps)
     if models.chi2 <= options.trusted_chi2:
@@ -132,7 +91,7 @@ def find_kernel(pair: MatchingPair, options: MatchingOptions) -> KernelFit:
     return stars if stars.chi2 < _CLEARLY * models.chi2 else models
 
 
-def _stamps(pair: MatchingPair, basis: KernelBasis, sigma: float, options: MatchingOptions) -> StampPairs:
+def _stamps(pair: MatchingPair, basis: KernelBasis, sigma: float, options: SubtractionOptions) -> StampPairs:
     radius = max(8, round(_STAMP_SIGMAS * sigma))
     broad, variance = pair.broad.astype(np.float64), pair.variance.astype(np.float64)
     rows, columns = select_positions(
@@ -141,7 +100,7 @@ def _stamps(pair: MatchingPair, basis: KernelBasis, sigma: float, options: Match
         pair.unusable,
         sigma=sigma,
         radius=radius,
-        min_snr=options.min_snr,
+        min_snr=options.min_stamp_snr,
         limit=options.max_stamps,
     )
     return cut_stamps(

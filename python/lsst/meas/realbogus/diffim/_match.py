@@ -13,8 +13,9 @@ import scipy.signal
 from lsst.images import Box
 
 from ..imaging import Frame, band_kernel, convolve_image
-from ._kernel_choice import MatchingOptions, MatchingPair, find_kernel
+from ._kernel_choice import MatchingPair, find_kernel
 from ._kernel_fit import KernelFit
+from ._options import SubtractionOptions
 from ._scaling import Scaling, fit_scaling, shift_kernel
 
 type FloatArray = npt.NDArray[np.float64]
@@ -52,11 +53,9 @@ def match_frames(
     broad: Frame,
     unusable: BoolArray,
     bbox: Box,
+    options: SubtractionOptions,
     *,
-    matching: MatchingOptions,
-    scale_order: int,
-    background_order: int,
-    max_shifts: int,
+    may_shift: bool,
 ) -> Match:
     """Find the kernel, and scale, background and shift under it.
 
@@ -67,31 +66,35 @@ def match_frames(
         theirs.
     unusable
         Pixels that no fit should see.
-    matching
-        How to find the kernel.
-    scale_order, background_order
-        Degrees of the polynomials; negative: not fitted.
-    max_shifts
-        How often the image to convolve may be moved; 0 where its sources must stay in their places.
+    bbox
+        The box of ``unusable``.
+    options
+        How to find the kernel, and the degrees of scale and background.
+    may_shift
+        Whether the image to convolve may be moved; false where its sources must stay in their places.
+
+    Returns
+    -------
+    Match
+        Kernel, convolved image and scaling.
     """
     near, far = sharp.cut(bbox), broad.cut(bbox)
     pair = MatchingPair(
         bbox, near.pixels, far.pixels, near.variance + far.variance, unusable, near.psf, far.psf
     )
-    fit = find_kernel(pair, matching)
-    orders = scale_order, background_order
-    match = _scaled(fit, sharp, far, unusable, orders)
-    for _ in range(max_shifts):
+    fit = find_kernel(pair, options)
+    match = _scaled(fit, sharp, far, unusable, options)
+    for _ in range(options.max_shifts if may_shift else 0):
         if not match.scaling.is_shifted:
             break
         shift = match.shift[0] + match.scaling.shift[0], match.shift[1] + match.scaling.shift[1]
         moved = dataclasses.replace(fit, kernel=shift_kernel(fit.kernel, shift))
-        match = dataclasses.replace(_scaled(moved, sharp, far, unusable, orders), shift=shift)
+        match = dataclasses.replace(_scaled(moved, sharp, far, unusable, options), shift=shift)
     return match
 
 
 def _scaled(
-    fit: KernelFit, sharp: Frame, broad: Frame, unusable: BoolArray, orders: tuple[int, int]
+    fit: KernelFit, sharp: Frame, broad: Frame, unusable: BoolArray, options: SubtractionOptions
 ) -> Match:
     """Convolve, and fit scale and shift, then the background.
 
@@ -111,7 +114,7 @@ def _scaled(
         wide,
         bbox,
         model_variance=model_variance,
-        scale_order=orders[0],
+        scale_order=options.scale_order,
         background_order=-1,
         expected_scale=fit.flux_ratio,
     )
@@ -125,7 +128,7 @@ def _scaled(
         bbox,
         model_variance=nothing,
         scale_order=-1,
-        background_order=orders[1],
+        background_order=options.background_order,
     )
     return Match(fit, matched, dataclasses.replace(scaling, background=background.background))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("Subtraction", "SubtractionOptions", "subtract")
+__all__ = ("Subtraction", "subtract")
 
 import dataclasses
 
@@ -12,7 +12,7 @@ import scipy.signal
 from lsst.images import Image, Mask, MaskedImage
 from lsst.images.psfs import PointSpreadFunction
 
-from lsst.meas.realbogus.errors import ImageMismatchError, InvalidInputError
+from lsst.meas.realbogus.errors import ImageMismatchError
 
 from ..imaging import (
     UNUSABLE_PLANES,
@@ -25,51 +25,12 @@ from ..imaging import (
 )
 from ._decorrelation import decorrelation_kernel
 from ._difference_mask import difference_mask
-from ._kernel_choice import MatchingOptions
 from ._match import Match, match_frames
+from ._options import SubtractionOptions
 
 type FloatArray = npt.NDArray[np.float64]
 type Pixels = npt.NDArray[np.float32]
 type BoolArray = npt.NDArray[np.bool_]
-
-MODES = ("auto", "template", "science")
-
-
-@dataclasses.dataclass(frozen=True)
-class SubtractionOptions:
-    """How to subtract.
-
-    Parameters
-    ----------
-    mode
-        ``"template"`` or ``"science"``: which image to convolve; ``"auto"``: the one with the narrower PSF.
-    matching
-        How to find the kernel.
-    scale_order, background_order
-        Degrees of the flux ratio and of the background difference, fitted to the pixels; negative: not
-        fitted.
-    scale_variance
-        Rescale the variance of both images to the scatter of their blank sky first?
-    decorrelate
-        Whiten the noise?
-    psf_order
-        Degree of the PSFs' variation.
-    max_shifts
-        How often the template is moved by part of a pixel where objects say that it is off.
-    """
-
-    mode: str = "auto"
-    matching: MatchingOptions = dataclasses.field(default_factory=MatchingOptions)
-    scale_order: int = 0
-    background_order: int = 1
-    scale_variance: bool = True
-    decorrelate: bool = True
-    psf_order: int = 2
-    max_shifts: int = 4
-
-    def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise InvalidInputError(f"the mode must be one of {MODES}; got {self.mode!r}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,10 +104,8 @@ def subtract(
         ref if swap else sci,
         _unusable(science, template, sci, ref),
         bbox,
-        matching=options.matching,
-        scale_order=options.scale_order,
-        background_order=options.background_order,
-        max_shifts=0 if swap else options.max_shifts,
+        options,
+        may_shift=not swap,
     )
     middle = match.fit.kernel.middle()
     mask = _mask(science, template, middle, swap)

@@ -9,7 +9,8 @@ import dataclasses
 from lsst.images import DifferenceImage, VisitImage
 
 from ._kernel_fit import to_convolution_kernel
-from ._subtraction import SubtractionOptions, subtract
+from ._options import SubtractionOptions
+from ._subtraction import subtract
 
 
 @dataclasses.dataclass(frozen=True)

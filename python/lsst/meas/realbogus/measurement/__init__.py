@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ._dia_catalog import DetectionOptions, DiaCatalog, SourceIds, detect_and_measure
+from ._dia_catalog import DiaCatalog, SourceIds, detect_and_measure
+from ._options import DetectionOptions, SourceOptions
 from ._schema import empty_table
 from ._source_catalog import measure_sources
 from ._visit import measure_difference, midpoint_mjd
@@ -11,6 +12,7 @@ __all__ = (
     "DetectionOptions",
     "DiaCatalog",
     "SourceIds",
+    "SourceOptions",
     "detect_and_measure",
     "empty_table",
     "measure_difference",

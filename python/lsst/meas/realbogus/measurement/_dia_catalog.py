@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("DetectionOptions", "DiaCatalog", "SourceIds", "detect_and_measure")
+__all__ = ("DiaCatalog", "SourceIds", "detect_and_measure")
 
 import dataclasses
 from typing import Any
@@ -18,6 +18,7 @@ from ..imaging import KernelField, any_plane, ensure_planes, smooth_background
 from ._detection import Detections, detect
 from ._measured_frame import MeasuredFrame, forced_fluxes, shapes
 from ._moments import aperture_fluxes
+from ._options import DetectionOptions
 from ._pixel_flags import pixel_flags
 from ._rows import SourceRows, grow_footprints, measure_rows
 from ._schema import make_table
@@ -29,34 +30,6 @@ type BoolArray = npt.NDArray[np.bool_]
 
 _NOT_BLANK = ("SATURATED", "BAD", "COSMIC_RAY", "INTERPOLATED", "SATURATED_TEMPLATE", "DETECTION_EDGE")
 _FWHM = 2.3548
-
-
-@dataclasses.dataclass(frozen=True)
-class DetectionOptions:
-    """How to detect and measure.
-
-    Parameters
-    ----------
-    background_box
-        Width in pixels of the boxes in which the background is measured and taken away first; 0: it is not.
-    threshold
-        Least absolute significance of a detection.
-    grow
-        By how many pixels footprints grow.
-    dipole_distance
-        Positive and negative peaks this many FWHM apart, or less, are tried as dipoles.
-    aperture_radius
-        Radius in pixels of the aperture of ``apFlux``.
-    bad_flags
-        Names of pixel flags (without ``pixelFlags_``) of sources to leave out.
-    """
-
-    background_box: int = 40
-    threshold: float = 5.0
-    grow: int = 2
-    dipole_distance: float = 1.5
-    aperture_radius: float = 12.0
-    bad_flags: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,6 +17,7 @@ from lsst.images import VisitImage
 
 from ..imaging import pixel_to_sky
 from ..tables import source_id_base
+from ._options import SourceOptions
 
 Floats = npt.NDArray[np.float64]
 
@@ -37,17 +38,18 @@ _EXTENDED = 0.03
 """Excess of the flux in a slightly wider profile from which a source counts as extended."""
 _PSF_DOUBT = 0.01
 """How well that excess is known for a star, because PSF models are not perfect."""
+_DEFAULT = SourceOptions()
 
 
-def measure_sources(image: VisitImage, *, threshold: float = 5.0) -> astropy.table.Table:
+def measure_sources(image: VisitImage, options: SourceOptions = _DEFAULT) -> astropy.table.Table:
     """Detect and measure sources.
 
     Parameters
     ----------
     image
         Calibrated, background-subtracted image.
-    threshold
-        Least signal-to-noise ratio of a PSF-shaped source's peak.
+    options
+        How.
 
     Returns
     -------
@@ -64,7 +66,7 @@ def measure_sources(image: VisitImage, *, threshold: float = 5.0) -> astropy.tab
     usable = np.isfinite(flux) & np.isfinite(variance) & (variance > 0) & ~image.mask.get("NO_DATA")
     pixels = _Pixels(np.where(usable, flux, 0.0), np.where(usable, variance, np.inf), usable)
     sigma = _psf_sigma(image)
-    segments = _detect(pixels, sigma, threshold)
+    segments = _detect(pixels, sigma, options.threshold)
     rows = [] if segments is None else _measure_all(image, pixels, segments, sigma)
     return _table(image, rows)
 

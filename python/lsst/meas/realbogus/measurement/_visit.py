@@ -10,7 +10,8 @@ from lsst.images import DifferenceImage, MaskedImage
 from lsst.images.psfs import PointSpreadFunction
 
 from ..imaging import KernelField
-from ._dia_catalog import DetectionOptions, DiaCatalog, SourceIds, detect_and_measure
+from ._dia_catalog import DiaCatalog, SourceIds, detect_and_measure
+from ._options import DetectionOptions
 
 
 def measure_difference(
@@ -22,7 +23,6 @@ def measure_difference(
     template_psf: PointSpreadFunction,
     id_base: int = 0,
     options: DetectionOptions | None = None,
-    psf_order: int = 2,
 ) -> tuple[DifferenceImage, DiaCatalog]:
     """Detect and measure sources on a difference image.
 
@@ -38,8 +38,6 @@ def measure_difference(
         Added to the number of each source to make its identifier.
     options
         How to do it.
-    psf_order
-        Degree of the PSFs' variation.
 
     Returns
     -------
@@ -47,6 +45,7 @@ def measure_difference(
         The difference image less its smooth background, with the planes DETECTED and DETECTED_NEGATIVE,
         and the sources.
     """
+    options = DetectionOptions() if options is None else options
     bbox = difference.bbox
     frame = difference.sky_projection.pixel_frame
     ids = SourceIds(
@@ -60,9 +59,9 @@ def measure_difference(
         difference,
         science,
         template,
-        difference_psf=KernelField.from_psf(difference.psf, bbox, order=psf_order),
-        science_psf=KernelField.from_psf(science_psf, bbox, order=psf_order),
-        template_psf=KernelField.from_psf(template_psf, bbox, order=psf_order),
+        difference_psf=KernelField.from_psf(difference.psf, bbox, order=options.psf_order),
+        science_psf=KernelField.from_psf(science_psf, bbox, order=options.psf_order),
+        template_psf=KernelField.from_psf(template_psf, bbox, order=options.psf_order),
         ids=ids,
         options=options,
     )

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from lsst.daf.butler import DeferredDatasetHandle
 from lsst.images import VisitImage
-from lsst.pex.config import Field
 from lsst.pipe.base import (
     InputQuantizedConnection,
     NoWorkFound,
@@ -23,7 +22,8 @@ from lsst.pipe.base import (
 )
 from lsst.utils.timer import timeMethod
 
-from ..templates import CoaddInput, Tract, assemble_coadd, prepare_input, source_overlap
+from ..templates import CoaddInput, CoaddOptions, Tract, assemble_coadd, prepare_input, source_overlap
+from ._options import to_options, with_options
 
 
 class AssembleTemplateConnections(PipelineTaskConnections, dimensions=("skymap", "tract", "patch", "band")):
@@ -53,14 +53,9 @@ class AssembleTemplateConnections(PipelineTaskConnections, dimensions=("skymap",
     )
 
 
+@with_options(CoaddOptions)
 class AssembleTemplateConfig(PipelineTaskConfig, pipelineConnections=AssembleTemplateConnections):
-    """How visits are combined; see `~lsst.meas.realbogus.templates.assemble_coadd`."""
-
-    clipSigma = Field[float](doc="Values this many errors from the median are left out.", default=4.0)
-    clipSoftening = Field[float](
-        doc="Fraction of the median's absolute value added to the error before clipping.", default=0.3
-    )
-    psfRadius = Field[int](doc="Half width of the PSF kernels (pixels).", default=20)
+    """How visits are combined: `~lsst.meas.realbogus.templates.CoaddOptions`."""
 
 
 class AssembleTemplateTask(PipelineTask):
@@ -107,26 +102,19 @@ class AssembleTemplateTask(PipelineTask):
         lsst.pipe.base.NoWorkFound
             If no image reaches the patch.
         """
-        definition = tract.patch(patch)
+        definition, options = tract.patch(patch), to_options(self.config, CoaddOptions)
         inputs: list[CoaddInput] = []
         n_images = 0
         for image in images:
             n_images += 1
-            warped = prepare_input(image, tract, definition, psf_radius=self.config.psfRadius)
+            warped = prepare_input(image, tract, definition, options)
             if warped is not None:
                 inputs.append(warped)
         self.metadata["n_inputs"] = len(inputs)
         self.metadata["n_without_overlap"] = n_images - len(inputs)
         if not inputs:
             raise NoWorkFound(f"No template visit reaches patch {patch} of tract {tract.id}.")
-        coadd = assemble_coadd(
-            inputs,
-            tract,
-            definition,
-            band=band,
-            clip_sigma=self.config.clipSigma,
-            clip_softening=self.config.clipSoftening,
-        )
+        coadd = assemble_coadd(inputs, tract, definition, band=band, options=options)
         self.metadata["fraction_no_data"] = float(coadd.mask.get("NO_DATA").mean())
         self.log.info("Averaged %d images for patch %d of tract %d.", len(inputs), patch, tract.id)
         return Struct(coadd=coadd)

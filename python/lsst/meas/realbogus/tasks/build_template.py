@@ -11,7 +11,6 @@ from astro_metadata_translator import ObservationInfo
 from lsst.images import Box, DetectorFrame, SkyProjection
 from lsst.images.cameras import Detector
 from lsst.images.cells import CellCoadd
-from lsst.pex.config import Field
 from lsst.pipe.base import (
     InputQuantizedConnection,
     NoWorkFound,
@@ -25,7 +24,8 @@ from lsst.pipe.base import (
 )
 from lsst.utils.timer import timeMethod
 
-from ..templates import build_template
+from ..templates import TemplateOptions, build_template
+from ._options import to_options, with_options
 
 _COMPONENTS = ("bbox", "sky_projection", "detector", "obs_info")
 
@@ -56,14 +56,9 @@ class BuildTemplateConnections(PipelineTaskConnections, dimensions=("instrument"
     )
 
 
+@with_options(TemplateOptions)
 class BuildTemplateConfig(PipelineTaskConfig, pipelineConnections=BuildTemplateConnections):
-    """How coadds are warped; see `~lsst.meas.realbogus.templates.build_template`."""
-
-    border = Field[int](doc="How far the template reaches beyond the detector (pixels).", default=20)
-    psfOrder = Field[int](doc="Degree of the variation of the template's PSF.", default=2)
-    highVariance = Field[float](
-        doc="Pixels whose variance is above this many medians are HIGH_VARIANCE.", default=4.0
-    )
+    """How coadds are warped: `~lsst.meas.realbogus.templates.TemplateOptions`."""
 
 
 class BuildTemplateTask(PipelineTask):
@@ -133,9 +128,7 @@ class BuildTemplateTask(PipelineTask):
             detector=detector,
             obs_info=obs_info,
             band=band,
-            border=self.config.border,
-            psf_order=self.config.psfOrder,
-            high_variance=self.config.highVariance,
+            options=to_options(self.config, TemplateOptions),
         )
         if template is None:
             raise NoWorkFound(f"None of {len(coadds)} coadds reaches the detector.")

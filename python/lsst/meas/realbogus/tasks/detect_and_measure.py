@@ -8,7 +8,6 @@ import typing
 
 from lsst.daf.butler import DataCoordinate
 from lsst.images import DifferenceImage, VisitImage
-from lsst.pex.config import Field, ListField
 from lsst.pipe.base import (
     InputQuantizedConnection,
     Instrument,
@@ -23,6 +22,7 @@ from lsst.pipe.base import (
 from lsst.utils.timer import timeMethod
 
 from ..measurement import DetectionOptions, measure_difference
+from ._options import to_options, with_options
 
 _ID_BITS = 63
 
@@ -62,34 +62,9 @@ class DetectAndMeasureConnections(PipelineTaskConnections, dimensions=("instrume
     )
 
 
+@with_options(DetectionOptions)
 class DetectAndMeasureConfig(PipelineTaskConfig, pipelineConnections=DetectAndMeasureConnections):
-    """How to detect and measure; see `~lsst.meas.realbogus.diffim.DetectionOptions`."""
-
-    backgroundBox = Field[int](
-        doc="Width of the boxes whose median background is taken away first (pixels); 0: it is not.",
-        default=40,
-    )
-    threshold = Field[float](doc="Least absolute significance of a detection.", default=5.0)
-    growFootprint = Field[int](doc="By how many pixels footprints grow.", default=2)
-    dipoleDistance = Field[float](
-        doc="Peaks of opposite sign at most this far apart are tried as dipoles (FWHM).", default=1.5
-    )
-    apertureRadius = Field[float](doc="Radius of the aperture of apFlux (pixels).", default=12.0)
-    badSourceFlags = ListField[str](
-        doc="Sources with one of these pixel flags (without 'pixelFlags_') are left out, and counted.",
-        default=["badCenter", "edgeCenter", "nodataCenter", "saturatedCenter", "saturated_templateCenter"],
-    )
-
-    def options(self) -> DetectionOptions:
-        """Return the options of detection and measurement."""
-        return DetectionOptions(
-            background_box=self.backgroundBox,
-            threshold=self.threshold,
-            grow=self.growFootprint,
-            dipole_distance=self.dipoleDistance,
-            aperture_radius=self.apertureRadius,
-            bad_flags=tuple(self.badSourceFlags),
-        )
+    """How to detect and measure: `~lsst.meas.realbogus.measurement.DetectionOptions`."""
 
 
 class DetectAndMeasureTask(PipelineTask):
@@ -142,7 +117,7 @@ class DetectAndMeasureTask(PipelineTask):
             science_psf=science.psf,
             template_psf=matchedTemplate.psf,
             id_base=id_base,
-            options=self.config.options(),
+            options=to_options(self.config, DetectionOptions),
         )
         sources = catalog.sources
         self.metadata["n_sources"] = len(sources)

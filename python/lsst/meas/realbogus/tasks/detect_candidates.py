@@ -7,7 +7,6 @@ __all__ = ("DetectCandidatesConfig", "DetectCandidatesConnections", "DetectCandi
 import typing
 
 from lsst.images import VisitImage
-from lsst.pex.config import RangeField
 from lsst.pipe.base import (
     PipelineTask,
     PipelineTaskConfig,
@@ -17,7 +16,8 @@ from lsst.pipe.base import (
 )
 from lsst.utils.timer import timeMethod
 
-from ..measurement import measure_sources
+from ..measurement import SourceOptions, measure_sources
+from ._options import to_options, with_options
 
 
 class DetectCandidatesConnections(PipelineTaskConnections, dimensions=("instrument", "visit", "detector")):
@@ -37,12 +37,9 @@ class DetectCandidatesConnections(PipelineTaskConnections, dimensions=("instrume
     )
 
 
+@with_options(SourceOptions)
 class DetectCandidatesConfig(PipelineTaskConfig, pipelineConnections=DetectCandidatesConnections):
-    """How faint."""
-
-    threshold = RangeField(
-        doc="Least signal to noise ratio of a point source's peak.", dtype=float, default=5.0, min=1.0
-    )
+    """How faint: `~lsst.meas.realbogus.measurement.SourceOptions`."""
 
 
 class DetectCandidatesTask(PipelineTask):
@@ -69,9 +66,8 @@ class DetectCandidatesTask(PipelineTask):
         lsst.pipe.base.Struct
             ``sources``, a table as ``source_detector``.
         """
-        sources = measure_sources(science, threshold=self.config.threshold)
+        options = to_options(self.config, SourceOptions)
+        sources = measure_sources(science, options)
         self.metadata["n_sources"] = len(sources)
-        self.log.info(
-            "%d sources of signal to noise ratio %.1f or more.", len(sources), self.config.threshold
-        )
+        self.log.info("%d sources of signal to noise ratio %.1f or more.", len(sources), options.threshold)
         return Struct(sources=sources)

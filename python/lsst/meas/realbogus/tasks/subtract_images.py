@@ -7,7 +7,6 @@ __all__ = ("SubtractImagesConfig", "SubtractImagesConnections", "SubtractImagesT
 import typing
 
 from lsst.images import VisitImage
-from lsst.pex.config import ChoiceField, Field
 from lsst.pipe.base import (
     PipelineTask,
     PipelineTaskConfig,
@@ -17,7 +16,8 @@ from lsst.pipe.base import (
 )
 from lsst.utils.timer import timeMethod
 
-from ..diffim import MatchingOptions, SubtractionOptions, subtract_visit
+from ..diffim import SubtractionOptions, subtract_visit
+from ._options import to_options, with_options
 
 
 class SubtractImagesConnections(PipelineTaskConnections, dimensions=("instrument", "visit", "detector")):
@@ -49,54 +49,9 @@ class SubtractImagesConnections(PipelineTaskConnections, dimensions=("instrument
     )
 
 
+@with_options(SubtractionOptions)
 class SubtractImagesConfig(PipelineTaskConfig, pipelineConnections=SubtractImagesConnections):
-    """How to subtract; see `~lsst.meas.realbogus.diffim.SubtractionOptions`."""
-
-    mode = ChoiceField[str](
-        doc="Which image to convolve.",
-        default="auto",
-        allowed={
-            "auto": "the one with the narrower PSF",
-            "template": "the template",
-            "science": "the science image",
-        },
-    )
-    kernelSource = ChoiceField[str](
-        doc="What the matching kernel is fitted to.",
-        default="auto",
-        allowed={
-            "auto": "the PSF models, unless stars fit each other clearly better",
-            "psf": "the PSF models",
-            "stars": "stamps of objects in both images",
-        },
-    )
-    psfKernelOrder = Field[int](doc="Degree of the variation of a kernel from PSF models.", default=2)
-    starKernelOrder = Field[int](doc="Degree of the variation of a kernel from stars.", default=1)
-    minStampsSecondOrder = Field[int](
-        doc="Kernels from this many stars or more vary with degree 2.", default=80
-    )
-    scaleOrder = Field[int](doc="Degree of the ratio of fluxes; -1: not fitted.", default=0)
-    backgroundOrder = Field[int](doc="Degree of the difference of backgrounds; -1: not fitted.", default=1)
-    doScaleVariance = Field[bool](
-        doc="Rescale variances to the scatter of blank sky before subtracting?", default=True
-    )
-    doDecorrelation = Field[bool](doc="Whiten the noise of the difference?", default=True)
-
-    def options(self) -> SubtractionOptions:
-        """Return the options of the subtraction."""
-        return SubtractionOptions(
-            mode=self.mode,
-            matching=MatchingOptions(
-                source=self.kernelSource,
-                psf_order=self.psfKernelOrder,
-                star_order=self.starKernelOrder,
-                min_stamps_second_order=self.minStampsSecondOrder,
-            ),
-            scale_order=self.scaleOrder,
-            background_order=self.backgroundOrder,
-            scale_variance=self.doScaleVariance,
-            decorrelate=self.doDecorrelation,
-        )
+    """How to subtract: `~lsst.meas.realbogus.diffim.SubtractionOptions`."""
 
 
 class SubtractImagesTask(PipelineTask):
@@ -121,7 +76,7 @@ class SubtractImagesTask(PipelineTask):
             ``difference``, a `lsst.images.DifferenceImage`, and ``matchedTemplate``, a
             `lsst.images.VisitImage`.
         """
-        products = subtract_visit(science, template, self.config.options())
+        products = subtract_visit(science, template, to_options(self.config, SubtractionOptions))
         for name, value in products.summary.items():
             self.metadata[name] = value
         self.log.info(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._coadd import CoaddInput, assemble_coadd, prepare_input, source_overlap
+from ._options import CoaddOptions, TemplateOptions
 from ._sparse_template import CoaddPixels, needed_box, sparse_template
 from ._template import build_template
 from ._tract import Tract
@@ -10,7 +11,9 @@ from ._warp import warp_image
 
 __all__ = (
     "CoaddInput",
+    "CoaddOptions",
     "CoaddPixels",
+    "TemplateOptions",
     "Tract",
     "assemble_coadd",
     "build_template",

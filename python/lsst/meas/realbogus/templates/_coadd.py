@@ -17,6 +17,7 @@ from lsst.meas.realbogus.errors import InvalidInputError
 
 from ..imaging import TEMPLATE_PLANES, KernelField, any_plane, ensure_planes, psf_nodes
 from ._clipped_mean import ClippedMean, clipped_mean
+from ._options import CoaddOptions
 from ._tract import Tract
 from ._warp import PixelMap, map_pixels, warp_by_map, warp_kernel
 
@@ -25,6 +26,7 @@ type FloatArray = npt.NDArray[np.float64]
 _REJECTED_PLANES = ("BAD", "COSMIC_RAY", "NO_DATA", "SATURATED", "INTERPOLATED", "DETECTION_EDGE")
 _PSF_NODES = 5
 _SET_PLANES = ("CLIPPED", "REJECTED")
+_DEFAULT = CoaddOptions()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +76,7 @@ def source_overlap(
 
 
 def prepare_input(
-    visit_image: VisitImage, tract: Tract, patch: PatchDefinition, *, psf_radius: int = 20
+    visit_image: VisitImage, tract: Tract, patch: PatchDefinition, options: CoaddOptions = _DEFAULT
 ) -> CoaddInput | None:
     """Warp a visit image and its PSF to a patch; `None` where it does not reach the patch.
 
@@ -84,8 +86,13 @@ def prepare_input(
         Calibrated image, or the part of it that `source_overlap` asks for.
     tract, patch
         Where to.
-    psf_radius
-        Half width of the PSF kernels in pixels.
+    options
+        How; the same as for `assemble_coadd`.
+
+    Returns
+    -------
+    CoaddInput or None
+        The part of the image on the patch.
     """
     pixels = map_pixels(tract.projection, patch.outer_bbox, visit_image.sky_projection)
     if pixels is None:
@@ -97,7 +104,7 @@ def prepare_input(
     if not good.any():
         return None
     weight = 1.0 / float(np.median(warped.variance.array[good]))
-    return CoaddInput(warped, _cell_kernels(visit_image, pixels, patch, psf_radius), weight)
+    return CoaddInput(warped, _cell_kernels(visit_image, pixels, patch, options.psf_radius), weight)
 
 
 def _cell_kernels(
@@ -132,8 +139,7 @@ def assemble_coadd(
     patch: PatchDefinition,
     *,
     band: str,
-    clip_sigma: float = 4.0,
-    clip_softening: float = 0.3,
+    options: CoaddOptions = _DEFAULT,
 ) -> CellCoadd:
     """Average warped visits into a coadd.
 
@@ -145,11 +151,8 @@ def assemble_coadd(
         Where they were warped to.
     band
         Name of the band.
-    clip_sigma
-        Values this many errors from the median of the inputs are left out (three inputs or more).
-    clip_softening
-        Fraction of the median's absolute value added to the error: stars differ from visit to visit with
-        the seeing.
+    options
+        How.
 
     Returns
     -------
@@ -174,8 +177,8 @@ def assemble_coadd(
         np.array([item.weight for item in inputs]),
         empty=empty,
         reject=reject,
-        clip_sigma=clip_sigma,
-        clip_softening=clip_softening,
+        clip_sigma=options.clip_sigma,
+        clip_softening=options.clip_softening,
     )
     kernels, missing = _mean_kernels(inputs, mean.weights, patch)
     mask = _combine_masks(masks, mean, patch.outer_bbox)

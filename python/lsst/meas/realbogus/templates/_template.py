@@ -16,9 +16,12 @@ from lsst.images.cells import CellCoadd
 from lsst.meas.realbogus.errors import ImageMismatchError, InvalidInputError
 
 from ..imaging import TEMPLATE_PLANES, KernelField, ensure_planes, psf_nodes
+from ._options import TemplateOptions
 from ._warp import PixelMap, map_pixels, warp_by_map, warp_kernel
 
 type FloatArray = npt.NDArray[np.float64]
+
+_DEFAULT = TemplateOptions()
 
 
 def build_template(
@@ -29,10 +32,7 @@ def build_template(
     detector: Detector,
     obs_info: ObservationInfo,
     band: str,
-    border: int = 20,
-    psf_order: int = 2,
-    psf_nodes_along: int = 7,
-    high_variance: float = 4.0,
+    options: TemplateOptions = _DEFAULT,
 ) -> VisitImage | None:
     """Warp coadds to a detector.
 
@@ -44,14 +44,8 @@ def build_template(
         Pixel grid of the science image.
     detector, obs_info, band
         What a `VisitImage` must know, from the science image.
-    border
-        How far the template reaches beyond ``bbox`` on each side.
-    psf_order
-        Degree of the template PSF's variation over the detector.
-    psf_nodes_along
-        Points along each side at which the coadds' PSFs are sampled.
-    high_variance
-        Pixels whose variance is above this many medians get the plane HIGH_VARIANCE.
+    options
+        How.
 
     Returns
     -------
@@ -59,7 +53,7 @@ def build_template(
         Template with NaN and NO_DATA where no coadd reaches and a Piff PSF; `None` where none reaches at
         all.
     """
-    grown = bbox.padded(border)
+    grown = bbox.padded(options.border)
     parts: list[MaskedImage] = []
     kernels: list[tuple[float, float, FloatArray]] = []
     for group in _by_tract(coadds):
@@ -72,7 +66,7 @@ def build_template(
         warped = warp_by_map(_mosaic(group, wanted), pixels, projection)
         if warped is not None:
             parts.append(warped)
-            kernels.extend(_warped_kernels(group, pixels, grown, psf_nodes_along))
+            kernels.extend(_warped_kernels(group, pixels, grown, options.psf_nodes))
     if not parts or not kernels:
         return None
     image = _stack(parts)
@@ -80,9 +74,9 @@ def build_template(
     if not good.any():
         return None
     variance = image.variance.array
-    image.mask.set("HIGH_VARIANCE", good & (variance > high_variance * np.median(variance[good])))
+    image.mask.set("HIGH_VARIANCE", good & (variance > options.high_variance * np.median(variance[good])))
     x, y, stamps = (np.array(part) for part in zip(*kernels, strict=True))
-    psf = KernelField.fit(stamps, x, y, grown, psf_order).to_psf(grown)
+    psf = KernelField.fit(stamps, x, y, grown, options.psf_order).to_psf(grown)
     return VisitImage(
         image.image,
         mask=image.mask,
