@@ -7,6 +7,8 @@
 Times are CPU seconds of one process; ratios compare with what the same step cannot do without, measured in
 the same run: warping with one spline interpolation of the image, subtracting with the Fourier transforms
 of one convolution with a kernel of degree two, detecting with one Gaussian filter of the image.
+`chain_with_io_over_without` is the chain run as pipeline tasks on a repository, every image read and written,
+over the same functions on images in memory.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +30,7 @@ import scipy.ndimage
 from astro_metadata_translator import ObservationInfo
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
+from lsst.daf.butler import Butler
 from lsst.images import (
     Box,
     DetectorFrame,
@@ -39,10 +43,13 @@ from lsst.images import (
     get_legacy_visit_image_mask_planes,
 )
 from lsst.images.psfs import GaussianPointSpreadFunction
+from lsst.pipe.base import Pipeline
+from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 
 from lsst.meas.realbogus.diffim import subtract, subtract_visit
 from lsst.meas.realbogus.imaging import KernelField
 from lsst.meas.realbogus.measurement import detect_and_measure, measure_difference
+from lsst.meas.realbogus.survey import PRESETS, simulate_survey
 from lsst.meas.realbogus.survey._camera import CameraGeometry, make_detector
 from lsst.meas.realbogus.templates import Tract, assemble_coadd, build_template, prepare_input
 
@@ -160,6 +167,69 @@ def measure_cost(size: int) -> dict[str, float]:
     out[f"detect_over_filter_{size}"] = times["detect"] / times["bare_filter"]
     out[f"n_sources_{size}"] = float(len(catalog.sources))
     return out
+
+
+TASKS = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
+CHAIN = "buildTemplate,subtractImages,detectAndMeasureDiaSource"
+
+
+def measure_io(size: int) -> dict[str, float]:
+    """Time the chain as tasks on a repository of one simulated detector, and as functions in memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        repo = Path(folder) / "repo"
+        survey = dataclasses.replace(
+            PRESETS["small"],
+            detector_grid=(1, 1),
+            detector_size=(size, size),
+            n_search_visits=1,
+            bands=("r",),
+        )
+        simulate_survey(repo, survey)
+        where = f"instrument='{survey.instrument}' AND skymap='{survey.skymap}'"
+        inputs = [f"{survey.instrument}/input"]
+
+        def executor(subset: str, output: str) -> SimplePipelineExecutor:
+            butler = SimplePipelineExecutor.prep_butler(str(repo), inputs=inputs, output=output)
+            pipeline = Pipeline.from_uri(f"{TASKS}#{subset}")
+            pipeline.addConfigOverride("parameters", "science", "preliminary_visit_image")
+            return SimplePipelineExecutor.from_pipeline(pipeline, where=where, butler=butler)
+
+        executor("assembleTemplate", "u/bench/coadds").run(register_dataset_types=True)
+        inputs.insert(0, "u/bench/coadds")
+        with_io, without = [], []
+        for turn in range(2):
+            run = executor(CHAIN, f"u/bench/chain{turn}")
+            with_io.append(cpu(lambda run=run: run.run(register_dataset_types=True))[0])
+            butler = Butler.from_config(str(repo), collections=inputs)
+            (ref,) = butler.query_datasets("preliminary_visit_image")
+            science = butler.get(ref)
+            coadds = [butler.get(coadd) for coadd in butler.query_datasets("template_coadd")]
+            without.append(cpu(lambda science=science, coadds=coadds: _chain(science, coadds))[0])
+    return {
+        f"chain_with_io_cpu_s_{size}": min(with_io),
+        f"chain_without_io_cpu_s_{size}": min(without),
+        "chain_with_io_over_without": min(with_io) / min(without),
+    }
+
+
+def _chain(science: VisitImage, coadds: list[Any]) -> None:
+    template = build_template(
+        coadds,
+        science.bbox,
+        science.sky_projection,
+        detector=science.detector,
+        obs_info=science.obs_info,
+        band=science.band,
+    )
+    assert template is not None
+    products = subtract_visit(science, template)
+    measure_difference(
+        products.difference,
+        science,
+        products.template,
+        science_psf=science.psf,
+        template_psf=products.template.psf,
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -300,6 +370,7 @@ def main() -> None:
     figures: dict[str, float] = {}
     for size in (512,) if options.quick else (512, 1024, 2048):
         figures.update(measure_cost(size))
+    figures.update(measure_io(512 if options.quick else 2048))
     for name, value in figures.items():
         print(f"{name:40s} {value:10.3f}")
     if options.json is not None:

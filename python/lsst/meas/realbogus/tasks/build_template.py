@@ -8,6 +8,7 @@ import typing
 from collections.abc import Sequence
 
 from astro_metadata_translator import ObservationInfo
+from lsst.daf.butler import DeferredDatasetHandle
 from lsst.images import Box, DetectorFrame, SkyProjection
 from lsst.images.cameras import Detector
 from lsst.images.cells import CellCoadd
@@ -24,7 +25,7 @@ from lsst.pipe.base import (
 )
 from lsst.utils.timer import timeMethod
 
-from ..templates import TemplateOptions, build_template
+from ..templates import TemplateOptions, build_template, needed_box
 from ._options import to_options, with_options
 
 _COMPONENTS = ("bbox", "sky_projection", "detector", "obs_info")
@@ -80,7 +81,11 @@ class BuildTemplateTask(PipelineTask):
         handles = sorted(
             inputs["coadds"], key=lambda h: (h.dataId["skymap"], h.dataId["tract"], h.dataId["patch"])
         )
-        coadds = [handle.get() for handle in handles]
+        coadds = [
+            coadd
+            for handle in handles
+            if (coadd := self._read_needed(handle, grid["bbox"], grid["sky_projection"])) is not None
+        ]
         struct = self.run(
             coadds,
             grid["bbox"],
@@ -90,6 +95,18 @@ class BuildTemplateTask(PipelineTask):
             band=str(outputRefs.template.dataId["band"]),
         )
         butlerQC.put(struct, outputRefs)
+
+    def _read_needed(
+        self, handle: DeferredDatasetHandle, bbox: Box, projection: SkyProjection[DetectorFrame]
+    ) -> CellCoadd | None:
+        """Read the part of a coadd that lies under the detector, `None` where none does."""
+        place = {name: handle.get(component=name) for name in ("sky_projection", "bbox")}
+        border = to_options(self.config, TemplateOptions).border
+        part = needed_box(place["sky_projection"], place["bbox"], projection, bbox, border=border)
+        if part is None:
+            return None
+        coadd: CellCoadd = handle.get() if part == place["bbox"] else handle.get(parameters={"bbox": part})
+        return coadd
 
     @timeMethod
     def run(
@@ -121,6 +138,8 @@ class BuildTemplateTask(PipelineTask):
         lsst.pipe.base.NoWorkFound
             If no coadd reaches the detector.
         """
+        if not coadds:
+            raise NoWorkFound("No coadd lies under the detector.")
         template = build_template(
             coadds,
             bbox,
