@@ -13,9 +13,9 @@ from astropy.io import fits
 from click.testing import CliRunner
 
 from lsst.meas.realbogus.cli import main
-from lsst.meas.realbogus.cli.demo_data import choose_images
-from lsst.meas.realbogus.cli.pipetask import pipetask_command, run_pipetask, shell_text
 from lsst.meas.realbogus.errors import InvalidInputError
+from lsst.meas.realbogus.repository import pipetask_command, run_pipetask, shell_text
+from lsst.meas.realbogus.survey import choose_images
 
 PROGRAM = """
 import sys

@@ -15,7 +15,7 @@ from lsst.daf.butler import Butler
 from lsst.pipe.base import Pipeline
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 
-from lsst.meas.realbogus.cli.run_results import gather_results
+from lsst.meas.realbogus.evaluation import summarize
 from lsst.meas.realbogus.model import (
     Contract,
     NormalizationChoice,
@@ -25,8 +25,9 @@ from lsst.meas.realbogus.model import (
     named_architecture,
     write_model,
 )
-from lsst.meas.realbogus.report import summarize
+from lsst.meas.realbogus.report import choose_galleries
 from lsst.meas.realbogus.report._page import render_page
+from lsst.meas.realbogus.repository import gather_results, read_stamps
 from lsst.meas.realbogus.survey import PRESETS, simulate_survey
 from lsst.meas.realbogus.tasks.subtract_images import SubtractImagesTask
 from lsst.meas.realbogus.truth import Fate, Label
@@ -121,11 +122,11 @@ def test_defect_10_images_that_get_no_fake_are_scored_all_the_same(
         assert all(table.colnames == others[key].colnames for key, table in tables.items()), name
     assert not any(map(len, _all(butler, "injected_supernova_fate", "u/none").values()))
     assert all(map(len, _all(butler, "dia_source_reliability", "u/none").values()))
-    results = gather_results(butler, "u/none", title="No fakes", provenance={})
+    results = gather_results(butler, "u/none")
     summary = summarize(results)
     assert (summary.n_images, summary.n_injected) == (N_IMAGES, 0)
     assert summary.n_sources > 0
-    render_page(results)
+    render_page(results, title="No fakes")
 
 
 def test_rows_of_sources_labels_stamps_and_scores_are_aligned(butler: Butler) -> None:
@@ -179,13 +180,14 @@ def test_bright_fakes_are_found_with_their_flux_where_they_are(butler: Butler) -
 
 
 def test_the_run_has_a_summary_and_a_page(butler: Butler) -> None:
-    results = gather_results(butler, "u/whole", title="Small", provenance={})
+    results = gather_results(butler, "u/whole")
     summary = summarize(results)
     assert summary.n_images == N_IMAGES
     assert summary.n_sources == sum(len(t) for t in _all(butler, "dia_source_match").values())
     assert [model.name for model in summary.models] == ["dia-0.test", "nodia-0.test"]
     assert not summary.bogus_assumed
-    assert "Injected supernovae that were found" in render_page(results)
+    galleries = choose_galleries(results, lambda places: read_stamps(butler, "u/whole", places))
+    assert "Injected supernovae that were found" in render_page(results, galleries, title="Small")
 
 
 def _pipetask(repo: Path, models: Mapping[str, str], *options: str) -> Result:

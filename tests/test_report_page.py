@@ -11,12 +11,12 @@ import pytest
 from astropy.table import Table
 from matplotlib.image import imread
 
+from lsst.meas.realbogus.evaluation import Results, summarize
 from lsst.meas.realbogus.randomness import generator
-from lsst.meas.realbogus.report import Results, choose_galleries, summarize, write_page
+from lsst.meas.realbogus.report import Gallery, TripletCard, choose_galleries, write_page
 from lsst.meas.realbogus.report._figures import triplet_png
 from lsst.meas.realbogus.report._galleries import CARDS
 from lsst.meas.realbogus.report._page import count_labels_by_model, render_page, tabulate_images
-from lsst.meas.realbogus.report._results import Gallery, TripletCard
 
 
 def _run(n_real: int = 60, n_bogus: int = 140, n_lost: int = 25, *, truth: bool = True) -> Results:
@@ -59,7 +59,16 @@ def _run(n_real: int = 60, n_bogus: int = 140, n_lost: int = 25, *, truth: bool 
             "y": np.append(sources["y"][:n_real], np.zeros(n_lost)),
         }
     )
-    stamp = rng.normal(size=(51, 51))
+    return Results(
+        sources=sources,
+        fates=fates,
+        models={"dia": "score_dia", "nodia": "score_nodia"},
+        provenance={"command": "pipetask run -b repo && true"},
+    )
+
+
+def _galleries() -> list[Gallery]:
+    stamp = generator(9, "test-stamps").normal(size=(51, 51))
     stamp[:5] = np.nan
     card = TripletCard(
         "visit 100 · <7>",
@@ -67,14 +76,7 @@ def _run(n_real: int = 60, n_bogus: int = 140, n_lost: int = 25, *, truth: bool 
         {"dia": 0.93, "nodia": np.nan},
         {"SNR": "12.3"},
     )
-    return Results(
-        title="A run",
-        sources=sources,
-        fates=fates,
-        models={"dia": "score_dia", "nodia": "score_nodia"},
-        provenance={"command": "pipetask run -b repo && true"},
-        galleries=[Gallery("Found", "Fakes.", [card] * 3, 60)],
-    )
+    return [Gallery("Found", "Fakes.", [card] * 3, 60)]
 
 
 class _Page(HTMLParser):
@@ -106,7 +108,7 @@ class _Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return render_page(_run())
+    return render_page(_run(), _galleries(), title="A run")
 
 
 def test_the_page_is_well_formed_and_refers_to_nothing_outside(page: str) -> None:
@@ -125,7 +127,7 @@ def test_text_from_tables_is_escaped(page: str) -> None:
 
 
 def test_the_same_run_gives_the_same_page(page: str) -> None:
-    assert render_page(_run()) == page
+    assert render_page(_run(), _galleries(), title="A run") == page
 
 
 def test_the_numbers_of_the_summary_add_up() -> None:
@@ -150,12 +152,12 @@ def test_without_a_truth_table_unmatched_sources_count_as_bogus_and_the_page_say
     assert summarize(results).bogus_assumed
     assert summarize(results).n_bogus == 140
     assert (results.sources["label"] == -1).sum() == 140
-    assert "purity is a lower limit" in render_page(results)
+    assert "purity is a lower limit" in render_page(results, title="A run")
 
 
 @pytest.mark.parametrize("sizes", [(0, 0, 0), (0, 30, 0), (0, 0, 9), (12, 0, 0)], ids=str)
 def test_runs_with_little_in_them_have_a_page(sizes: tuple[int, int, int], tmp_path: Path) -> None:
-    path = write_page(tmp_path / "page.html", _run(*sizes))
+    path = write_page(tmp_path / "page.html", _run(*sizes), title="A run")
     assert not _Page(path.read_text()).open
 
 

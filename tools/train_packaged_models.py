@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 from lsst.daf.butler import Butler
 
-from lsst.meas.realbogus.cli.pipetask import pipetask_command, run_pipetask
 from lsst.meas.realbogus.randomness import uniform
+from lsst.meas.realbogus.repository import pipetask_command, run_pipetask
 from lsst.meas.realbogus.survey import PRESETS, SurveyConfig, simulate_survey
 from lsst.meas.realbogus.training import LabelledStamps, TrainingConfig, train_model
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 __all__ = ("command",)
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import InvalidInputError
 from ..tables import atomic_output
 from ._common import overwrite_option
 
 if TYPE_CHECKING:
-    from lsst.daf.butler import Butler, DatasetRef
-
     from ..report import CutoutCard
 
 
@@ -55,45 +52,27 @@ def show(
 
     The stamps are those that the task extractCutouts keeps. The page is one file that needs nothing else.
     """
-    from lsst.daf.butler import Butler, MissingDatasetTypeError
+    from lsst.daf.butler import Butler
 
     from ..report import make_cards, write_cutouts_page
+    from ..repository import read_cutouts
 
+    cards: list[CutoutCard] = []
+    total = images = 0
     with (
         atomic_output(output, overwrite=overwrite) as page,
         Butler.from_config(repo, collections=collection) as butler,
     ):
-        try:
-            refs = butler.query_datasets(cutouts_type, where=where, explain=False, limit=None)
-        except MissingDatasetTypeError:
-            refs = []
-        if not refs:
-            raise InvalidInputError(
-                f"{repo} has no {cutouts_type} in {collection}" + (f" where {where}" if where else "")
-            )
-        refs = sorted(refs, key=lambda ref: tuple(ref.dataId.required_values))
-        total = 0
-        cards: list[CutoutCard] = []
-        for number, ref in enumerate(refs):
-            table = butler.get(ref)
-            total += len(table)
-            share = (max_sources - len(cards)) // (len(refs) - number)
-            if len(table) > share:
-                step = len(table) / max(share, 1)
-                table = table[[int(row * step) for row in range(share)]]
-            if len(table):
-                scores, match = (_find(butler, name, ref) for name in (scores_type, match_type))
-                place = ", ".join(f"{key} {ref.dataId[key]}" for key in ("visit", "detector"))
-                cards += make_cards(table, scores, match, where=place)
-        note = f"{len(cards)} of {total} sources on {len(refs)} images of {collection}."
+        for stored in read_cutouts(
+            butler,
+            where=where,
+            max_sources=max_sources,
+            cutouts=cutouts_type,
+            scores=scores_type,
+            match=match_type,
+        ):
+            total, images = total + stored.total, images + 1
+            cards += make_cards(stored.cutouts, stored.scores, stored.match, where=stored.where)
+        note = f"{len(cards)} of {total} sources on {images} images of {collection}."
         write_cutouts_page(page, cards, title=f"Stamps of {collection}", note=note)
     click.echo(f"{output}: {note}")
-
-
-def _find(butler: Butler, name: str, ref: DatasetRef) -> Any:
-    from lsst.daf.butler import DatasetNotFoundError, MissingDatasetTypeError
-
-    try:
-        return butler.get(name, ref.dataId)
-    except (DatasetNotFoundError, MissingDatasetTypeError):
-        return None

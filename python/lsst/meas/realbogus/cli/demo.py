@@ -5,9 +5,10 @@ from __future__ import annotations
 __all__ = ("command",)
 
 import datetime
+import functools
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,19 +19,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from .demo_data import (
-    SCIENCE_PATTERN,
-    TEMPLATE_PATTERN,
-    DemoSurvey,
-    choose_images,
-    ingested_survey,
-    simulated_survey,
-)
-from .demo_data import Progress as Follow
-from .pipetask import Outcome, pipetask_command, run_pipetask, shell_text
-
 if TYPE_CHECKING:
-    from ..report import Summary
+    from ..evaluation import Summary
+    from ..repository import Outcome
+    from ..survey import DemoImages
+
+#: Called with the number of images done, the number of all and what was done.
+Follow = Callable[[int, int, str], None]
 
 _PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
 
@@ -51,12 +46,12 @@ _PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
 )
 @click.option(
     "--science",
-    default=SCIENCE_PATTERN,
+    default="science/*.fits*",
     show_default=True,
     help="Names of the science images in that folder.",
 )
 @click.option(
-    "--template", default=TEMPLATE_PATTERN, show_default=True, help="Names of the templates in that folder."
+    "--template", default="template/*.fits*", show_default=True, help="Names of the templates in that folder."
 )
 @click.option("--instrument", help="Camera of those images; by default what their headers say.")
 @click.option(
@@ -86,6 +81,7 @@ def command(
     A second run does what is missing, and nothing if nothing is.
     """
     from ..model import read_model_file
+    from ..survey import choose_images, ingested_images, simulated_images
 
     for uri in filter(None, (model, nodia_model)):
         read_model_file(uri)  # Better now than after the images have been made.
@@ -102,9 +98,9 @@ def command(
     )
     with _bar(console, "Images") as follow:
         if images is None:
-            survey = simulated_survey(repo, preset, follow)
+            survey = simulated_images(repo, preset, follow)
         else:
-            survey = ingested_survey(repo, images, follow)
+            survey = ingested_images(repo, images, follow)
     config = {
         **survey.config,
         "rbClassifier:model_uri": model,
@@ -139,10 +135,12 @@ def _bar(console: Console, title: str) -> Iterator[Follow]:
 
 
 def _run_pipeline(
-    survey: DemoSurvey, output: str, config: Mapping[str, str], log: Path, console: Console
+    survey: DemoImages, output: str, config: Mapping[str, str], log: Path, console: Console
 ) -> tuple[str, Outcome]:
     """Run the pipeline; return the command as a user would write it, and how it ended."""
     from lsst.daf.butler import Butler
+
+    from ..repository import pipetask_command, run_pipetask, shell_text
 
     def command_line(resume: bool) -> list[str]:
         return pipetask_command(
@@ -180,16 +178,18 @@ def _count_failed(failed: int) -> str:
     return f"{failed} failed" if failed else ""
 
 
-def _report(survey: DemoSurvey, output: str, page: Path, title: str, shown: str) -> Summary:
+def _report(survey: DemoImages, output: str, page: Path, title: str, shown: str) -> Summary:
     from lsst.daf.butler import Butler
 
-    from ..report import summarize, write_page
-    from .run_results import gather_results
+    from ..evaluation import summarize
+    from ..report import choose_galleries, write_page
+    from ..repository import gather_results, read_stamps
 
+    provenance = {"command": shown, "repository": str(survey.repo), "collection": output}
     with Butler.from_config(survey.repo) as butler:
-        provenance = {"command": shown, "repository": str(survey.repo), "collection": output}
-        results = gather_results(butler, output, title=title, provenance=provenance)
-    write_page(page, results, overwrite=True)
+        results = gather_results(butler, output, provenance=provenance)
+        galleries = choose_galleries(results, functools.partial(read_stamps, butler, output))
+    write_page(page, results, galleries, title=title, overwrite=True)
     return summarize(results)
 
 

@@ -120,7 +120,7 @@ def ingest(repo: str, table: Path, run: str, band: str | None, dataset_type: str
     from lsst.daf.butler import Butler
 
     from ..injection import SELECTION, read_table, require_valid
-    from ._fakes_butler import put_shards
+    from ..repository import put_shards
 
     rows = read_table(table)
     require_valid(rows, name=table.name)
@@ -165,15 +165,20 @@ def show(
     """Write a page with stamps, distributions and light curves of the fakes in the Butler repository REPO."""
     from lsst.daf.butler import Butler
 
-    from ..report import write_fakes_page
-    from ._fakes_butler import read_cards, read_catalogs
+    from ..report import FakeCard, choose_fakes, write_fakes_page
+    from ..repository import read_fake_stamps, read_injected_catalogs
 
     with (
         atomic_output(output, overwrite=overwrite) as page,
         Butler.from_config(repo, collections=list(collections)) as butler,
     ):
-        catalog = read_catalogs(butler, f"{prefix}{image}_catalog", where)
-        cards = read_cards(butler, catalog, image, prefix, stamps, size)
+        catalog = read_injected_catalogs(butler, f"{prefix}{image}_catalog", where)
+        chosen = catalog[choose_fakes(catalog, stamps)]
+        pixels = read_fake_stamps(butler, chosen, image, prefix, size)
+        cards = [
+            FakeCard(dict(zip(catalog.colnames, row, strict=True)), *pair)
+            for row, pair in zip(chosen, pixels, strict=True)
+        ]
         write_fakes_page(page, f"Fakes of {collections[0]}", catalog, cards)
     _print_counts(catalog)
     Console().print(f"Wrote {output}")

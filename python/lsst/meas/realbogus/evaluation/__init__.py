@@ -1,4 +1,4 @@
-"""Metrics, intervals and curves."""
+"""Metrics, intervals and curves, and the numbers of a run."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from ._curves import ThresholdCurve, area_under_roc, lowest_threshold, threshold
 from ._intervals import CONFIDENCE, Fraction, fraction, fraction_intervals
 from ._performance import Performance, measure_performance, scored_labels
 from ._pulls import Pull, measure_pull
+from ._results import ModelResult, Results, Summary, summarize
 from ._tally import count_fates, count_labels
 
 __all__ = (
     "CONFIDENCE",
     "BinnedFraction",
     "Fraction",
+    "ModelResult",
     "Performance",
     "Pull",
+    "Results",
+    "Summary",
     "ThresholdCurve",
     "area_under_roc",
     "bin_fraction",
@@ -27,5 +31,6 @@ __all__ = (
     "measure_performance",
     "measure_pull",
     "scored_labels",
+    "summarize",
     "threshold_curve",
 )

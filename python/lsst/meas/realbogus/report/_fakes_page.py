@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("FakeCard", "render_fakes_page", "write_fakes_page")
+__all__ = ("FakeCard", "choose_fakes", "render_fakes_page", "write_fakes_page")
 
 import dataclasses
 import io
@@ -51,6 +51,35 @@ class FakeCard:
     row: dict[str, object]
     before: Pixels
     after: Pixels
+
+
+def choose_fakes(catalog: Table, number: int) -> npt.NDArray[np.int64]:
+    """Choose drawn fakes of every population, bright to faint.
+
+    Parameters
+    ----------
+    catalog
+        Injected rows, with flags.
+    number
+        How many to choose at most.
+
+    Returns
+    -------
+    numpy.ndarray
+        Numbers of their rows.
+    """
+    names = np.asarray(catalog["population"]).astype(str)
+    drawn, mag = np.asarray(catalog["injection_flag"]) == 0, np.asarray(catalog["mag"], float)
+    kinds = sorted(set(names[drawn]))
+    chosen: list[int] = []
+    for kind in kinds:
+        rows = np.flatnonzero(drawn & (names == kind))
+        rows = rows[np.argsort(mag[rows], kind="stable")]
+        share = max(1, number // len(kinds))
+        chosen.extend(
+            rows[np.unique(np.linspace(0, len(rows) - 1, min(share, len(rows))).astype(int))].tolist()
+        )
+    return np.array(chosen[:number], dtype=np.int64)
 
 
 def write_fakes_page(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("CARDS", "ReadStamps", "choose_galleries")
+__all__ = ("CARDS", "Gallery", "ReadStamps", "TripletCard", "choose_galleries")
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from astropy.table import Table, vstack
 
+from ..evaluation import Results
 from ..truth import Fate, Label, Reason
-from ._results import Gallery, Results, TripletCard
 
 Rows = npt.NDArray[np.intp]
 Floats = npt.NDArray[np.float64]
@@ -28,6 +28,48 @@ ReadStamps = Callable[[Table], Sequence[Stamps]]
 
 #: Largest number of cards in a gallery.
 CARDS = 12
+
+
+@dataclasses.dataclass(frozen=True)
+class TripletCard:
+    """The stamps of one place on the sky, and what is known of it.
+
+    Parameters
+    ----------
+    heading
+        Short name.
+    stamps
+        Pixels by role (science, template, difference), square float arrays, NaN where missing.
+    scores
+        Score by model, NaN for none.
+    facts
+        Further lines, label to value.
+    """
+
+    heading: str
+    stamps: Mapping[str, npt.NDArray[np.floating]]
+    scores: Mapping[str, float]
+    facts: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Gallery:
+    """Cards of one kind.
+
+    Parameters
+    ----------
+    title, description
+        Heading and one sentence.
+    cards
+        The cards, in order.
+    total
+        How many there were to choose from.
+    """
+
+    title: str
+    description: str
+    cards: Sequence[TripletCard]
+    total: int
 
 
 def choose_galleries(results: Results, read: ReadStamps) -> list[Gallery]:

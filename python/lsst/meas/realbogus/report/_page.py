@@ -4,23 +4,40 @@ from __future__ import annotations
 
 __all__ = ("render_page", "write_page")
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
 
-from ..evaluation import bin_fraction, count_fates, count_labels, even_edges, measure_pull, threshold_curve
+from ..evaluation import (
+    Results,
+    Summary,
+    bin_fraction,
+    count_fates,
+    count_labels,
+    even_edges,
+    measure_pull,
+    summarize,
+    threshold_curve,
+)
 from ..truth import Fate, Label
 from . import _figures as figures
+from ._galleries import Gallery
 from ._html import page_environment, png_uri, write_html
-from ._results import Results, Summary, summarize
 
 _N_BINS = 8
 
 
-def write_page(path: Path, results: Results, *, overwrite: bool = False) -> Path:
+def write_page(
+    path: Path,
+    results: Results,
+    galleries: Sequence[Gallery] = (),
+    *,
+    title: str,
+    overwrite: bool = False,
+) -> Path:
     """Write the page of a run.
 
     Parameters
@@ -28,7 +45,11 @@ def write_page(path: Path, results: Results, *, overwrite: bool = False) -> Path
     path
         File to write; its folder must exist.
     results
-        Tables, scores and stamps of the run.
+        Tables and scores of the run.
+    galleries
+        Stamps to show.
+    title
+        Heading of the page.
     overwrite
         Replace the file if it exists.
 
@@ -42,16 +63,20 @@ def write_page(path: Path, results: Results, *, overwrite: bool = False) -> Path
     OutputError
         If the file exists or cannot be written.
     """
-    return write_html(path, render_page(results), overwrite=overwrite)
+    return write_html(path, render_page(results, galleries, title=title), overwrite=overwrite)
 
 
-def render_page(results: Results) -> str:
+def render_page(results: Results, galleries: Sequence[Gallery] = (), *, title: str) -> str:
     """Make the page of a run.
 
     Parameters
     ----------
     results
-        Tables, scores and stamps of the run.
+        Tables and scores of the run.
+    galleries
+        Stamps to show.
+    title
+        Heading of the page.
 
     Returns
     -------
@@ -63,7 +88,9 @@ def render_page(results: Results) -> str:
     environment.filters["score"] = lambda value: "–" if np.isnan(value) else f"{value:.3f}"
     summary = summarize(results)
     return environment.get_template("run.html").render(
+        title=title,
         results=results,
+        galleries=galleries,
         summary=summary,
         drawings=_drawings(results, summary),
         labels=count_labels_by_model(results),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._config import PRESETS, SurveyConfig, load_config
+from ._demo_images import ChosenImages, DemoImages, choose_images, ingested_images, simulated_images
 from ._fits_frame import FrameOptions
 from ._ingest import ingest_fits
 from ._schedule import Visit, make_schedule
@@ -12,15 +13,20 @@ from .instrument import FlexibleInstrument, RealBogusCam
 
 __all__ = (
     "PRESETS",
+    "ChosenImages",
+    "DemoImages",
     "FlexibleInstrument",
     "FrameOptions",
     "RealBogusCam",
     "SimulatedImage",
     "SurveyConfig",
     "Visit",
+    "choose_images",
     "ingest_fits",
+    "ingested_images",
     "load_config",
     "make_schedule",
     "simulate_survey",
     "simulate_visit",
+    "simulated_images",
 )

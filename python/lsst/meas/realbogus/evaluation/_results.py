@@ -1,8 +1,8 @@
-"""What a run has made, in the form that pages and summaries are made from."""
+"""What a run has made, all images together, and its numbers."""
 
 from __future__ import annotations
 
-__all__ = ("Gallery", "ModelResult", "Results", "Summary", "TripletCard", "summarize")
+__all__ = ("ModelResult", "Results", "Summary", "summarize")
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -11,60 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
 
-from ..evaluation import (
-    Fraction,
-    Performance,
-    area_under_roc,
-    fraction,
-    lowest_threshold,
-    measure_performance,
-    threshold_curve,
-)
 from ..truth import Fate, Label, Reason
+from ._curves import area_under_roc, lowest_threshold, threshold_curve
+from ._intervals import Fraction, fraction
+from ._performance import Performance, measure_performance
 
 Floats = npt.NDArray[np.float64]
-
-
-@dataclasses.dataclass(frozen=True)
-class TripletCard:
-    """The stamps of one place on the sky, and what is known of it.
-
-    Parameters
-    ----------
-    heading
-        Short name.
-    stamps
-        Pixels by role (science, template, difference), square float arrays, NaN where missing.
-    scores
-        Score by model, NaN for none.
-    facts
-        Further lines, label to value.
-    """
-
-    heading: str
-    stamps: Mapping[str, npt.NDArray[np.floating]]
-    scores: Mapping[str, float]
-    facts: Mapping[str, str]
-
-
-@dataclasses.dataclass(frozen=True)
-class Gallery:
-    """Cards of one kind.
-
-    Parameters
-    ----------
-    title, description
-        Heading and one sentence.
-    cards
-        The cards, in order.
-    total
-        How many there were to choose from.
-    """
-
-    title: str
-    description: str
-    cards: Sequence[TripletCard]
-    total: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,8 +25,6 @@ class Results:
 
     Parameters
     ----------
-    title
-        Heading of the page.
     sources
         DIA sources with their labels and scores: columns of the DiaSource schema, of
         `~lsst.meas.realbogus.truth.DIA_SOURCE_MATCH` and of the score table.
@@ -87,17 +37,13 @@ class Results:
         Score from which a source is called real.
     provenance
         What made the run, label to value.
-    galleries
-        Stamps to show.
     """
 
-    title: str
     sources: Table
     fates: Table
     models: Mapping[str, str]
     threshold: float = 0.5
     provenance: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    galleries: Sequence[Gallery] = ()
 
     @property
     def bogus_assumed(self) -> bool:

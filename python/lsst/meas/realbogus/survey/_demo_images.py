@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 __all__ = (
-    "SCIENCE_PATTERN",
-    "TEMPLATE_PATTERN",
     "ChosenImages",
-    "DemoSurvey",
+    "DemoImages",
     "choose_images",
-    "ingested_survey",
-    "simulated_survey",
+    "ingested_images",
+    "simulated_images",
 )
 
 import dataclasses
@@ -18,12 +16,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..errors import InvalidInputError
+from ._config import PRESETS
+from ._ingest import ingest_fits
+from ._simulate_survey import simulate_survey
 
 #: Called with the number of images done, the number of all and what was done.
 Progress = Callable[[int, int, str], None]
 
 
-SCIENCE_PATTERN, TEMPLATE_PATTERN = "science/*.fits*", "template/*.fits*"
 """Where science images and templates lie in a folder, unless other patterns are given."""
 _BANDS = "ugrizy"
 _SKYMAP = "realbogus"
@@ -31,7 +31,7 @@ _INSTRUMENT = "Camera"
 
 
 @dataclasses.dataclass(frozen=True)
-class DemoSurvey:
+class DemoImages:
     """A repository with images, and how many fakes they get.
 
     Parameters
@@ -60,7 +60,7 @@ class DemoSurvey:
         return f"instrument='{self.instrument}' AND skymap='{self.skymap}'"
 
 
-def simulated_survey(repo: Path, preset: str, progress: Progress) -> DemoSurvey:
+def simulated_images(repo: Path, preset: str, progress: Progress) -> DemoImages:
     """Simulate a survey, unless the repository exists.
 
     Parameters
@@ -72,13 +72,11 @@ def simulated_survey(repo: Path, preset: str, progress: Progress) -> DemoSurvey:
     progress
         Follows the work; not called where there is none.
     """
-    from ..survey import PRESETS, simulate_survey
-
     config = PRESETS[preset]
     if not repo.exists():
         simulate_survey(repo, config, progress=progress)
     # A field on the sky has few galaxies in a few arcminutes: give more of them a supernova than usual.
-    return DemoSurvey(
+    return DemoImages(
         repo, config.instrument, config.skymap, {"createFakeSupernovae:options.hosted.fraction": "0.15"}
     )
 
@@ -105,8 +103,8 @@ class ChosenImages:
 
 def choose_images(
     folder: Path,
-    science: str = SCIENCE_PATTERN,
-    template: str = TEMPLATE_PATTERN,
+    science: str = "science/*.fits*",
+    template: str = "template/*.fits*",
     instrument: str | None = None,
 ) -> ChosenImages:
     """Find the science images and the templates of a folder.
@@ -155,7 +153,7 @@ def _header(path: Path) -> Mapping[str, object]:
     return merged
 
 
-def ingested_survey(repo: Path, images: ChosenImages, progress: Progress) -> DemoSurvey:
+def ingested_images(repo: Path, images: ChosenImages, progress: Progress) -> DemoImages:
     """Ingest FITS images, unless the repository exists.
 
     Parameters
@@ -167,8 +165,6 @@ def ingested_survey(repo: Path, images: ChosenImages, progress: Progress) -> Dem
     progress
         Follows the work; not called where there is none.
     """
-    from ..survey import ingest_fits
-
     if not repo.exists():
         ingest_fits(
             repo,
@@ -182,4 +178,4 @@ def ingested_survey(repo: Path, images: ChosenImages, progress: Progress) -> Dem
     # Small frames have few galaxies: half of them get a supernova, and as many lie apart from galaxies.
     fakes = {"hosted.fraction": "0.5", "hostless.fraction": "0.5"}
     config = {f"createFakeSupernovae:options.{name}": value for name, value in fakes.items()}
-    return DemoSurvey(repo, images.instrument, _SKYMAP, config)
+    return DemoImages(repo, images.instrument, _SKYMAP, config)

@@ -1,8 +1,8 @@
-"""Fakes in and out of Butler repositories, for `realbogus fakes`."""
+"""Fakes in and out of a repository."""
 
 from __future__ import annotations
 
-__all__ = ("put_shards", "read_cards", "read_catalogs")
+__all__ = ("put_shards", "read_fake_stamps", "read_injected_catalogs")
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,8 @@ from lsst.images import Box, NoOverlapError
 
 from ..errors import InvalidCatalogError, InvalidInputError
 from ..injection import stack_catalogs, trixels
-from ..report import FakeCard
+
+Pixels = npt.NDArray[np.float64]
 
 
 def put_shards(butler: Butler, rows: Table, band: str | None, dataset_type: str, *, name: str) -> int:
@@ -56,9 +57,29 @@ def put_shards(butler: Butler, rows: Table, band: str | None, dataset_type: str,
     return len(keys)
 
 
-def read_catalogs(butler: Butler, dataset_type: str, where: str) -> Table:
-    """Read the injected catalogues of all images and put them below each other."""
-    refs = butler.query_datasets(dataset_type, where=where, explain=False)
+def read_injected_catalogs(butler: Butler, dataset_type: str, where: str = "") -> Table:
+    """Read the injected catalogues of all images and put them below each other.
+
+    Parameters
+    ----------
+    butler
+        Butler with collections to search.
+    dataset_type
+        Dataset type of the catalogues.
+    where
+        Butler expression that selects images; empty for all.
+
+    Returns
+    -------
+    astropy.table.Table
+        All rows, in order of the images.
+
+    Raises
+    ------
+    InvalidInputError
+        Raised if there are none.
+    """
+    refs = butler.query_datasets(dataset_type, where=where, explain=False, limit=None)
     if not refs:
         raise InvalidInputError(
             f"no {dataset_type} in {', '.join(butler.collections.defaults)} {where}".rstrip()
@@ -66,37 +87,40 @@ def read_catalogs(butler: Butler, dataset_type: str, where: str) -> Table:
     return stack_catalogs([butler.get(ref) for ref in sorted(refs, key=lambda ref: str(ref.dataId))])
 
 
-def read_cards(
-    butler: Butler, catalog: Table, image: str, prefix: str, number: int, size: int
-) -> list[FakeCard]:
-    """Choose drawn fakes of every population, bright to faint, and read the pixels about them."""
-    cards = []
-    for row in catalog[_choose(catalog, number)]:
+def read_fake_stamps(
+    butler: Butler, rows: Table, image: str, prefix: str, size: int
+) -> list[tuple[Pixels, Pixels]]:
+    """Read the pixels about fakes, before and after injection.
+
+    Parameters
+    ----------
+    butler
+        Butler with collections to search.
+    rows
+        Fakes: ``visit``, ``detector``, and ``x``, ``y`` in parent pixels.
+    image
+        Dataset type of the images before injection.
+    prefix
+        What injection puts before its name.
+    size
+        Side of the stamps in pixels.
+
+    Returns
+    -------
+    list of tuple
+        For each row the stamps without and with it, shape ``(size, size)``, NaN where the image ends.
+    """
+    stamps = []
+    for row in rows:
         visit, detector = int(row["visit"]), int(row["detector"])
-        box = Box.factory[0:size, 0:size]
         start = (round(float(row["y"])) - size // 2, round(float(row["x"])) - size // 2)
-        box = Box.from_shape(box.shape, start)
-        stamps = [_stamp(butler, name, visit, detector, box) for name in (image, prefix + image)]
-        cards.append(FakeCard(dict(zip(catalog.colnames, row, strict=True)), *stamps))
-    return cards
+        box = Box.from_shape((size, size), start)
+        before, after = (_stamp(butler, name, visit, detector, box) for name in (image, prefix + image))
+        stamps.append((before, after))
+    return stamps
 
 
-def _choose(catalog: Table, number: int) -> npt.NDArray[np.int64]:
-    names = np.asarray(catalog["population"]).astype(str)
-    drawn, mag = np.asarray(catalog["injection_flag"]) == 0, np.asarray(catalog["mag"], float)
-    kinds = sorted(set(names[drawn]))
-    chosen: list[int] = []
-    for kind in kinds:
-        rows = np.flatnonzero(drawn & (names == kind))
-        rows = rows[np.argsort(mag[rows], kind="stable")]
-        share = max(1, number // len(kinds))
-        chosen.extend(
-            rows[np.unique(np.linspace(0, len(rows) - 1, min(share, len(rows))).astype(int))].tolist()
-        )
-    return np.array(chosen[:number], dtype=np.int64)
-
-
-def _stamp(butler: Butler, name: str, visit: int, detector: int, box: Box) -> npt.NDArray[np.float64]:
+def _stamp(butler: Butler, name: str, visit: int, detector: int, box: Box) -> Pixels:
     """Read pixels, NaN where the box leaves the image."""
     (ref,) = butler.query_datasets(name, where=f"visit = {visit} AND detector = {detector}", limit=1)
     out = np.full(box.shape, np.nan)

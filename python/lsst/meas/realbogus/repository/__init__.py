@@ -1,0 +1,22 @@
+"""What goes into a Butler repository and comes out of it: pipelines run, results of runs, fakes, stamps."""
+
+from __future__ import annotations
+
+from ._cutouts import StoredCutouts, read_cutouts
+from ._fakes import put_shards, read_fake_stamps, read_injected_catalogs
+from ._pipetask import Outcome, pipetask_command, run_pipetask, shell_text
+from ._results import gather_results, read_stamps
+
+__all__ = (
+    "Outcome",
+    "StoredCutouts",
+    "gather_results",
+    "pipetask_command",
+    "put_shards",
+    "read_cutouts",
+    "read_fake_stamps",
+    "read_injected_catalogs",
+    "read_stamps",
+    "run_pipetask",
+    "shell_text",
+)

@@ -1,0 +1,266 @@
+"""Read what a run of the main job has made."""
+
+from __future__ import annotations
+
+__all__ = ("gather_results", "read_stamps")
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from astropy.table import Table, vstack
+from lsst.daf.butler import Butler, DatasetNotFoundError, DatasetRef, MissingDatasetTypeError
+
+from ..cutouts import ROLES, concatenate, extract_triplets, stamps_of
+from ..errors import InvalidInputError
+from ..evaluation import Results
+from ..legacy import DeferredImage
+from ..truth import INJECTED_FATE, Label, empty_table
+
+_SOURCES = "dia_source_unstandardized"
+_STAMP_SIZE = 51
+_IMAGES = {
+    "science": "injected_preliminary_visit_image",
+    "template": "template_detector",
+    "difference": "difference_image",
+}
+_SCORES = ("score_dia", "score_nodia")
+# Packages that decide what a run makes, as the run's own dataset ``packages`` calls them.
+_PACKAGES = (
+    "meas_realbogus",
+    "images",
+    "pipe_base",
+    "daf_butler",
+    "numpy",
+    "scipy",
+    "astropy",
+    "photutils",
+    "onnxruntime",
+)
+
+Stamps = dict[str, npt.NDArray[np.float32]]
+
+
+def gather_results(
+    repo: Butler | str | Path,
+    collection: str,
+    *,
+    where: str = "",
+    threshold: float = 0.5,
+    provenance: Mapping[str, str] | None = None,
+) -> Results:
+    """Read the tables of a run, all images together.
+
+    Parameters
+    ----------
+    repo
+        Butler, or path or URI of a repository.
+    collection
+        Output collection of the run.
+    where
+        Butler expression that selects images, such as ``"visit = 42"``; empty for all.
+    threshold
+        Score from which a source is called real.
+    provenance
+        What made the run, label to value; the models and the run's software are added.
+
+    Returns
+    -------
+    Results
+        DIA sources joined with their labels and scores, and the fates of the injected sources, in order of
+        visit and detector. Sources without labels are undecided for the reason "", those without scores have
+        score NaN; without injection there are no fates. Its numbers are given by
+        `~lsst.meas.realbogus.evaluation.summarize`.
+
+    Raises
+    ------
+    InvalidInputError
+        Raised if the collection holds no DIA sources, or labels or scores of other sources.
+    """
+    with _opened(repo, collection) as butler:
+        run = _Run(butler, where)
+        refs = run.find(_SOURCES)
+        if not refs:
+            raise InvalidInputError(f"{collection} has no {_SOURCES}" + (f" where {where}" if where else ""))
+        sources = _stack([run.sources(ref) for ref in refs])
+        models, described = run.models(sources)
+        return Results(
+            sources=sources,
+            fates=_stack([run.fates(ref) for ref in refs]),
+            models=models,
+            threshold=threshold,
+            provenance={**(provenance or {}), **described, "software": run.software()},
+        )
+
+
+def read_stamps(repo: Butler | str | Path, collection: str, places: Table) -> list[Stamps]:
+    """Collect triplets of stamps: stored ones of DIA sources, fresh ones elsewhere.
+
+    Parameters
+    ----------
+    repo
+        Butler, or path or URI of a repository.
+    collection
+        Output collection of the run.
+    places
+        Rows with ``visit``, ``detector``, ``x``, ``y`` and ``diaSourceId``, which is 0 where there is no
+        DIA source.
+
+    Returns
+    -------
+    list of dict
+        For each row the pixels by role, float32, shape ``(h, w)``, NaN where missing.
+    """
+    with _opened(repo, collection) as butler:
+        return _Run(butler).stamps(places)
+
+
+@contextlib.contextmanager
+def _opened(repo: Butler | str | Path, collection: str) -> Iterator[Butler]:
+    """Give a Butler that looks into the collection, and takes its instrument where a query names none."""
+    with (
+        repo.clone(collections=collection)
+        if isinstance(repo, Butler)
+        else Butler.from_config(str(repo), collections=collection)
+    ) as butler:
+        yield butler
+
+
+def _stack(tables: Sequence[Table]) -> Table:
+    """Put tables below each other; where one lacks a column its rows get NaN, False or nothing."""
+    table = vstack(tables, metadata_conflicts="silent")
+    for name in table.colnames:
+        if getattr(table[name], "mask", None) is not None:
+            kind = table[name].dtype.kind
+            table[name] = table[name].filled(np.nan if kind == "f" else "" if kind == "U" else 0)
+    return table
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """The datasets of one output collection."""
+
+    butler: Butler
+    where: str = ""
+
+    def find(self, dataset_type: str) -> list[DatasetRef]:
+        """Find the datasets of a type, in order of visit and detector."""
+        try:
+            refs = self.butler.query_datasets(dataset_type, where=self.where, explain=False, limit=None)
+        except MissingDatasetTypeError:
+            return []
+        return sorted(refs, key=lambda ref: (ref.dataId["visit"], ref.dataId["detector"]))
+
+    def get(self, dataset_type: str, data_id: Any) -> Any:
+        """Read one dataset."""
+        return self.butler.get(dataset_type, data_id)
+
+    def get_if_any(self, dataset_type: str, data_id: Any) -> Any:
+        """Read one dataset, `None` if there is none."""
+        try:
+            return self.get(dataset_type, data_id)
+        except (DatasetNotFoundError, MissingDatasetTypeError):
+            return None
+
+    def sources(self, ref: DatasetRef) -> Table:
+        """Read the DIA sources of an image with their labels and scores."""
+        table = self.butler.get(ref)
+        labels, scores = (
+            self.get_if_any(name, ref.dataId) for name in ("dia_source_match", "dia_source_reliability")
+        )
+        if labels is None:
+            table["label"], table["label_reason"] = np.int8(Label.UNDECIDED), ""
+        if scores is not None:
+            scores.rename_column("id", "diaSourceId")
+        for part in (labels, scores):
+            if part is None:
+                continue
+            if not np.array_equal(part["diaSourceId"], table["diaSourceId"]):
+                raise InvalidInputError(f"rows of labels, scores and DIA sources differ at {ref.dataId}")
+            part.remove_column("diaSourceId")
+            for name in part.colnames:
+                table[name] = part[name]
+        table.meta.clear()
+        return table
+
+    def fates(self, ref: DatasetRef) -> Table:
+        """Read the fates of an image's injected sources."""
+        table = self.get_if_any("injected_supernova_fate", ref.dataId)
+        if table is None:
+            table = empty_table(INJECTED_FATE)
+        table.meta.clear()
+        for name in ("detector", "visit"):
+            table.add_column(np.full(len(table), ref.dataId[name], np.int64), name=name, index=0)
+        return table
+
+    def software(self) -> str:
+        """Name the versions with which the run was made, all of them where its parts differ."""
+        versions: dict[str, set[str]] = {}
+        for name in self.butler.collections.query(self.butler.collections.defaults, flatten_chains=True):
+            packages = self.butler.find_dataset("packages", collections=name)
+            if packages is not None:
+                for package, version in self.butler.get(packages).items():
+                    versions.setdefault(package, set()).add(version)
+        named = (name for name in _PACKAGES if name in versions)
+        return ", ".join(f"{name} {' and '.join(sorted(versions[name]))}" for name in named) or "unknown"
+
+    def models(self, sources: Table) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the column of scores of each model, and what is known of each."""
+        columns = [name for name in _SCORES if name in sources.colnames]
+        columns = columns or [name for name in ("score",) if name in sources.colnames]
+        refs = self.find("rbClassifier_metadata")
+        if not refs or not columns:
+            return {column: column for column in columns}, {}
+        task = self.butler.get(refs[0])["rbClassifier"]
+        suffixes = [suffix for suffix in ("", "_2") if f"model{suffix}" in task.names()]
+        models, described = {}, {}
+        for suffix, column in zip(suffixes, columns, strict=False):
+            name = str(task[f"model{suffix}"])
+            models[name] = column
+            described[f"model {name}"] = f"sha256 {task[f'model_sha256{suffix}']}"
+        return models, described
+
+    def stamps(self, places: Table) -> list[Stamps]:
+        """Collect triplets of stamps: stored ones of DIA sources, fresh ones elsewhere."""
+        triplets: list[Stamps] = [{} for _ in places]
+        for ref in self.find(_SOURCES):
+            here = (places["visit"] == ref.dataId["visit"]) & (places["detector"] == ref.dataId["detector"])
+            rows = np.flatnonzero(here)
+            if not rows.size:
+                continue
+            stored = self._stored_stamps(ref, places["diaSourceId"][rows])
+            is_stored = np.isin(places["diaSourceId"][rows], list(stored))
+            for row in rows[is_stored]:
+                triplets[row] = stored[int(places["diaSourceId"][row])]
+            others = rows[~is_stored]
+            for row, triplet in zip(others, self._fresh_stamps(ref, places[others]), strict=True):
+                triplets[row] = triplet
+        return triplets
+
+    def _stored_stamps(self, ref: DatasetRef, identifiers: npt.NDArray[np.int64]) -> dict[int, Stamps]:
+        """Read the stamps of the given sources, as far as they were kept."""
+        table = self.get_if_any("dia_source_cutouts", ref.dataId)
+        if table is None:
+            return {}
+        table = table[np.isin(table["diaSourceId"], identifiers)]
+        pixels = {role: stamps_of(table, role) for role in ROLES}
+        return {
+            identifier: {role: pixels[role][row] for role in ROLES}
+            for row, identifier in enumerate(table["diaSourceId"].tolist())
+        }
+
+    def _fresh_stamps(self, ref: DatasetRef, places: Table) -> list[Stamps]:
+        """Cut stamps out of the images."""
+        if not len(places):
+            return []
+        science, template, difference = (
+            DeferredImage(self.butler.getDeferred(_IMAGES[role], ref.dataId)) for role in ROLES
+        )
+        block = concatenate(
+            extract_triplets(science, template, difference, places["x"], places["y"], _STAMP_SIZE)
+        )
+        return [{role: block[role].pixels[i] for role in ROLES} for i in range(len(places))]
