@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -56,23 +57,73 @@ def test_the_learning_rate_rises_falls_and_ends_near_zero() -> None:
 def test_unknown_networks_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="'diax'.*dia"):
         train_model(
-            "diax", "1", _toy_stamps(8), held_out=[3], config=TrainingConfig(), path=tmp_path / "x.rbmodel"
+            "diax",
+            "1",
+            _toy_stamps(8),
+            choose=[2],
+            judge=[3],
+            config=TrainingConfig(),
+            path=tmp_path / "x.rbmodel",
         )
+
+
+@pytest.mark.parametrize(
+    ("choose", "judge", "message"),
+    [
+        ([2, 3], [3], r"groups \[3\] are to choose the epoch and to judge"),
+        ([2], [], r"groups \[\], to judge by, have 0 real and 0 bogus"),
+        ([], [3], r"groups \[\], to choose by, have 0 real and 0 bogus"),
+        ([0, 1, 2], [3], r"groups \[\], to learn by, have 0 real and 0 bogus"),
+    ],
+)
+def test_defect_11_the_same_survey_never_chooses_and_judges(
+    tmp_path: Path, choose: list[int], judge: list[int], message: str
+) -> None:
+    path = tmp_path / "nodia-t.rbmodel"
+    with pytest.raises(InvalidInputError, match=message):
+        train_model(
+            "nodia", "t", _toy_stamps(40), choose=choose, judge=judge, config=TrainingConfig(), path=path
+        )
+    assert not path.exists()
+
+
+def test_defect_11_the_command_splits_its_surveys_in_three() -> None:
+    path = Path(__file__).parents[1] / "tools" / "train_packaged_models.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    for count in (3, 6, 12, 30):
+        choose, judge = tool.split_surveys(count)
+        assert len(choose) == len(judge) == max(1, count // 6)
+        assert not set(choose) & set(judge)
+        assert set(choose) | set(judge) < set(range(count))
 
 
 @pytest.mark.slow
 @pytest.mark.tensorflow
-def test_training_separates_toy_stamps_and_the_file_scores_them_alike(tmp_path: Path) -> None:
+def test_defect_11_training_separates_toy_stamps_and_the_card_tells_who_judged(tmp_path: Path) -> None:
     pytest.importorskip("tensorflow")
     stamps = _toy_stamps(400)
     path = tmp_path / "nodia-t.rbmodel"
     config = TrainingConfig(epochs=6, batch_size=32, peak_learning_rate=3e-3)
-    card = train_model("nodia", "t", stamps, held_out=[3], config=config, path=path)
-    assert card["held_out"]["area_under_roc"] > 0.95
-    assert card["groups"] == {"trained": [0, 1, 2], "held_out": [3]}
-    assert card["stamps"]["trained"] + card["held_out"]["stamps"] == len(stamps)
+    names = {n: f"survey {n}" for n in range(4)}
+    card = train_model(
+        "nodia", "t", stamps, choose=[2], judge=[3], config=config, path=path, group_names=names
+    )
+    assert card["judge"]["area_under_roc"] > 0.95
+    assert [card["groups"][part]["groups"] for part in ("learn", "choose", "judge")] == [
+        ["survey 0", "survey 1"],
+        ["survey 2"],
+        ["survey 3"],
+    ]
+    assert sum(part["stamps"] for part in card["groups"].values()) == len(stamps)
+    assert card["chosen_epoch"] == int(np.argmin(card["choose_loss"]))
     model = read_model(path.read_bytes(), path.name)
-    judged = stamps.split_groups([3])[1]
+    assert model.contract.card["groups"] == card["groups"]
+    judged = stamps.in_groups([3])
+    golden = model.golden.stamps["science"]
+    assert {row.tobytes() for row in golden} <= {row.tobytes() for row in judged.pixels["science"]}
     score = model.classifier().score(judged.pixels, is_negative=judged.is_negative).score
     called_real = float((score[judged.label == 1] >= 0.5).mean())
-    assert called_real == pytest.approx(card["held_out"]["completeness_at_0.5"], abs=1e-3)
+    assert called_real == pytest.approx(card["judge"]["completeness_at_0.5"], abs=1e-3)

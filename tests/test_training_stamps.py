@@ -18,6 +18,8 @@ def _tables(n: int = 6, first: int = 1) -> tuple[Table, Table, Table]:
     ids = np.arange(first, first + n)
     rng = generator(1, "test-stamps", first)
     cutouts = Table({"diaSourceId": ids, **{name: rng.normal(size=(n, 5, 5)) for name in IMAGES}})
+    for name in IMAGES:
+        cutouts[f"{name}_scale"] = np.ones(n, np.float32)
     match = Table(
         {"diaSourceId": ids, "label": np.resize([1, 0, -1], n), "label_reason": ["injected"] * n},
     )
@@ -36,6 +38,17 @@ def test_undecided_sources_are_left_out_and_the_rest_stay_aligned() -> None:
     np.testing.assert_array_equal(stamps.pixels["science"], cutouts["science"][kept].astype(np.float32))
     np.testing.assert_array_equal(stamps.is_negative, sources["isNegative"][kept])
     assert set(stamps.group) == {7}
+
+
+def test_defect_08_stamps_stored_as_float16_come_back_at_their_own_scale() -> None:
+    cutouts, match, sources = _tables()
+    whole = LabelledStamps.from_tables(cutouts, match, sources, group=0)
+    for name in IMAGES:
+        cutouts[name] = (cutouts[name] / 128).astype(np.float16)
+        cutouts[f"{name}_scale"] = np.full(len(cutouts), 128, np.float32)
+    half = LabelledStamps.from_tables(cutouts, match, sources, group=0)
+    for name in IMAGES:
+        np.testing.assert_allclose(half.pixels[name], whole.pixels[name], rtol=2e-3, atol=1e-4)
 
 
 def test_tables_of_other_sources_are_refused() -> None:
@@ -61,10 +74,11 @@ def test_groups_are_never_split() -> None:
     stamps = LabelledStamps.concatenate(
         LabelledStamps.from_tables(*_tables(first=10 * group), group=group) for group in range(4)
     )
-    rest, held_out = stamps.split_groups([1, 3])
-    assert set(held_out.group) == {1, 3}
+    some, rest = stamps.in_groups([1, 3]), stamps.in_groups([0, 2])
+    assert set(some.group) == {1, 3}
     assert set(rest.group) == {0, 2}
-    assert len(rest) + len(held_out) == len(stamps)
+    assert len(rest) + len(some) == len(stamps)
+    assert not len(stamps.in_groups([]))
 
 
 def test_nothing_to_concatenate_is_an_error() -> None:

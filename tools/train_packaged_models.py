@@ -2,12 +2,14 @@
 """Train the packaged models "dia" and "nodia" again.
 
 Simulates surveys that differ from each other in seeing, depth, crowding, pixel scale and artefacts, and
-from the demo's in every random number; runs the embedded pipeline up to stamps and labels on each; trains
-the networks of Acero-Cuellar et al. on all surveys but the held-out ones; writes ``.rbmodel`` files with
-golden scores taken from the held-out surveys. Everything is keyed by the seeds below. What each step made
-stays in the folder, and a run that was interrupted goes on where it stopped.
+from the demo's in every random number; runs the embedded pipeline up to stamps and labels on each. Two
+sixths of the surveys are kept out of training: one chooses the epoch, the other, the last, judges the model
+that was chosen, and nothing else. Trains the networks of Acero-Cuellar et al. and writes ``.rbmodel`` files
+whose cards say which surveys were for what, with figures and golden scores of the judging surveys. Everything
+is keyed by the seeds below. What each step made stays in the folder, and a run that was interrupted goes on
+where it stopped.
 
-    python tools/train_packaged_models.py FOLDER [--surveys 12] [--epochs 16] [--version 1]
+    python tools/train_packaged_models.py FOLDER [--surveys 12] [--preset demo] [--epochs 16] [--version 1]
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ NUMBERS = {
 }
 
 
-def survey_config(number: int) -> SurveyConfig:
+def survey_config(number: int, preset: str) -> SurveyConfig:
     """Draw the numbers of one training survey."""
     seed = FIRST_SEED + number
     draws = iter(uniform(seed, "training-survey", [number], 2 * len(RANGES) + len(NUMBERS))[0])
@@ -69,16 +71,16 @@ def survey_config(number: int) -> SurveyConfig:
         overrides[name] = tuple((low + ends * (high - low)).tolist())
     for name, (low, high) in NUMBERS.items():
         overrides[name] = float(low + next(draws) * (high - low))
-    return PRESETS["demo"].replace(**overrides)
+    return PRESETS[preset].replace(**overrides)
 
 
-def make_stamps(folder: Path, number: int) -> Path:
+def make_stamps(folder: Path, preset: str, number: int) -> Path:
     """Simulate one survey, run the pipeline on it, and keep its labelled stamps in one file."""
     out = folder / f"stamps-{number:03d}.npz"
     if out.exists():
         return out
     repo = folder / f"survey-{number:03d}"
-    config = survey_config(number)
+    config = survey_config(number, preset)
     if not (repo / "done").exists():
         simulate_survey(repo, config)
         (repo / "done").touch()
@@ -115,22 +117,33 @@ def read_stamps(repo: Path, group: int) -> LabelledStamps:
         )
 
 
+def split_surveys(count: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the surveys that choose the epoch and those that judge: a sixth each, at least one."""
+    size = max(1, count // 6)
+    return tuple(range(count - 2 * size, count - size)), tuple(range(count - size, count))
+
+
 def main() -> None:
     """Make the stamps, train and write both models."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path, help="where surveys, stamps and logs are kept")
-    parser.add_argument("--surveys", type=int, default=12, help="the last sixth is held out")
+    parser.add_argument("--surveys", type=int, default=12, help="at least 3: the last sixth judges")
+    parser.add_argument("--preset", default="demo", choices=sorted(PRESETS), help="size of a survey")
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--version", default="1")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--output", type=Path, help="folder of the models (default: the package's own)")
     arguments = parser.parse_args()
+    if arguments.surveys < 3:
+        parser.error("--surveys must be at least 3: to learn from, to choose the epoch by, to judge by")
     arguments.folder.mkdir(parents=True, exist_ok=True)
 
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
-        files = list(pool.map(partial(make_stamps, arguments.folder), range(arguments.surveys)))
+        files = list(
+            pool.map(partial(make_stamps, arguments.folder, arguments.preset), range(arguments.surveys))
+        )
     stamps = LabelledStamps.concatenate(LabelledStamps.load(file) for file in files)
-    held_out = range(arguments.surveys - max(1, arguments.surveys // 6), arguments.surveys)
+    choose, judge = split_surveys(arguments.surveys)
     print(f"{len(stamps)} stamps, {int((stamps.label == 1).sum())} real", flush=True)
     package = Path(__file__).parents[1] / "python/lsst/meas/realbogus/resources/models"
     output = arguments.output or package
@@ -138,14 +151,16 @@ def main() -> None:
     for name in ("dia", "nodia"):
 
         def report(epoch: int, loss: float, auc: float, name: str = name) -> None:
-            print(f"{name} epoch {epoch}: validation loss {loss:.4f}, area under ROC {auc:.4f}", flush=True)
+            print(f"{name} epoch {epoch}: loss {loss:.4f}, area under ROC {auc:.4f}", flush=True)
 
         config = TrainingConfig(epochs=arguments.epochs * (1 if name == "dia" else 2))
         card = train_model(
             name,
             arguments.version,
             stamps,
-            held_out=tuple(held_out),
+            choose=choose,
+            judge=judge,
+            group_names={n: f"survey {n} (seed {FIRST_SEED + n})" for n in range(arguments.surveys)},
             config=config,
             path=output / f"{name}-{arguments.version}.rbmodel",
             pixel_scale=sum(NUMBERS["pixel_scale"]) / 2,

@@ -47,9 +47,11 @@ def train_model(
     version: str,
     stamps: LabelledStamps,
     *,
-    held_out: Sequence[int],
+    choose: Sequence[int],
+    judge: Sequence[int],
     config: TrainingConfig,
     path: Path,
+    group_names: Mapping[int, str] | None = None,
     pixel_scale: float | None = None,
     report: Callable[[int, float, float], None] | None = None,
 ) -> dict[str, Any]:
@@ -62,14 +64,17 @@ def train_model(
     version
         Version of the model, at most seven characters.
     stamps
-        What to learn from.
-    held_out
-        Groups kept out of training: the epoch is chosen by them, the card's figures and the golden scores are
-        theirs.
+        Stamps of all three kinds of groups. Those of groups in neither `choose` nor `judge` are learnt from.
+    choose
+        Groups by which the epoch is chosen whose weights stay.
+    judge
+        Groups that nothing was learnt from or chosen by: the card's figures and the golden scores are theirs.
     config
         How to train.
     path
-        Model file to write.
+        Model file to write; one that exists is replaced.
+    group_names
+        What the groups are called in the card; by default their numbers.
     pixel_scale
         Typical pixel scale of the stamps [arcsec], if there is one.
     report
@@ -83,7 +88,8 @@ def train_model(
     Raises
     ------
     InvalidInputError
-        Raised if there is no such network, or nothing to validate with.
+        Raised if there is no such network, if a group is to choose and to judge, or if the scorable stamps to
+        learn from, to choose by or to judge by are not of both classes.
     """
     if name not in SPECIFICATIONS:
         raise InvalidInputError(f"no packaged network is called {name!r}; there are {sorted(SPECIFICATIONS)}")
@@ -102,38 +108,63 @@ def train_model(
         prior=Prior(training=0.5, intended=0.5),
         architecture=architecture,
     )
-    learn, judge = (_scorable(contract, part) for part in stamps.split_groups(held_out))
-    if not len(judge[1]):
-        raise InvalidInputError(f"no scorable stamps in the held-out groups {list(held_out)}")
+    parts = _split(contract, stamps, choose, judge)
+    (learnt, learn_stamps), (chosen, choose_stamps), (_, judge_stamps) = parts.values()
     network = build_keras(architecture)
     history = fit(
         network,
-        learn[0],
-        learn[1].label,
-        (judge[0], judge[1].label),
+        learnt,
+        learn_stamps.label,
+        (chosen, choose_stamps.label),
         layout=pack_images,
         real_index=0,
         config=config,
         report=report,
     )
     weights = weights_from_keras(network, architecture)
-    golden = _golden_rows(judge[1], config.seed)
+    golden = _golden_rows(judge_stamps, config.seed)
     model = make_model(contract, weights, stamps=golden)
-    score = model.classifier().score(judge[1].pixels, is_negative=judge[1].is_negative).score
+    score = model.classifier().score(judge_stamps.pixels, is_negative=judge_stamps.is_negative).score
     card = {
         "training": dataclasses.asdict(config),
-        "stamps": {"trained": len(learn[1]), "trained_real": int(learn[1].label.sum())},
-        "groups": {
-            "trained": sorted(set(learn[1].group.tolist())),
-            "held_out": sorted(set(judge[1].group.tolist())),
-        },
-        "validation_loss": history.loss,
-        "held_out": _figures(score, judge[1]),
+        "groups": {name: _describe(part, group_names or {}) for name, (_, part) in parts.items()},
+        "chosen_epoch": history.best,
+        "choose_loss": history.loss,
+        "judge": _figures(score, judge_stamps),
     }
     model = make_model(contract.model_copy(update={"card": card}), weights, stamps=golden)
     with atomic_output(path, overwrite=True) as place:
         place.write_bytes(write_model(model))
     return card
+
+
+def _split(
+    contract: Contract, stamps: LabelledStamps, choose: Sequence[int], judge: Sequence[int]
+) -> dict[str, tuple[npt.NDArray[np.float32], LabelledStamps]]:
+    """Return normalised images and stamps to learn from, to choose the epoch by and to judge by."""
+    if both := set(choose) & set(judge):
+        raise InvalidInputError(f"groups {sorted(both)} are to choose the epoch and to judge the model")
+    learn = sorted(set(stamps.group.tolist()) - set(choose) - set(judge))
+    parts = {}
+    for name, groups in {"learn": learn, "choose": choose, "judge": judge}.items():
+        images, part = _scorable(contract, stamps.in_groups(groups))
+        n_real = int(part.label.sum())
+        if not 0 < n_real < len(part):
+            raise InvalidInputError(
+                f"groups {sorted(groups)}, to {name} by, have {n_real} real and {len(part) - n_real} bogus "
+                "scorable stamps; both classes are needed"
+            )
+        parts[name] = images, part
+    return parts
+
+
+def _describe(stamps: LabelledStamps, names: Mapping[int, str]) -> dict[str, Any]:
+    groups = sorted(set(stamps.group.tolist()))
+    return {
+        "groups": [names.get(group, str(group)) for group in groups],
+        "stamps": len(stamps),
+        "real": int(stamps.label.sum()),
+    }
 
 
 def unpack_images(inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -180,7 +211,7 @@ def _golden_rows(
 
 
 def _figures(score: npt.NDArray[np.float32], stamps: LabelledStamps) -> dict[str, Any]:
-    """Sum up how the held-out stamps are scored."""
+    """Sum up how the stamps to judge by are scored."""
     real = stamps.label == 1
     called = score >= 0.5
     by_snr = {

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
 
+from ..cutouts import stamps_of
 from ..errors import InvalidCatalogError, InvalidInputError
 from ..randomness import uniform
 from ..tables import atomic_output
@@ -37,7 +38,8 @@ class LabelledStamps:
     snr
         Signal to noise of the source in the difference, float of shape ``(n,)``.
     group
-        What must not be split between training and validation (a survey, a field), int64 of shape ``(n,)``.
+        What must not be split between learning, choosing and judging (a survey, a field), int64 of shape
+        ``(n,)``.
     """
 
     pixels: dict[str, npt.NDArray[np.float32]]
@@ -96,7 +98,7 @@ class LabelledStamps:
                 raise InvalidCatalogError(name, ["its diaSourceId differ from those of dia_source_cutouts"])
         rows = np.asarray(match["label"]) >= 0
         return cls(
-            pixels={name: np.asarray(cutouts[name][rows], dtype=np.float32) for name in IMAGES},
+            pixels={name: stamps_of(cutouts[rows], name) for name in IMAGES},
             label=np.asarray(match["label"][rows], dtype=np.int8),
             reason=np.asarray(match["label_reason"][rows], dtype=np.str_),
             is_negative=np.asarray(sources["isNegative"][rows], dtype=np.bool_),
@@ -131,7 +133,7 @@ class LabelledStamps:
         Parameters
         ----------
         path
-            File to write.
+            File to write, with the ending ``.npz``; one that exists is replaced.
         """
         columns: dict[str, Any] = {"label": self.label, **self._columns()}
         with atomic_output(path, overwrite=True) as place:
@@ -150,16 +152,20 @@ class LabelledStamps:
             columns = {name: content[name] for name in content.files}
         return cls(pixels={name: columns.pop(name) for name in IMAGES if name in columns}, **columns)
 
-    def split_groups(self, held_out: Sequence[int]) -> tuple[Self, Self]:
-        """Split into rows of other groups and rows of the held-out groups.
+    def in_groups(self, groups: Sequence[int]) -> Self:
+        """Return the rows of some groups.
 
         Parameters
         ----------
-        held_out
-            Groups that go to the second part.
+        groups
+            The groups.
+
+        Returns
+        -------
+        LabelledStamps
+            All of their rows, in the order they have here.
         """
-        outside = np.isin(self.group, held_out)
-        return self[~outside], self[outside]
+        return self[np.isin(self.group, np.asarray(groups, np.int64))]
 
 
 def dihedral(stamps: npt.NDArray[np.float32], element: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

@@ -72,6 +72,11 @@ class TrainingHistory:
     loss: list[float] = field(default_factory=list)
     auc: list[float] = field(default_factory=list)
 
+    @property
+    def best(self) -> int:
+        """Number of the epoch of least loss, from 0."""
+        return int(np.argmin(self.loss))
+
 
 def fit(
     network: Any,
