@@ -12,15 +12,14 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.imaging import DIFFERENCE_PLANES, KernelField, ensure_planes, smooth_background
 from lsst.meas.realbogus.measurement import (
+    DIA_SOURCE,
     DetectionOptions,
     DiaCatalog,
     SourceIds,
     detect_and_measure,
-    empty_table,
 )
 from lsst.meas.realbogus.measurement._detection import detect
 from lsst.meas.realbogus.measurement._moments import weighted_moments
-from lsst.meas.realbogus.measurement._schema import COLUMNS
 from lsst.meas.realbogus.measurement._score_map import score_map
 from lsst.meas.realbogus.survey._pixels import MASK_SCHEMA
 
@@ -116,10 +115,10 @@ def test_wrong_variance_is_found_and_made_up_for() -> None:
 def test_blank_sky_gives_a_table_with_all_columns_and_no_rows() -> None:
     catalog = _measure(_image(NOTHING, NOTHING, NOTHING, seed=5), DetectionOptions(threshold=7.0))
     assert len(catalog.sources) == 0
-    assert catalog.sources.colnames == list(COLUMNS) == empty_table().colnames
-    for name, (dtype, unit, _) in COLUMNS.items():
-        assert catalog.sources[name].dtype == np.dtype(dtype)
-        assert str(catalog.sources[name].unit or "") == unit
+    assert catalog.sources.colnames == list(DIA_SOURCE)
+    for name, column in DIA_SOURCE.items():
+        assert catalog.sources[name].dtype == column.numpy_dtype
+        assert str(catalog.sources[name].unit or "") == (column.unit or "")
     assert not catalog.mask.get("DETECTED").any()
 
 

@@ -18,7 +18,7 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 from lsst.pipe.base import Pipeline
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 
-from lsst.meas.realbogus.measurement._schema import COLUMNS
+from lsst.meas.realbogus.measurement import DIA_SOURCE
 from lsst.meas.realbogus.survey import RealBogusCam
 from lsst.meas.realbogus.survey._camera import CameraGeometry, make_detector
 from lsst.meas.realbogus.survey._pixels import MASK_SCHEMA
@@ -174,7 +174,7 @@ def test_new_stars_are_found_and_ids_are_unique(done: Butler) -> None:
     ids: list[int] = []
     for visit in SEARCH:
         sources = done.get("dia_source_unstandardized", _where(visit))
-        assert sources.colnames == list(COLUMNS)
+        assert sources.colnames == list(DIA_SOURCE)
         ids.extend(sources["diaSourceId"])
         found = SkyCoord(sources["ra"], sources["dec"], unit="deg")
         pixels = _projection(visit).sky_to_pixel(places[-5:])

@@ -15,13 +15,14 @@ from lsst.images import Mask, MaskedImage, SkyProjection
 from lsst.meas.realbogus.errors import InvalidInputError
 
 from ..imaging import KernelField, any_plane, ensure_planes, smooth_background
+from ..tables import make_table
 from ._detection import Detections, detect
 from ._measured_frame import MeasuredFrame, forced_fluxes, shapes
 from ._moments import aperture_fluxes
 from ._options import DetectionOptions
 from ._pixel_flags import pixel_flags
 from ._rows import SourceRows, grow_footprints, measure_rows
-from ._schema import make_table
+from ._schema import DIA_SOURCE
 from ._score_map import score_map
 from ._sky import separation_and_angle, sky_positions
 
@@ -144,7 +145,7 @@ def detect_and_measure(
     for name, image, psf in (("science", science, science_psf), ("template", template, template_psf)):
         other = MeasuredFrame.make(image, psf)
         values[f"{name}Flux"], values[f"{name}FluxErr"] = forced_fluxes(other, rows.x, rows.y)
-    table = make_table(values, len(rows))
+    table = make_table(DIA_SOURCE, values, len(rows))
     keep, removed = _select(table, options.bad_flags)
     return DiaCatalog(table[keep], mask, background, scores.rms, removed)
 

@@ -1,15 +1,12 @@
-"""Columns of the table of DIA sources."""
+"""Columns of the tables of sources: of DIA sources, and of the sources of a science image."""
 
 from __future__ import annotations
 
-__all__ = ("COLUMNS", "FLAG_PLANES", "empty_table", "make_table")
+__all__ = ("DIA_SOURCE", "FLAG_PLANES", "SOURCE", "SOURCE_FLAG_PLANES")
 
 from collections.abc import Mapping
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-from astropy.table import Column, Table
+from ..tables import Column, Schema
 
 FLAG_PLANES: dict[str, tuple[str, bool]] = {
     "bad": ("BAD", True),
@@ -25,102 +22,100 @@ FLAG_PLANES: dict[str, tuple[str, bool]] = {
     "injected": ("INJECTED", True),
     "injected_template": ("INJECTED_TEMPLATE", True),
 }
-"""Mask plane of each pixel flag, and whether a flag for the centre goes with it."""
+"""Mask plane of each pixel flag of a DIA source, and whether a flag for the centre goes with it."""
 
-_MEASURED: tuple[tuple[str, str, str, str], ...] = (
-    ("diaSourceId", "i8", "", "Identifier, unique over the survey"),
-    ("visit", "i8", "", "Visit"),
-    ("detector", "i8", "", "Detector"),
-    ("band", "U16", "", "Band"),
-    ("midpointMjdTai", "f8", "d", "Middle of the exposure, MJD TAI"),
-    ("ra", "f8", "deg", "Right ascension, ICRS"),
-    ("dec", "f8", "deg", "Declination, ICRS"),
-    ("raErr", "f4", "deg", "Error of ra times cos(dec)"),
-    ("decErr", "f4", "deg", "Error of dec"),
-    ("x", "f8", "pix", "Column, parent coordinates"),
-    ("y", "f8", "pix", "Row, parent coordinates"),
-    ("xErr", "f4", "pix", "Error of x"),
-    ("yErr", "f4", "pix", "Error of y"),
-    ("apFlux", "f4", "nJy", "Flux on the difference image in an aperture"),
-    ("apFluxErr", "f4", "nJy", "Error of apFlux"),
-    ("snr", "f4", "", "Significance of the detection: absolute value of the score at its peak"),
-    ("psfFlux", "f4", "nJy", "PSF flux on the difference image"),
-    ("psfFluxErr", "f4", "nJy", "Error of psfFlux"),
-    ("psfChi2", "f4", "", "Chi-squared of the PSF fit"),
-    ("psfNdata", "i4", "", "Pixels in the PSF fit"),
-    ("scienceFlux", "f4", "nJy", "PSF flux at the same place on the science image"),
-    ("scienceFluxErr", "f4", "nJy", "Error of scienceFlux"),
-    ("templateFlux", "f4", "nJy", "PSF flux at the same place on the matched template"),
-    ("templateFluxErr", "f4", "nJy", "Error of templateFlux"),
-    ("dipoleMeanFlux", "f4", "nJy", "Mean absolute flux of the two lobes"),
-    ("dipoleMeanFluxErr", "f4", "nJy", "Error of dipoleMeanFlux"),
-    ("dipoleFluxDiff", "f4", "nJy", "Sum of the signed fluxes of the two lobes"),
-    ("dipoleFluxDiffErr", "f4", "nJy", "Error of dipoleFluxDiff"),
-    ("dipoleLength", "f4", "arcsec", "Distance of the lobes"),
-    (
-        "dipoleAngle",
-        "f4",
-        "deg",
-        "Position angle from the negative to the positive lobe, north over east",
+SOURCE_FLAG_PLANES = {
+    name: FLAG_PLANES[name] for name in ("bad", "cr", "edge", "interpolated", "nodata", "saturated")
+}
+"""The same of a source on a science image."""
+
+_MEASURED: Schema = {
+    "diaSourceId": Column("int64", "Identifier, unique over the survey"),
+    "visit": Column("int64", "Visit"),
+    "detector": Column("int64", "Detector"),
+    "band": Column("U16", "Band"),
+    "midpointMjdTai": Column("float64", "Middle of the exposure, MJD TAI", "d"),
+    "ra": Column("float64", "Right ascension, ICRS", "deg"),
+    "dec": Column("float64", "Declination, ICRS", "deg"),
+    "raErr": Column("float32", "Error of ra times cos(dec)", "deg"),
+    "decErr": Column("float32", "Error of dec", "deg"),
+    "x": Column("float64", "Column, parent coordinates", "pix"),
+    "y": Column("float64", "Row, parent coordinates", "pix"),
+    "xErr": Column("float32", "Error of x", "pix"),
+    "yErr": Column("float32", "Error of y", "pix"),
+    "apFlux": Column("float32", "Flux on the difference image in an aperture", "nJy"),
+    "apFluxErr": Column("float32", "Error of apFlux", "nJy"),
+    "snr": Column("float32", "Significance of the detection: absolute value of the score at its peak"),
+    "psfFlux": Column("float32", "PSF flux on the difference image", "nJy"),
+    "psfFluxErr": Column("float32", "Error of psfFlux", "nJy"),
+    "psfChi2": Column("float32", "Chi-squared of the PSF fit"),
+    "psfNdata": Column("int32", "Pixels in the PSF fit"),
+    "scienceFlux": Column("float32", "PSF flux at the same place on the science image", "nJy"),
+    "scienceFluxErr": Column("float32", "Error of scienceFlux", "nJy"),
+    "templateFlux": Column("float32", "PSF flux at the same place on the matched template", "nJy"),
+    "templateFluxErr": Column("float32", "Error of templateFlux", "nJy"),
+    "dipoleMeanFlux": Column("float32", "Mean absolute flux of the two lobes", "nJy"),
+    "dipoleMeanFluxErr": Column("float32", "Error of dipoleMeanFlux", "nJy"),
+    "dipoleFluxDiff": Column("float32", "Sum of the signed fluxes of the two lobes", "nJy"),
+    "dipoleFluxDiffErr": Column("float32", "Error of dipoleFluxDiff", "nJy"),
+    "dipoleLength": Column("float32", "Distance of the lobes", "arcsec"),
+    "dipoleAngle": Column(
+        "float32", "Position angle from the negative to the positive lobe, north over east", "deg"
     ),
-    ("dipoleChi2", "f4", "", "Chi-squared of the dipole fit"),
-    ("dipoleNdata", "i4", "", "Pixels in the dipole fit"),
-    ("isDipole", "?", "", "Is the source well described as a dipole?"),
-    ("isNegative", "?", "", "Is the source fainter in the science image?"),
-    ("dipoleFitAttempted", "?", "", "Was a dipole fitted?"),
-    ("ixx", "f4", "pix2", "Second moment along x, Gaussian-weighted"),
-    ("iyy", "f4", "pix2", "Second moment along y, Gaussian-weighted"),
-    ("ixy", "f4", "pix2", "Mixed second moment, Gaussian-weighted"),
-    ("ixxPSF", "f4", "pix2", "The same of the PSF"),
-    ("iyyPSF", "f4", "pix2", "The same of the PSF"),
-    ("ixyPSF", "f4", "pix2", "The same of the PSF"),
-    ("extendedness", "f4", "", "0 for the size of the PSF, 1 for larger; NaN where the size is not known"),
-    ("bboxSize", "i4", "pix", "Longer side of the footprint"),
-    ("pixelFlags", "?", "", "No pixel could be measured"),
-)
+    "dipoleChi2": Column("float32", "Chi-squared of the dipole fit"),
+    "dipoleNdata": Column("int32", "Pixels in the dipole fit"),
+    "isDipole": Column("bool", "Is the source well described as a dipole?"),
+    "isNegative": Column("bool", "Is the source fainter in the science image?"),
+    "dipoleFitAttempted": Column("bool", "Was a dipole fitted?"),
+    "ixx": Column("float32", "Second moment along x, Gaussian-weighted", "pix2"),
+    "iyy": Column("float32", "Second moment along y, Gaussian-weighted", "pix2"),
+    "ixy": Column("float32", "Mixed second moment, Gaussian-weighted", "pix2"),
+    "ixxPSF": Column("float32", "The same of the PSF", "pix2"),
+    "iyyPSF": Column("float32", "The same of the PSF", "pix2"),
+    "ixyPSF": Column("float32", "The same of the PSF", "pix2"),
+    "extendedness": Column(
+        "float32", "0 for the size of the PSF, 1 for larger; NaN where the size is not known"
+    ),
+    "bboxSize": Column("int32", "Longer side of the footprint", "pix"),
+    "pixelFlags": Column("bool", "No pixel could be measured"),
+}
+
+_SOURCE: Schema = {
+    "sourceId": Column("int64", "Identifier, unique over the survey"),
+    "visit": Column("int64", "Visit"),
+    "detector": Column("int64", "Detector"),
+    "band": Column("U8", "Band"),
+    "ra": Column("float64", "Right ascension, ICRS", "deg"),
+    "dec": Column("float64", "Declination, ICRS", "deg"),
+    "x": Column("float64", "Column, parent coordinates", "pix"),
+    "y": Column("float64", "Row, parent coordinates", "pix"),
+    "psfFlux": Column("float64", "PSF flux", "nJy"),
+    "psfFluxErr": Column("float64", "Error of psfFlux", "nJy"),
+    "apFlux": Column(
+        "float64", "Total flux: near the source, plus what a star would have farther out", "nJy"
+    ),
+    "apFluxErr": Column("float64", "Error of apFlux", "nJy"),
+    "ixx": Column("float64", "Adaptive second moment along x", "pix2"),
+    "iyy": Column("float64", "Adaptive second moment along y", "pix2"),
+    "ixy": Column("float64", "Adaptive mixed second moment", "pix2"),
+    "ixxPSF": Column("float64", "The same of the PSF", "pix2"),
+    "iyyPSF": Column("float64", "The same of the PSF", "pix2"),
+    "ixyPSF": Column("float64", "The same of the PSF", "pix2"),
+    "extendedness": Column("float64", "Probability that the source is wider than the PSF"),
+}
 
 
-def _columns() -> dict[str, tuple[str, str, str]]:
-    out = {name: (dtype, unit, text) for name, dtype, unit, text in _MEASURED}
-    for flag, (plane, with_centre) in FLAG_PLANES.items():
-        out[f"pixelFlags_{flag}"] = ("?", "", f"The footprint touches {plane} pixels")
+def _with_flags(columns: Schema, planes: Mapping[str, tuple[str, bool]]) -> Schema:
+    flags = {}
+    for flag, (plane, with_centre) in planes.items():
+        flags[f"pixelFlags_{flag}"] = Column("bool", f"The footprint touches {plane} pixels")
         if with_centre:
-            out[f"pixelFlags_{flag}Center"] = ("?", "", f"The 3x3 pixels at the centre touch {plane}")
-    return out
+            flags[f"pixelFlags_{flag}Center"] = Column("bool", f"The 3x3 pixels at the centre touch {plane}")
+    return {**columns, **flags}
 
 
-COLUMNS = _columns()
-"""Type, unit and meaning of each column, in order; names as in the DiaSource table of the LSST schemas."""
+DIA_SOURCE: Schema = _with_flags(_MEASURED, FLAG_PLANES)
+"""The table of DIA sources; names as in the DiaSource table of the LSST schemas."""
 
-
-def make_table(values: Mapping[str, npt.ArrayLike | Any], count: int) -> Table:
-    """Make a table with every column; those without values are NaN, 0 or False.
-
-    Parameters
-    ----------
-    values
-        Arrays of ``count`` values, or single values, by column.
-    count
-        Number of rows.
-
-    Raises
-    ------
-    KeyError
-        If a value is not of a column.
-    """
-    unknown = set(values) - set(COLUMNS)
-    if unknown:
-        raise KeyError(f"not columns of a DIA source: {sorted(unknown)}")
-    table = Table()
-    for name, (dtype, unit, text) in COLUMNS.items():
-        default = np.nan if dtype in ("f4", "f8") else np.zeros(1, dtype=dtype)[0]
-        data = np.full(count, default, dtype=dtype)
-        if name in values:
-            data[:] = values[name]
-        table[name] = Column(data, unit=unit or None, description=text)
-    return table
-
-
-def empty_table() -> Table:
-    """Return a table with all columns and no rows."""
-    return make_table({}, 0)
+SOURCE: Schema = _with_flags(_SOURCE, SOURCE_FLAG_PLANES)
+"""The table of the sources of a science image; names as in the Source table of the LSST schemas."""

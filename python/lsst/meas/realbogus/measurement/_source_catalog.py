@@ -8,7 +8,6 @@ import dataclasses
 from typing import Any
 
 import astropy.table
-import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 import scipy.ndimage
@@ -16,24 +15,12 @@ import scipy.stats
 from lsst.images import VisitImage
 
 from ..imaging import pixel_to_sky
-from ..tables import source_id_base
+from ..tables import make_table, source_id_base
 from ._options import SourceOptions
+from ._schema import SOURCE, SOURCE_FLAG_PLANES
 
 Floats = npt.NDArray[np.float64]
 
-_FLAGS = {
-    "bad": "BAD",
-    "cr": "COSMIC_RAY",
-    "edge": "DETECTION_EDGE",
-    "interpolated": "INTERPOLATED",
-    "nodata": "NO_DATA",
-    "saturated": "SATURATED",
-}
-_UNITS = {
-    "ra": u.deg, "dec": u.deg, "x": u.pix, "y": u.pix,
-    "psfFlux": u.nJy, "psfFluxErr": u.nJy, "apFlux": u.nJy, "apFluxErr": u.nJy,
-    **dict.fromkeys(("ixx", "iyy", "ixy", "ixxPSF", "iyyPSF", "ixyPSF"), u.pix**2),
-}  # fmt: skip
 _EXTENDED = 0.03
 """Excess of the flux in a slightly wider profile from which a source counts as extended."""
 _PSF_DOUBT = 0.01
@@ -54,12 +41,8 @@ def measure_sources(image: VisitImage, options: SourceOptions = _DEFAULT) -> ast
     Returns
     -------
     astropy.table.Table
-        Columns ``sourceId``, ``visit``, ``detector``, ``band``, ``ra``, ``dec``, ``x``, ``y`` (parent
-        coordinates), ``psfFlux``, ``psfFluxErr``, ``apFlux``, ``apFluxErr`` (total flux: that within four
-        times the source's size, plus what a star would have farther out), ``ixx``, ``iyy``, ``ixy``
-        (adaptive moments) and those of the PSF, ``extendedness`` (probability that the source is wider than
-        the PSF), ``pixelFlags_*`` (somewhere in the source's pixels) and ``pixelFlags_*Center`` (in its
-        central 3x3). Sources whose stamp of five PSF widths reaches over an edge are left out.
+        Columns as in `SOURCE`. ``apFlux`` is the flux within four times the source's size, plus what a star
+        would have farther out. Sources whose stamp of five PSF widths reaches over an edge are left out.
     """
     flux = np.asarray(image.image.array, float)
     variance = np.asarray(image.variance.array, float)
@@ -113,7 +96,7 @@ def _measure_all(image: VisitImage, pixels: _Pixels, segments: Any, sigma: float
     positions = scipy.ndimage.maximum_position(
         scipy.ndimage.gaussian_filter(pixels.flux, sigma, truncate=3.0), segments.data, labels
     )
-    planes = {name: image.mask.get(plane) for name, plane in _FLAGS.items()}
+    planes = {name: image.mask.get(plane) for name, (plane, _) in SOURCE_FLAG_PLANES.items()}
     rows = []
     for label, window, (y, x) in zip(labels, segments.slices, positions, strict=True):
         row = _measure(image, pixels, segments.data, label, int(y), int(x), sigma)
@@ -240,25 +223,15 @@ def _fluxes(data: Floats, psf: Floats, weight: Floats, shape: _Shape, beam: _Sha
 
 
 def _table(image: VisitImage, rows: list[dict[str, Any]]) -> astropy.table.Table:
-    numbers = ("x", "y", "psfFlux", "psfFluxErr", "apFlux", "apFluxErr", "ixx", "iyy", "ixy",
-               "ixxPSF", "iyyPSF", "ixyPSF", "extendedness")  # fmt: skip
-    flags = [f"pixelFlags_{name}{where}" for name in _FLAGS for where in ("", "Center")]
-    values = {name: np.array([row[name] for row in rows], float) for name in numbers}
-    ra, dec = pixel_to_sky(image.sky_projection, values["x"], values["y"])
     visit, detector = int(image.obs_info.visit_id or 0), int(image.detector.id)
-    count = len(rows)
-    table = astropy.table.Table(
-        {
-            "sourceId": source_id_base(visit, detector) + np.arange(1, count + 1, dtype=np.int64),
-            "visit": np.full(count, visit, np.int64),
-            "detector": np.full(count, detector, np.int64),
-            "band": np.full(count, image.band, "U8"),
-            "ra": ra,
-            "dec": dec,
-            **values,
-            **{name: np.array([row[name] for row in rows], bool) for name in flags},
-        }
-    )
-    for name, unit in _UNITS.items():
-        table[name].unit = unit
-    return table
+    values: dict[str, Any] = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+    ra, dec = pixel_to_sky(image.sky_projection, values.get("x", []), values.get("y", []))
+    values |= {
+        "sourceId": source_id_base(visit, detector) + np.arange(1, len(rows) + 1, dtype=np.int64),
+        "visit": visit,
+        "detector": detector,
+        "band": image.band,
+        "ra": ra,
+        "dec": dec,
+    }
+    return make_table(SOURCE, values, len(rows))

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidInputError
+from ..tables import Column, Schema, make_table
 from ._classifier import Classifier, Scores
 
 if TYPE_CHECKING:
@@ -20,26 +21,23 @@ if TYPE_CHECKING:
 
     from ..cutouts import PixelInput, PixelReader, Stamps
 
-SCORE_COLUMNS: Mapping[str, str] = {
-    "id": "Identifier of the DIA source.",
-    "score": "Probability that the source is real; NaN if flag_unscorable.",
-    "version": "Version of the model that gave the score.",
-    "score_dia": "Score of the model that sees the difference image.",
-    "score_nodia": "Score of the model that does not.",
-    "fraction_missing": "Largest fraction of missing pixels in any stamp of the source.",
-    "flag_edge": "A stamp reaches over the edge of its image.",
-    "flag_nan": "A pixel of a stamp, on the image, is not finite or has no data.",
-    "flag_degenerate": "A stamp has no contrast: its normalisation is undefined.",
-    "flag_no_template": "The template has no valid pixel around the source.",
-    "flag_unscorable": "There is no score: a stamp is degenerate or misses too many pixels.",
-    "flag_unscorable_nodia": "The second model gives no score; see flag_unscorable.",
+SCORE_COLUMNS: Schema = {
+    "id": Column("int64", "Identifier of the DIA source."),
+    "score": Column("float32", "Probability that the source is real; NaN if flag_unscorable."),
+    "version": Column("U7", "Version of the model that gave the score."),
+    "score_dia": Column("float32", "Score of the model that sees the difference image."),
+    "score_nodia": Column("float32", "Score of the model that does not."),
+    "fraction_missing": Column("float32", "Largest fraction of missing pixels in any stamp of the source."),
+    "flag_edge": Column("bool", "A stamp reaches over the edge of its image."),
+    "flag_nan": Column("bool", "A pixel of a stamp, on the image, is not finite or has no data."),
+    "flag_degenerate": Column("bool", "A stamp has no contrast: its normalisation is undefined."),
+    "flag_no_template": Column("bool", "The template has no valid pixel around the source."),
+    "flag_unscorable": Column("bool", "There is no score: a stamp is degenerate or misses too many pixels."),
+    "flag_unscorable_nodia": Column("bool", "The second model gives no score; see flag_unscorable."),
 }
-"""Columns of a score table and what they mean; those that name a kind of model are there only with two."""
+"""Columns of a score table; those that name a kind of model are there only with two."""
 
-_OTHER_COLUMNS = {
-    "score_nodia": "Score of the model so named.",
-    "flag_unscorable_nodia": "The model so named gives no score; see flag_unscorable.",
-}
+_OTHER_SCORE = Column("float32", "Score of the model so named.")
 _BLOCK = 256
 _FLAGS = ("flag_edge", "flag_nan", "flag_degenerate", "flag_no_template", "flag_unscorable")
 
@@ -166,15 +164,9 @@ def score_table(ids: npt.ArrayLike, results: Sequence[SourceScores]) -> Table:
     InvalidInputError
         Raised if two of the models are one and the same.
     """
-    from astropy.table import Table
-
     first = results[0]
     scores, contract = first.scores, first.classifier.contract
-    columns: dict[str, npt.NDArray[np.generic]] = {
-        "id": np.asarray(ids, np.int64),
-        "score": scores.score,
-        "version": np.full(len(scores), contract.version, dtype="U7"),
-    }
+    columns: dict[str, npt.ArrayLike] = {"id": ids, "score": scores.score, "version": contract.version}
     endings = column_endings([result.classifier for result in results])
     for ending, result in zip(endings, results, strict=True) if len(results) > 1 else ():
         columns[f"score_{ending}"] = result.scores.score
@@ -182,15 +174,9 @@ def score_table(ids: npt.ArrayLike, results: Sequence[SourceScores]) -> Table:
         columns[name] = getattr(scores, name)
     for ending, result in list(zip(endings, results, strict=True))[1:]:
         columns[f"flag_unscorable_{ending}"] = result.scores.flag_unscorable
-    table = Table(columns)
-    for name in table.colnames:
-        other = (
-            SCORE_COLUMNS["flag_unscorable_nodia"]
-            if name.startswith("flag")
-            else "Score of the model so named."
-        )
-        table[name].description = SCORE_COLUMNS.get(name, other)
-    return table
+    other = {"score": _OTHER_SCORE, "flag": SCORE_COLUMNS["flag_unscorable_nodia"]}
+    schema = {name: SCORE_COLUMNS.get(name) or other[name.split("_")[0]] for name in columns}
+    return make_table(schema, columns, len(scores))
 
 
 def column_endings(classifiers: Sequence[Classifier]) -> list[str]:

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-__all__ = ("TruthRows",)
+__all__ = ("TRUTH", "TruthRows")
 
 import astropy.table
-import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 from lsst.images import DetectorFrame, SkyProjection
 
 from ..imaging import pixel_to_sky
+from ..tables import Column, Schema, make_table
 
 _ARTEFACT = 1 << 62
-_UNITS = {
-    "ra": u.deg, "dec": u.deg, "flux": u.nJy, "template_flux": u.nJy, "x": u.pix, "y": u.pix,
-    "length": u.pix, "width": u.pix, "angle": u.deg,
-}  # fmt: skip
+TRUTH: Schema = {
+    "truth_id": Column("int64", "Identifier of the object or artefact"),
+    "kind": Column("str", "What it is"),
+    "ra": Column("float64", "Right ascension, ICRS", "deg"),
+    "dec": Column("float64", "Declination, ICRS", "deg"),
+    "x": Column("float64", "Column, parent coordinates", "pix"),
+    "y": Column("float64", "Row, parent coordinates", "pix"),
+    "flux": Column("float64", "Flux in the image", "nJy"),
+    "template_flux": Column("float64", "Flux in the template", "nJy"),
+    "length": Column("float64", "Full extent of a line with round ends; 0 for disks and points", "pix"),
+    "width": Column("float64", "Full width; 0 for points", "pix"),
+    "angle": Column("float64", "Direction of the length, counter-clockwise from +x", "deg"),
+}
+"""The truth table of an image."""
 
 
 class TruthRows:
@@ -102,17 +112,11 @@ class TruthRows:
         width: npt.ArrayLike,
         angle: npt.ArrayLike,
     ) -> None:
-        numbers = {
-            "x": x, "y": y, "flux": flux, "template_flux": template_flux,
+        values = {
+            "truth_id": truth_id, "kind": kind, "x": x, "y": y, "flux": flux, "template_flux": template_flux,
             "length": length, "width": width, "angle": angle,
         }  # fmt: skip
-        columns: dict[str, npt.NDArray[np.generic]] = {
-            "truth_id": np.asarray(truth_id, np.int64),
-            "kind": np.asarray(kind, "U24"),
-        }
-        for name, values in numbers.items():
-            columns[name] = np.broadcast_to(np.asarray(values, float), columns["truth_id"].shape)
-        self._parts.append(astropy.table.Table(columns))
+        self._parts.append(make_table(TRUTH, values))
 
     def table(self, projection: SkyProjection[DetectorFrame]) -> astropy.table.Table:
         """Return the table, sky positions added.
@@ -124,10 +128,6 @@ class TruthRows:
         """
         if not self._parts:
             self.add_artefacts("", np.empty(0), np.empty(0))
-        rows = astropy.table.vstack(self._parts)
-        ra, dec = pixel_to_sky(projection, np.asarray(rows["x"]), np.asarray(rows["y"]))
-        rows.add_column(ra, name="ra", index=2)
-        rows.add_column(dec, name="dec", index=3)
-        for name, unit in _UNITS.items():
-            rows[name].unit = unit
-        return rows
+        rows = astropy.table.vstack(self._parts, metadata_conflicts="silent")
+        rows["ra"], rows["dec"] = pixel_to_sky(projection, np.asarray(rows["x"]), np.asarray(rows["y"]))
+        return make_table(TRUTH, {name: rows[name] for name in TRUTH})

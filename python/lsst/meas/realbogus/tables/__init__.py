@@ -1,4 +1,7 @@
-"""How every table is declared and checked: columns, units, ids, signs, positions; how files are written."""
+"""How every table is declared and checked: columns, units, ids, signs, positions; how files are written.
+
+Every room imports this one, so its modules import astropy and pyarrow where they use them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from ._astropy import as_astropy
 from ._checking import apply_schema, check_table
 from ._files import read_table_file, write_table_file
 from ._ids import MAX_DETECTORS, source_id_base
-from ._magnitudes import ZERO_POINT, magnitude_to_njy, njy_to_magnitude
+from ._magnitudes import magnitude_to_njy, njy_to_magnitude
 from ._output import atomic_output
 from ._schema import NO_ID, Column, Schema, empty_table, make_table
 from ._signs import SIGN_COLUMNS, read_signs, sign_column
@@ -17,7 +20,6 @@ __all__ = (
     "MAX_DETECTORS",
     "NO_ID",
     "SIGN_COLUMNS",
-    "ZERO_POINT",
     "Column",
     "Problem",
     "Schema",

@@ -6,13 +6,15 @@ __all__ = ("META_KEY", "as_astropy")
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from astropy.table import QTable, Table, meta
 
 from ..errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 META_KEY = b"table_meta_yaml"
 """Where astropy and the Butler keep units and descriptions in parquet files."""
@@ -44,6 +46,8 @@ def as_astropy(table: Any, name: str = "table") -> Table:
     >>> as_astropy({"a": [1, 2]}).colnames
     ['a']
     """
+    from astropy.table import QTable, Table
+
     if isinstance(table, QTable):
         return Table(table, copy=False)
     if isinstance(table, Table):
@@ -61,6 +65,8 @@ def as_astropy(table: Any, name: str = "table") -> Table:
 
 def _from_arrow(table: Any) -> Table:
     """Convert an arrow table: nulls are masked; units are where astropy and the Butler store them."""
+    from astropy.table import Table, meta
+
     header = (table.schema.metadata or {}).get(META_KEY)
     stored = meta.get_header_from_yaml(header.decode().split("\n")) if header else {}
     out = Table(meta=stored.get("meta"))

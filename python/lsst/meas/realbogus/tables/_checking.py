@@ -4,15 +4,16 @@ from __future__ import annotations
 
 __all__ = ("apply_schema", "check_table")
 
-from typing import Any
-
-from astropy.table import Table
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidCatalogError
 from ._astropy import as_astropy
 from ._convert import convert_column
 from ._schema import Schema, described
 from ._values import Problem, Severity
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 
 def check_table(table: Any, schema: Schema) -> tuple[Table, list[Problem]]:
@@ -34,6 +35,8 @@ def check_table(table: Any, schema: Schema) -> tuple[Table, list[Problem]]:
     problems
         Faults, all of them, with their rows. The values of these mean nothing.
     """
+    from astropy.table import Table
+
     given = as_astropy(table)
     problems = [
         Problem(Severity.ERROR, f"column {name} is missing")

@@ -6,7 +6,6 @@ __all__ = ("convert_column", "read_floats", "read_integers")
 
 from typing import Any
 
-import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 
@@ -112,6 +111,8 @@ def _factor(name: str, unit: Any, wanted: str | None) -> tuple[float, Problems]:
     """Return by what to multiply to come from a unit to the wanted one."""
     if unit is None or str(unit) == "" or str(unit) == wanted:
         return 1.0, []
+    import astropy.units as u
+
     found = u.Unit(unit, parse_strict="silent")
     target = u.dimensionless_unscaled if wanted is None else u.Unit(wanted)
     if isinstance(found, u.MagUnit) and found.physical_unit.is_equivalent(u.AB):

@@ -6,16 +6,16 @@ __all__ = ("TABLE_ENDINGS", "read_table_file", "write_table_file")
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-
-import astropy.io.fits
-import pyarrow
-import pyarrow.parquet
-from astropy.table import Table, meta
+from typing import TYPE_CHECKING
 
 from ..errors import InvalidInputError
 from ._astropy import META_KEY, as_astropy
 from ._output import atomic_output
 from ._values import plain
+
+if TYPE_CHECKING:
+    import pyarrow
+    from astropy.table import Table
 
 TABLE_ENDINGS: Mapping[str, str] = {
     ".csv": "ascii.csv",
@@ -46,6 +46,8 @@ def read_table_file(path: str | Path) -> Table:
     InvalidInputError
         If there is no such file, its name says no known format, or it holds no table of that format.
     """
+    from astropy.io.fits import VerifyError
+
     path = Path(path)
     table_format = _format(path)
     if not path.is_file():
@@ -54,7 +56,7 @@ def read_table_file(path: str | Path) -> Table:
         return _READERS[table_format](path)
     except InvalidInputError:
         raise
-    except (OSError, ValueError, KeyError, IndexError, TypeError, astropy.io.fits.VerifyError) as error:
+    except (OSError, ValueError, KeyError, IndexError, TypeError, VerifyError) as error:
         raise InvalidInputError(f"{path}: cannot be read as a {table_format} table: {error}") from error
 
 
@@ -80,6 +82,8 @@ def write_table_file(table: Table, path: str | Path, *, overwrite: bool = False)
     table_format = _format(Path(path))
     with atomic_output(path, overwrite=overwrite) as place:
         if table_format == "parquet":
+            import pyarrow.parquet
+
             pyarrow.parquet.write_table(_to_arrow(table), place, compression="zstd")
         else:
             table.write(place, format=table_format)
@@ -94,25 +98,43 @@ def _format(path: Path) -> str:
     return known
 
 
+def _read_ascii(path: Path) -> Table:
+    from astropy.table import Table
+
+    return as_astropy(Table.read(path, format=_format(path)))
+
+
+def _read_parquet(path: Path) -> Table:
+    import pyarrow.parquet
+
+    return as_astropy(pyarrow.parquet.read_table(path))
+
+
 def _read_fits(path: Path) -> Table:
-    with astropy.io.fits.open(path) as hdus:
+    from astropy.io.fits import BinTableHDU, CompImageHDU, TableHDU
+    from astropy.io.fits import open as open_fits
+    from astropy.table import Table
+
+    with open_fits(path) as hdus:
         for number, hdu in enumerate(hdus):
-            compressed = isinstance(hdu, astropy.io.fits.CompImageHDU)
-            if isinstance(hdu, astropy.io.fits.BinTableHDU | astropy.io.fits.TableHDU) and not compressed:
+            if isinstance(hdu, BinTableHDU | TableHDU) and not isinstance(hdu, CompImageHDU):
                 return as_astropy(Table.read(path, hdu=number))
     raise InvalidInputError(f"{path}: no table in it")
 
 
 _READERS: Mapping[str, Callable[[Path], Table]] = {
-    "ascii.csv": lambda path: Table.read(path, format="ascii.csv"),
-    "ascii.ecsv": lambda path: as_astropy(Table.read(path, format="ascii.ecsv")),
-    "parquet": lambda path: as_astropy(pyarrow.parquet.read_table(path)),
+    "ascii.csv": _read_ascii,
+    "ascii.ecsv": _read_ascii,
+    "parquet": _read_parquet,
     "fits": _read_fits,
 }
 
 
 def _to_arrow(table: Table) -> pyarrow.Table:
     """Convert a table, its units and descriptions where astropy and the Butler keep them."""
+    import pyarrow
+    from astropy.table import meta
+
     columns = {}
     for name in table.colnames:
         data, masked = plain(table[name])

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ("ZERO_POINT", "magnitude_to_njy", "njy_to_magnitude")
+__all__ = ("magnitude_to_njy", "njy_to_magnitude")
 
-import astropy.units as u
+import functools
+
 import numpy as np
 import numpy.typing as npt
 
-ZERO_POINT = float((1.0 * u.nJy).to_value(u.ABmag))
-"""AB magnitude of 1 nJy, 31.4."""
+
+@functools.cache
+def _zero_point() -> float:
+    """AB magnitude of 1 nJy, 31.4."""
+    import astropy.units as u
+
+    return float((1.0 * u.nJy).to_value(u.ABmag))
 
 
 def magnitude_to_njy(magnitude: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -30,7 +36,7 @@ def magnitude_to_njy(magnitude: npt.ArrayLike) -> npt.NDArray[np.float64]:
     >>> float(magnitude_to_njy(31.4))
     1.0
     """
-    return np.asarray(10.0 ** (-0.4 * (np.asarray(magnitude, np.float64) - ZERO_POINT)))
+    return np.asarray(10.0 ** (-0.4 * (np.asarray(magnitude, np.float64) - _zero_point())))
 
 
 def njy_to_magnitude(flux: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -53,4 +59,4 @@ def njy_to_magnitude(flux: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """
     flux = np.asarray(flux, np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.where(flux > 0.0, ZERO_POINT - 2.5 * np.log10(flux), np.nan))
+        return np.asarray(np.where(flux > 0.0, _zero_point() - 2.5 * np.log10(flux), np.nan))

@@ -6,14 +6,16 @@ __all__ = ("NO_ID", "Column", "Schema", "empty_table", "make_table")
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from astropy.table import Column as AstropyColumn
-from astropy.table import Table
 
 from ..errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from astropy.table import Column as AstropyColumn
+    from astropy.table import Table
 
 NO_ID = -1
 """What stands for "none" in a column of identifiers of another table, where 0 is a legal identifier."""
@@ -101,6 +103,8 @@ def make_table(schema: Schema, values: Mapping[str, Any], n_rows: int | None = N
     >>> table["ra"].tolist(), str(table["ra"].unit)
     ([nan, nan], 'deg')
     """
+    from astropy.table import Table
+
     if unknown := sorted(set(values) - set(schema)):
         raise KeyError(f"not columns of this table: {unknown}; columns are {', '.join(schema)}")
     arrays = {name: np.asarray(value) for name, value in values.items()}
@@ -144,6 +148,8 @@ def described(values: npt.NDArray[Any], column: Column) -> AstropyColumn:
     astropy.table.Column
         A column over the same memory.
     """
+    from astropy.table import Column as AstropyColumn
+
     return AstropyColumn(values, unit=column.unit, description=column.description)
 
 

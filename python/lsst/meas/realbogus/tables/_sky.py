@@ -4,10 +4,8 @@ from __future__ import annotations
 
 __all__ = ("separation",)
 
-import astropy.units as u
 import numpy as np
 import numpy.typing as npt
-from astropy.coordinates import SkyCoord
 
 
 def separation(
@@ -26,6 +24,9 @@ def separation(
         Float64 distances in arcsec along great circles (`astropy.coordinates.SkyCoord.separation`); NaN
         where a position is none.
     """
+    import astropy.units as u
+    from astropy.coordinates import SkyCoord
+
     ra, dec, other_ra, other_dec = np.broadcast_arrays(
         *(np.asarray(v, np.float64) for v in (ra, dec, other_ra, other_dec))
     )
