@@ -51,6 +51,7 @@ from lsst.meas.realbogus.imaging import KernelField
 from lsst.meas.realbogus.measurement import detect_and_measure, measure_difference
 from lsst.meas.realbogus.survey import PRESETS, simulate_survey
 from lsst.meas.realbogus.survey._camera import CameraGeometry, make_detector
+from lsst.meas.realbogus.tables import magnitude_to_njy
 from lsst.meas.realbogus.templates import Tract, assemble_coadd, build_template, prepare_input
 
 SCHEMA = MaskSchema(list(get_legacy_visit_image_mask_planes().values()))
@@ -290,7 +291,7 @@ def judge(stack: Path, visit: str) -> Verdict:
     theirs["ours"] = nearest(theirs["x"], theirs["y"], ours["x"], ours["y"])
     at_sources = np.load(stack / f"injection/psf_at_sources{suffix}.npz")
     injected = Table.read(stack / f"injection/injected_default_catalog{suffix}.parquet")
-    flux = 10 ** (-0.4 * (np.asarray(injected["mag"]) - 31.4))
+    flux = magnitude_to_njy(injected["mag"])
     truth = Table({"x": at_sources["x"], "y": at_sources["y"], "flux": flux, "comment": injected["comment"]})
     for name, table in (("theirs", theirs), ("ours", ours)):
         truth[name] = nearest(truth["x"], truth["y"], table["x"], table["y"])

@@ -12,6 +12,7 @@ from astropy.table import Table
 from lsst.sphgeom import HtmPixelization, UnitVector3d
 
 from ..errors import InvalidCatalogError
+from ..tables import magnitude_to_njy
 from ._schema import empty_catalog, stack_catalogs
 
 SELECTION = "np.isin(injection_catalog['visit'], {visit})"
@@ -147,7 +148,7 @@ def to_visit_detector_fakes(catalog: Table, x: npt.ArrayLike, y: npt.ArrayLike) 
                     "delta_mag",
                 )
             },
-            "host_flux": 10.0 ** (-0.4 * (host_mag - 31.4)),
+            "host_flux": magnitude_to_njy(host_mag),
             "delta_ra": east * 3600.0,
             "delta_dec": (np.asarray(catalog["dec"]) - np.asarray(catalog["host_dec"])) * 3600.0,
             "hosted_fake": np.isin(np.asarray(catalog["population"]), ("hosted", "supernova", "faint_grid")),

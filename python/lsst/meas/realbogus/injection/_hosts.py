@@ -14,9 +14,9 @@ from lsst.images import SkyProjection
 
 from ..errors import InvalidCatalogError
 from ..imaging import local_jacobian
+from ..tables import njy_to_magnitude
 from ._options import HostOptions
 
-_AB_ZERO_NJY = 31.4
 _DEFAULT = HostOptions()
 
 
@@ -133,9 +133,7 @@ def _redshifts(rows: Table) -> npt.NDArray[np.float64]:
 
 def magnitudes(table: Table, flux_column: str) -> npt.NDArray[np.float64]:
     """Return AB magnitudes of a column of fluxes in nJy, NaN where they are not positive."""
-    flux = np.asarray(table[flux_column], dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.where(flux > 0.0, _AB_ZERO_NJY - 2.5 * np.log10(flux), np.nan))
+    return njy_to_magnitude(table[flux_column])
 
 
 def _bounded(values: npt.NDArray[np.float64], low: float, high: float) -> npt.NDArray[np.float64]:

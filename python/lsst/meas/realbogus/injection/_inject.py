@@ -16,6 +16,7 @@ from lsst.images import Mask, MaskPlane, MaskSchema, VisitImage
 
 from ..errors import InvalidCatalogError, InvalidInputError
 from ..imaging import local_jacobian, sky_to_pixel
+from ..tables import magnitude_to_njy
 from ._gain import GainRegion, gain_regions
 from ._options import InjectionOptions
 from ._painting import PixelGrid, Pixels, PoissonNoise, SlopeMap
@@ -161,7 +162,7 @@ def _rows_near(image: VisitImage, rows: Table, padding: int) -> tuple[Table, int
         flag = np.where(extreme, flag | int(InjectionFlag.SERSIC_EXTREME), flag)
     rows["x"], rows["y"] = x, y
     rows["x"].unit = rows["y"].unit = u.pix
-    rows["flux"] = 10.0 ** (-0.4 * (mag - 31.4))
+    rows["flux"] = magnitude_to_njy(mag)
     rows["flux"].unit = u.nJy
     rows["injection_flag"] = flag.astype(np.int64)
     rows["injection_draw_size"] = np.zeros(len(rows), dtype=np.int64)

@@ -14,6 +14,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
+from ..tables import magnitude_to_njy
 from ._hosts import Hosts
 
 type Floats = npt.NDArray[np.float64]
@@ -82,7 +83,7 @@ def _summary(ids: npt.NDArray[np.int64], columns: dict[str, Floats], group: Grou
             "sourceId": first,
             "ra": np.rad2deg(np.arctan2(mean[:, 1], mean[:, 0])) % 360.0,
             "dec": np.rad2deg(np.arctan2(mean[:, 2], np.hypot(mean[:, 0], mean[:, 1]))),
-            "apFlux": 10.0 ** (-0.4 * (_medians(columns["mag"], group) - 31.4)),
+            "apFlux": magnitude_to_njy(_medians(columns["mag"], group)),
             "extendedness": np.ones(len(count)),
             "host_a": np.sqrt((total + split) / 2.0),
             "host_b": np.sqrt(np.maximum(total - split, 0.0) / 2.0),

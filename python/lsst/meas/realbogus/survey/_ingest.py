@@ -12,6 +12,7 @@ from lsst.images import VisitImage
 
 from lsst.meas.realbogus.errors import InvalidInputError
 
+from ..tables import magnitude_to_njy
 from ._calibrate import CalibratedFrame, calibrate_frame, match_fluxes
 from ._config import SEARCH_START
 from ._fits_frame import FitsFrame, FrameOptions, read_frame
@@ -25,8 +26,6 @@ from ._repository import (
     whole_or_nothing,
 )
 from .named_instruments import instrument_class
-
-_NANOJANSKY_ZERO_POINT = 31.4
 
 
 def ingest_fits(
@@ -135,7 +134,7 @@ def _flux_scale(
 ) -> tuple[float, dict[str, str | int]]:
     """Return nJy per count, and metadata on where it comes from."""
     if found.frame.zero_point is not None:
-        scale = 10 ** (0.4 * (_NANOJANSKY_ZERO_POINT - found.frame.zero_point))
+        scale = float(magnitude_to_njy(found.frame.zero_point))
         return scale, {"zero_point_source": "given"}
     if reference is None:
         return 1.0, {"zero_point_source": "assumed"}

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from lsst.images import Box, DetectorFrame, SkyProjection
 
 from ..imaging import sky_to_pixel
+from ..tables import magnitude_to_njy
 from ._config import SurveyConfig
 from ._drawing import Canvas
 from ._schedule import Visit
@@ -157,7 +158,7 @@ def _fluxes(objects: astropy.table.Table, band: str, mjd: float) -> tuple[Floats
     """Return total and extended fluxes [nJy] of objects in a band at a time."""
     kind, colour = np.asarray(objects["kind"]), np.asarray(objects["colour"])
     mag = np.asarray(objects["mag"]) + _COLOUR_TERMS.get(band, 0.0) * colour
-    flux = 10 ** (-0.4 * (mag - 31.4))
+    flux = magnitude_to_njy(mag)
     turn = mjd / np.maximum(np.asarray(objects["period"]), 0.1) + np.asarray(objects["phase"])
     wave = 10 ** (-0.2 * np.asarray(objects["amplitude"]) * np.sin(2 * np.pi * turn))
     age = mjd - np.asarray(objects["time"])

@@ -17,6 +17,7 @@ from lsst.images.fields import ChebyshevField
 from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.randomness import generator
 
+from ..tables import magnitude_to_njy
 from . import _detector_artefacts as charge
 from . import _light_artefacts as light
 from ._astrometry import detector_projection, make_wcs, shift_wcs
@@ -158,7 +159,7 @@ def _photometry(
     """Return nJy per ADU over a detector, and the gains of its amplifiers."""
     gains = generator(config.seed, "survey-gains", detector).uniform(*config.gain, 2)
     slopes = generator(config.seed, "survey-scaling", visit.id, detector).uniform(-1, 1, 3)
-    scale = 10 ** (0.4 * (31.4 - visit.zero_point)) * gains.mean()
+    scale = float(magnitude_to_njy(visit.zero_point)) * gains.mean()
     coefficients = np.zeros((2, 2))
     coefficients[0, 0] = scale
     coefficients[0, 1], coefficients[1, 0], coefficients[1, 1] = scale * config.photometric_slope * slopes / 2
@@ -174,7 +175,7 @@ def _blank_pixels(
     for start, stop, value in zip(edges[:-1], edges[1:], gains, strict=True):
         gain[:, start:stop] = value
     electrons_per_flux = gain / per_adu
-    sky_flux = 10 ** (-0.4 * (visit.sky_brightness - 31.4)) * config.pixel_scale**2
+    sky_flux = float(magnitude_to_njy(visit.sky_brightness)) * config.pixel_scale**2
     sky = sky_flux * electrons_per_flux
     noise = np.sqrt(sky.mean() + config.read_noise**2) / electrons_per_flux.mean()
     return Pixels(np.zeros(gain.shape), electrons_per_flux, sky, float(noise), config.read_noise)

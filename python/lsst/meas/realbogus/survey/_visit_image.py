@@ -16,6 +16,8 @@ from lsst.images.cameras import Detector
 from lsst.images.fields import ChebyshevField
 from lsst.images.psfs import PointSpreadFunction
 
+from ..tables import njy_to_magnitude
+
 
 def make_visit_image(
     flux: npt.NDArray[np.floating[Any]],
@@ -79,7 +81,7 @@ def make_visit_image(
         "raCorners": tuple(corners.ra.deg.tolist()),
         "decCorners": tuple(corners.dec.deg.tolist()),
         "expTime": exposure_time,
-        "zeroPoint": 31.4 - 2.5 * float(np.log10(per_adu)),
+        "zeroPoint": float(njy_to_magnitude(per_adu)),
         "skyBg": sky,
         "skyNoise": mean_variance**0.5,
         "meanVar": mean_variance,
