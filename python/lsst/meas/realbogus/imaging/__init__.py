@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._background import smooth_background
+from ._boxes import overlap
 from ._convolution import band_kernel, convolve_image
 from ._filling import fill_smoothly
 from ._frames import Frame, prepare_frame
@@ -39,6 +40,7 @@ __all__ = (
     "local_jacobian",
     "missing_pixels",
     "n_terms",
+    "overlap",
     "pixel_to_sky",
     "prepare_frame",
     "psf_nodes",

@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import Box, NoOverlapError, VisitImage
+from lsst.images import Box, VisitImage
+
+from ..imaging import overlap
 
 _LOG = logging.getLogger(__name__)
 _BLOCK = 1 << 20
@@ -82,12 +84,8 @@ def gain_regions(image: VisitImage, bad_planes: Sequence[str]) -> list[GainRegio
         Regions that cover the image. A region whose fit fails takes the median of the others, or the fit over
         all of the image, or 1 as a last resort (with a warning).
     """
-    boxes = []
-    for amplifier in image.detector.amplifiers:
-        try:
-            boxes.append(amplifier.bbox.intersection(image.bbox))
-        except NoOverlapError:
-            continue
+    parts = (overlap(amplifier.bbox, image.bbox) for amplifier in image.detector.amplifiers)
+    boxes = [box for box in parts if box is not None]
     if sum(box.area for box in boxes) != image.bbox.area:
         boxes = [image.bbox]
     planes = [plane for plane in bad_planes if plane in image.mask.schema.names]

@@ -11,8 +11,10 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import Box, Image, NoOverlapError
+from lsst.images import Box, Image
 from lsst.images.psfs import PointSpreadFunction
+
+from ..imaging import overlap
 
 type Floats = npt.NDArray[np.float64]
 
@@ -158,11 +160,9 @@ def _cut(stamp: Stamp, x: float, y: float, size: int) -> Stamp:
     """Cut a stamp to a square about the source's own pixel, or pad it with zeros."""
     half = size // 2
     out = Stamp(np.zeros((2 * half + 1, 2 * half + 1)), own_pixel(y) - half, own_pixel(x) - half, size)
-    try:
-        shared = out.bbox.intersection(stamp.bbox)
-    except NoOverlapError:
-        return out
-    out.array[shared.slice_within(out.bbox)] = stamp.array[shared.slice_within(stamp.bbox)]
+    shared = overlap(out.bbox, stamp.bbox)
+    if shared is not None:
+        out.array[shared.slice_within(out.bbox)] = stamp.array[shared.slice_within(stamp.bbox)]
     return out
 
 

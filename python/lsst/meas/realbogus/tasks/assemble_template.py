@@ -22,7 +22,7 @@ from lsst.pipe.base import (
 )
 from lsst.utils.timer import timeMethod
 
-from ..templates import CoaddInput, CoaddOptions, Tract, assemble_coadd, prepare_input, source_overlap
+from ..templates import CoaddInput, CoaddOptions, Tract, assemble_coadd, needed_box, prepare_input
 from ._options import to_options, with_options
 
 
@@ -128,7 +128,7 @@ def _read_overlaps(
         parts: Mapping[str, typing.Any] = {
             name: handle.get(component=name) for name in ("bbox", "sky_projection")
         }
-        box = source_overlap(tract, bbox, parts["sky_projection"], parts["bbox"])
+        box = needed_box(parts["sky_projection"], parts["bbox"], tract.projection, bbox)
         if box is not None:
             image: VisitImage = handle.get(parameters={"bbox": box})
             yield image if image.bbox == box else image[box]

@@ -102,7 +102,7 @@ class BuildTemplateTask(PipelineTask):
         """Read the part of a coadd that lies under the detector, `None` where none does."""
         place = {name: handle.get(component=name) for name in ("sky_projection", "bbox")}
         border = to_options(self.config, TemplateOptions).border
-        part = needed_box(place["sky_projection"], place["bbox"], projection, bbox, border=border)
+        part = needed_box(place["sky_projection"], place["bbox"], projection, bbox.padded(border))
         if part is None:
             return None
         coadd: CellCoadd = handle.get() if part == place["bbox"] else handle.get(parameters={"bbox": part})

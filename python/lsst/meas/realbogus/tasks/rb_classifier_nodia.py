@@ -19,7 +19,7 @@ from ..cutouts import read_sources
 from ..errors import ModelContractError
 from ..legacy import DeferredImage, read_projection
 from ..model import Classifier, Contract
-from ..templates import CoaddPixels, needed_box, sparse_template
+from ..templates import CoaddPixels, TemplateOptions, needed_box, sparse_template
 from ._dia_sources import read_placed
 from .rb_classifier import (
     DIMENSIONS,
@@ -28,6 +28,8 @@ from .rb_classifier import (
     RbClassifierTask,
     projected_scale,
 )
+
+_BORDER = TemplateOptions().border
 
 
 class RbClassifierNoDiaConnections(RbClassifierConnections, dimensions=DIMENSIONS):
@@ -128,7 +130,9 @@ class RbClassifierNoDiaTask(RbClassifierTask):
             raise NoWorkFound("No template coadd lies under the image.")
         scale = projected_scale(projection, box) if self.config.resample else None
         size = max(classifier.cut_size(scale) for classifier in classifiers)
-        template = sparse_template(coadds, box, projection, dia_sources["x"], dia_sources["y"], size)
+        template = sparse_template(
+            coadds, box, projection, dia_sources["x"], dia_sources["y"], size, border=_BORDER
+        )
         self.metadata["n_template_windows"] = template.n_windows
         self.metadata["template_by_stamp"] = template.by_stamp
         self.log.info(
@@ -155,7 +159,7 @@ def _place_coadds(coadds: Any, box: Box, projection: SkyProjection[Any]) -> Iter
             yield CoaddPixels.of(coadd)
             continue
         place = coadd.get(component="components", parameters={"components": ["sky_projection", "bbox"]})
-        part = needed_box(place["sky_projection"], place["bbox"], projection, box)
+        part = needed_box(place["sky_projection"], place["bbox"], projection, box.padded(_BORDER))
         if part is not None:
             yield CoaddPixels(part, place["sky_projection"], functools.partial(_read_pixels, coadd))
 

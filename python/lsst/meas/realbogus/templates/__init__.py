@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ._coadd import CoaddInput, assemble_coadd, prepare_input, source_overlap
+from ._coadd import CoaddInput, assemble_coadd, prepare_input
 from ._options import CoaddOptions, TemplateOptions
-from ._sparse_template import CoaddPixels, needed_box, sparse_template
+from ._pixel_map import needed_box
+from ._sparse_template import CoaddPixels, sparse_template
 from ._template import build_template
 from ._tract import Tract
 from ._warp import warp_image
@@ -19,7 +20,6 @@ __all__ = (
     "build_template",
     "needed_box",
     "prepare_input",
-    "source_overlap",
     "sparse_template",
     "warp_image",
 )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ("CoaddInput", "assemble_coadd", "prepare_input", "source_overlap")
+__all__ = ("CoaddInput", "assemble_coadd", "prepare_input")
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import Box, Image, Mask, MaskedImage, MaskPlane, MaskSchema, SkyProjection, VisitImage
+from lsst.images import Box, Image, Mask, MaskedImage, MaskPlane, MaskSchema, VisitImage
 from lsst.images.cells import CellCoadd, CellGridBounds, CellIJ, CellPointSpreadFunction, PatchDefinition
 
 from lsst.meas.realbogus.errors import InvalidInputError
@@ -18,8 +17,9 @@ from lsst.meas.realbogus.errors import InvalidInputError
 from ..imaging import TEMPLATE_PLANES, KernelField, any_plane, ensure_planes, psf_nodes
 from ._clipped_mean import ClippedMean, clipped_mean
 from ._options import CoaddOptions
+from ._pixel_map import PixelMap, map_pixels
 from ._tract import Tract
-from ._warp import PixelMap, map_pixels, warp_by_map, warp_kernel
+from ._warp import warp_by_map, warp_kernel
 
 type FloatArray = npt.NDArray[np.float64]
 
@@ -50,31 +50,6 @@ class CoaddInput:
     weight: float
 
 
-def source_overlap(
-    tract: Tract, bbox: Box, projection: SkyProjection[Any], source_bbox: Box, *, margin: int = 12
-) -> Box | None:
-    """Return which part of an image a box of a tract needs, or `None`.
-
-    Parameters
-    ----------
-    tract
-        The tract.
-    bbox
-        Box in tract pixels.
-    projection, source_bbox
-        Projection and box of the image.
-    margin
-        Pixels needed around for interpolation.
-    """
-    pixels = map_pixels(tract.projection, bbox, projection)
-    if pixels is None:
-        return None
-    box = pixels.source_bbox.padded(margin)
-    y0, y1 = max(box.y.start, source_bbox.y.start), min(box.y.stop, source_bbox.y.stop)
-    x0, x1 = max(box.x.start, source_bbox.x.start), min(box.x.stop, source_bbox.x.stop)
-    return Box.factory[y0:y1, x0:x1] if y0 < y1 and x0 < x1 else None
-
-
 def prepare_input(
     visit_image: VisitImage, tract: Tract, patch: PatchDefinition, options: CoaddOptions = _DEFAULT
 ) -> CoaddInput | None:
@@ -83,7 +58,7 @@ def prepare_input(
     Parameters
     ----------
     visit_image
-        Calibrated image, or the part of it that `source_overlap` asks for.
+        Calibrated image, or the part of it that `needed_box` asks for.
     tract, patch
         Where to.
     options

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("CoaddPixels", "SparseTemplate", "needed_box", "sparse_template")
+__all__ = ("CoaddPixels", "SparseTemplate", "sparse_template")
 
 import dataclasses
 import functools
@@ -13,23 +13,17 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 import numpy.typing as npt
-import scipy.ndimage
 from lsst.images import Box, Image, Mask, MaskedImage, MaskPlane, MaskSchema, SkyProjection
-from scipy.interpolate import RectBivariateSpline
 
 from lsst.meas.realbogus.errors import ImageMismatchError, InvalidInputError
 
-from ..imaging import dilate_bits, ensure_planes, fill_smoothly
+from ..imaging import ensure_planes
+from ._pixel_map import GridMap
+from ._warp import warp_pixels
 
 type FloatArray = npt.NDArray[np.float64]
 type BoolArray = npt.NDArray[np.bool_]
 
-# As in `warp_image`, whose pixels these are.
-_SPLINE_ORDER = 5
-_SPLINE_REACH = 12
-_MASK_REACH = 2
-_WHOLE_PIXEL = 1e-4
-_NODE_SPACING = 64
 _TILE = 256
 _OVERHEAD = 1200
 """What a window costs on top of its pixels, in pixels (0.2 ms)."""
@@ -88,35 +82,6 @@ class SparseTemplate:
     mask: Mask
     n_windows: int
     by_stamp: bool
-
-
-def needed_box(
-    coadd: SkyProjection[Any], coadd_bbox: Box, projection: SkyProjection[Any], bbox: Box, *, border: int = 20
-) -> Box | None:
-    """Return which part of a coadd lies under a detector, or `None`.
-
-    Parameters
-    ----------
-    coadd, coadd_bbox
-        Projection and box of the coadd.
-    projection, bbox
-        Those of the science image.
-    border
-        As for `sparse_template`.
-    """
-    outer = bbox.padded(border)
-    nodes = (np.linspace(side.min, side.max, 17) for side in (outer.y, outer.x))
-    y, x = (grid.ravel() for grid in np.meshgrid(*nodes, indexing="ij"))
-    sky = projection.pixel_to_sky_transform.apply_forward(x=x, y=y)
-    there = coadd.sky_to_pixel_transform.apply_forward(x=sky.x, y=sky.y)
-    if not (np.isfinite(there.x).all() and np.isfinite(there.y).all()):
-        return None
-    reach = 2 * _SPLINE_REACH
-    y0, x0 = (math.floor(place.min()) - reach for place in (there.y, there.x))
-    y1, x1 = (math.ceil(place.max()) + reach + 1 for place in (there.y, there.x))
-    y0, y1 = max(y0, coadd_bbox.y.start), min(y1, coadd_bbox.y.stop)
-    x0, x1 = max(x0, coadd_bbox.x.start), min(x1, coadd_bbox.x.stop)
-    return Box.factory[y0:y1, x0:x1] if y0 < y1 and x0 < x1 else None
 
 
 def sparse_template(
@@ -212,53 +177,33 @@ def _cost(windows: Iterable[Box]) -> int:
 
 
 class _Source:
-    """A coadd, with the place and area of the detector's pixels on it as splines over coarse nodes."""
+    """A coadd, with the place of the detector's pixels on it."""
 
-    def __init__(self, coadd: CoaddPixels, *splines: RectBivariateSpline) -> None:
+    def __init__(self, coadd: CoaddPixels, grid: GridMap) -> None:
         self.bbox = coadd.bbox
-        self.place_y, self.place_x, self.area = splines
+        self.grid = grid
         self._coadd = coadd
 
     @classmethod
     def make(cls, coadd: CoaddPixels, outer: Box, projection: SkyProjection[Any]) -> _Source | None:
         """Place a coadd; `None` where the detector has no finite place on it."""
-        nodes = [
-            np.linspace(side.min - 1.0, side.max + 1.0, max(4, side.size // _NODE_SPACING + 2))
-            for side in (outer.y, outer.x)
-        ]
-        grid_y, grid_x = np.meshgrid(*nodes, indexing="ij")
-        sky = projection.pixel_to_sky_transform.apply_forward(x=grid_x.ravel(), y=grid_y.ravel())
-        there = coadd.projection.sky_to_pixel_transform.apply_forward(x=sky.x, y=sky.y)
-        if not (np.isfinite(there.x).all() and np.isfinite(there.y).all()):
-            return None
-        y, x = (RectBivariateSpline(*nodes, np.reshape(v, grid_x.shape)) for v in (there.y, there.x))
-        area = y(*nodes, dx=1) * x(*nodes, dy=1) - x(*nodes, dx=1) * y(*nodes, dy=1)
-        return cls(coadd, y, x, RectBivariateSpline(*nodes, np.abs(area)))
+        grid = GridMap.make(projection, outer, coadd.projection)
+        return None if grid is None else cls(coadd, grid)
 
     @functools.cached_property
-    def _pixels(self) -> tuple[Image, Mask]:
-        image, mask = self._coadd.read(self.bbox)
-        return image, ensure_planes(mask, ["NO_DATA"])
-
-    @property
-    def array(self) -> npt.NDArray[Any]:
-        """Pixels; read now if they have not been."""
-        return self._pixels[0].array
-
-    @property
-    def mask(self) -> Mask:
-        """Mask, with a plane NO_DATA."""
-        return self._pixels[1]
+    def pixels(self) -> tuple[Image, Mask]:
+        """Pixels and mask; read now if they have not been."""
+        return self._coadd.read(self.bbox)
 
     @property
     def unit(self) -> u.UnitBase | None:
         """Unit of the pixels, if they have been read."""
-        return self._pixels[0].unit if "_pixels" in self.__dict__ else None
+        return self.pixels[0].unit if "pixels" in self.__dict__ else None
 
     def depths(self, windows: Sequence[Box]) -> FloatArray:
         """How far the middle of each window lies within the coadd, in pixels; negative outside."""
         middle = np.array([(w.y.center, w.x.center) for w in windows]).reshape(-1, 2).T
-        y, x = self.place_y.ev(*middle), self.place_x.ev(*middle)
+        y, x = self.grid.y.ev(*middle), self.grid.x.ev(*middle)
         sides = [y - self.bbox.y.min, self.bbox.y.max - y, x - self.bbox.x.min, self.bbox.x.max - x]
         return np.asarray(np.min(sides, axis=0))
 
@@ -270,10 +215,10 @@ def _fill_window(image: Image, mask: Mask, window: Box, sources: Sequence[_Sourc
         holes = mask[window].get("NO_DATA")
         if not holes.any():
             break
-        found = _warp_window(source, window)
+        found = warp_pixels(*source.pixels, source.grid.on(window))
         if found is None:
             continue
-        new_values, new_mask = found
+        new_values, new_mask = found.values, found.mask
         if mask.schema == _BLANK:
             mask = _blank_mask(new_mask.schema, mask.bbox)
         mask = ensure_planes(mask, new_mask.schema.names)
@@ -296,41 +241,3 @@ def _copy_mask(source: Mask, target: Mask, where: BoolArray) -> None:
     target.clear(None, where)
     for name in source.schema.names:
         target.set(name, where & source.get(name))
-
-
-def _warp_window(source: _Source, window: Box) -> tuple[npt.NDArray[np.float32], Mask] | None:
-    """Return pixels and mask of a window from one coadd, or `None` where it does not reach."""
-    rows, columns = window.y.arange, window.x.arange
-    y = source.place_y(rows, columns) - source.bbox.y.start
-    x = source.place_x(rows, columns) - source.bbox.x.start
-    ny, nx = source.bbox.shape
-    y0, y1 = max(math.floor(y.min()) - _SPLINE_REACH, 0), min(math.ceil(y.max()) + _SPLINE_REACH + 1, ny)
-    x0, x1 = max(math.floor(x.min()) - _SPLINE_REACH, 0), min(math.ceil(x.max()) + _SPLINE_REACH + 1, nx)
-    if y0 >= y1 or x0 >= x1:
-        return None
-    t = _WHOLE_PIXEL
-    inside = (y >= -t) & (y <= ny - 1 + t) & (x >= -t) & (x <= nx - 1 + t)
-    if not inside.any():
-        return None
-    y, x = np.clip(y, 0, ny - 1) - y0, np.clip(x, 0, nx - 1) - x0
-    nearest = np.rint(y).astype(np.intp), np.rint(x).astype(np.intp)
-    array = np.asarray(source.array[y0:y1, x0:x1], np.float32)
-    no_data = source.mask.schema.bitmask("NO_DATA")
-    bits = source.mask.array[y0:y1, x0:x1].copy()
-    missing = ~np.isfinite(array) | (bits & no_data).any(axis=-1)
-    bits[missing] |= no_data
-    if max(np.abs(y - nearest[0]).max(), np.abs(x - nearest[1]).max()) < t:
-        values = array[nearest]
-    else:
-        spline = scipy.ndimage.spline_filter(
-            fill_smoothly(array, missing), _SPLINE_ORDER, output=np.float32, mode="mirror"
-        )
-        values = scipy.ndimage.map_coordinates(
-            spline, np.stack([y, x]), order=_SPLINE_ORDER, mode="mirror", prefilter=False, output=np.float32
-        )
-        values *= source.area(rows, columns)
-        if bits.any():
-            bits = dilate_bits(bits, _MASK_REACH)
-    out = bits[nearest]
-    out[~inside] |= no_data
-    return values, Mask(out, schema=source.mask.schema, bbox=window)

@@ -15,9 +15,10 @@ from lsst.images.cells import CellCoadd
 
 from lsst.meas.realbogus.errors import ImageMismatchError, InvalidInputError
 
-from ..imaging import TEMPLATE_PLANES, KernelField, ensure_planes, psf_nodes
+from ..imaging import TEMPLATE_PLANES, KernelField, ensure_planes, overlap, psf_nodes
 from ._options import TemplateOptions
-from ._warp import PixelMap, map_pixels, warp_by_map, warp_kernel
+from ._pixel_map import SPLINE_REACH, PixelMap, map_pixels
+from ._warp import warp_by_map, warp_kernel
 
 type FloatArray = npt.NDArray[np.float64]
 
@@ -60,7 +61,7 @@ def build_template(
         pixels = map_pixels(projection, grown, group[0].sky_projection)
         if pixels is None:
             continue
-        wanted = _clip(pixels.source_bbox.padded(24), group)
+        wanted = overlap(pixels.source_bbox.padded(2 * SPLINE_REACH), _hull(group))
         if wanted is None:
             continue
         warped = warp_by_map(_mosaic(group, wanted), pixels, projection)
@@ -101,12 +102,11 @@ def _by_tract(coadds: Sequence[CellCoadd]) -> list[list[CellCoadd]]:
     return list(groups.values())
 
 
-def _clip(box: Box, coadds: Sequence[CellCoadd]) -> Box | None:
-    """Return the part of a box that lies within the hull of the coadds."""
+def _hull(coadds: Sequence[CellCoadd]) -> Box:
+    """Return the smallest box that holds coadds."""
     y0, y1 = min(c.bbox.y.start for c in coadds), max(c.bbox.y.stop for c in coadds)
     x0, x1 = min(c.bbox.x.start for c in coadds), max(c.bbox.x.stop for c in coadds)
-    y0, y1, x0, x1 = max(y0, box.y.start), min(y1, box.y.stop), max(x0, box.x.start), min(x1, box.x.stop)
-    return Box.factory[y0:y1, x0:x1] if y0 < y1 and x0 < x1 else None
+    return Box.factory[y0:y1, x0:x1]
 
 
 def _mosaic(coadds: Sequence[CellCoadd], bbox: Box) -> MaskedImage:
@@ -123,9 +123,9 @@ def _mosaic(coadds: Sequence[CellCoadd], bbox: Box) -> MaskedImage:
     out.mask.set("NO_DATA")
     for inner in (False, True):
         for coadd in coadds:
-            box = _clip(bbox, [coadd])
+            box = overlap(bbox, coadd.bbox)
             if inner and box is not None:
-                box = _intersect(box, coadd.patch.inner_bbox)
+                box = overlap(box, coadd.patch.inner_bbox)
             if box is not None:
                 _paste(out, coadd, box)
     return out
@@ -137,12 +137,6 @@ def _paste(target: MaskedImage, source: MaskedImage, box: Box) -> None:
     window = target.mask[box]
     window.clear()
     window.update(source.mask[box])
-
-
-def _intersect(a: Box, b: Box) -> Box | None:
-    y0, y1 = max(a.y.start, b.y.start), min(a.y.stop, b.y.stop)
-    x0, x1 = max(a.x.start, b.x.start), min(a.x.stop, b.x.stop)
-    return Box.factory[y0:y1, x0:x1] if y0 < y1 and x0 < x1 else None
 
 
 def _warped_kernels(
