@@ -7,11 +7,10 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
-import pyarrow.parquet
 import pytest
 from astropy.table import Table
 from astropy.wcs import WCS
-from lsst.daf.butler import Butler, Config, DatasetType
+from lsst.daf.butler import Butler, DatasetType
 from lsst.images import Box, GeneralFrame, Image, Mask, MaskedImage, MaskPlane, MaskSchema, SkyProjection
 
 from lsst.meas.realbogus.cutouts import (
@@ -206,17 +205,3 @@ def test_stamps_tell_what_the_truth_tables_say(shared_data: Path, visit: str) ->
     assert stamps.missing[place == "on_nan_rows", 25, 25].all()
     assert stamps.leaves_image[outside | (place == "edge")].all()
     assert stamps.fraction_missing[outside | (place == "edge")].all()
-
-
-def test_stamps_can_be_stored_with_zstd(tmp_path: Path) -> None:
-    seed = Path(__file__).parents[1] / "config" / "butler" / "zstd_cutouts.yaml"
-    Butler.makeRepo(tmp_path / "repo", config=Config(str(seed)))
-    butler = Butler.from_config(tmp_path / "repo", run="x", writeable=True)
-    name = "dia_source_cutouts"
-    butler.registry.registerDatasetType(DatasetType(name, (), "ArrowAstropy", universe=butler.dimensions))
-    stamps = np.arange(2 * 5 * 5, dtype=np.float32).reshape(2, 5, 5)
-    butler.put(Table({"diaSourceId": [1, 2], "science": stamps}), name)
-    np.testing.assert_array_equal(butler.get(name)["science"], stamps)
-    (file,) = (tmp_path / "repo").rglob("*.parq")
-    metadata = pyarrow.parquet.ParquetFile(file).metadata
-    assert metadata.row_group(0).column(1).compression == "ZSTD"

@@ -63,7 +63,7 @@ def test_table_has_the_schema(sources: Table, dtype: str, roles: int) -> None:
     if roles == 2:
         images = [image("science", 0), image("template", 20), None]
         block = concatenate(extract_triplets(*images, sources["x"], sources["y"], SIZE))
-    table = stamp_table(sources, block, dtype=dtype)
+    table = stamp_table(sources, [block], dtype=dtype)
     check_stamp_table(table)
     assert table["diaSourceId"].tolist() == sources["id"].tolist()
     assert table["science"].shape == (N, SIZE, SIZE) and table["science"].dtype == dtype
@@ -76,7 +76,7 @@ def test_table_has_the_schema(sources: Table, dtype: str, roles: int) -> None:
 @pytest.mark.parametrize("dtype, precision", [("float32", 0.0), ("float16", 2.0**-11)])
 def test_pixels_come_back(sources: Table, dtype: str, precision: float) -> None:
     block = triplets(sources)
-    table = stamp_table(sources, block, dtype=dtype)
+    table = stamp_table(sources, [block], dtype=dtype)
     for role in ROLES:
         np.testing.assert_allclose(stamps_of(table, role), block[role].pixels, rtol=precision, atol=1e-3)
         assert not np.isinf(stamps_of(table, role)).any()
@@ -91,7 +91,7 @@ def test_blocks_make_no_difference(sources: Table, block_size: int) -> None:
 
 
 def test_faults_are_all_named(sources: Table) -> None:
-    table = stamp_table(sources, triplets(sources))
+    table = stamp_table(sources, [triplets(sources)])
     table.remove_column("science_scale")
     table["missing"] = table["missing"].astype(np.int64)
     table["template"] = table["template"][:, :5]
@@ -104,6 +104,6 @@ def test_faults_are_all_named(sources: Table) -> None:
 def test_unusable_requests_are_refused(sources: Table) -> None:
     block = triplets(sources)
     with pytest.raises(InvalidInputError, match="float32 or float16"):
-        stamp_table(sources, block, dtype="int16")
+        stamp_table(sources, [block], dtype="int16")
     with pytest.raises(InvalidInputError, match="6 sources, but 7 stamps"):
-        stamp_table(sources[:6], block)
+        stamp_table(sources[:6], [block])

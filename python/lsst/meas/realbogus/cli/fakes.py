@@ -148,8 +148,6 @@ def ingest(repo: str, table: Path, run: str, band: str | None, dataset_type: str
 @click.option("-d", "--where", default="", help='Restrict the images, as "visit IN (1, 2)".')
 @click.option("--image", default="preliminary_visit_image", show_default=True, help="Dataset type before.")
 @click.option("--prefix", default="injected_", show_default=True, help="What injection puts before its name.")
-@click.option("--fates", default="injected_supernova_fate", show_default=True,
-              help="Dataset type of what became of them, shown where there is one.")  # fmt: skip
 @click.option("--stamps", type=int, default=24, show_default=True, help="How many fakes to show.")
 @click.option("--size", type=int, default=41, show_default=True, help="Side of a stamp in pixels.")
 @overwrite_option
@@ -160,12 +158,11 @@ def show(
     where: str,
     image: str,
     prefix: str,
-    fates: str,
     stamps: int,
     size: int,
     overwrite: bool,
 ) -> None:
-    """Write a page with stamps, fates, distributions and light curves of the fakes in the Butler REPO."""
+    """Write a page with stamps, distributions and light curves of the fakes in the Butler repository REPO."""
     from lsst.daf.butler import Butler
 
     from ..report import FakeCard, choose_fakes, write_fakes_page
@@ -175,7 +172,7 @@ def show(
         atomic_output(output, overwrite=overwrite) as page,
         Butler.from_config(repo, collections=list(collections)) as butler,
     ):
-        catalog = read_injected_catalogs(butler, f"{prefix}{image}_catalog", where, fates=fates)
+        catalog = read_injected_catalogs(butler, f"{prefix}{image}_catalog", where)
         chosen = catalog[choose_fakes(catalog, stamps)]
         pixels = read_fake_stamps(butler, chosen, image, prefix, size)
         cards = [

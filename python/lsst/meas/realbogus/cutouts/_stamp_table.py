@@ -6,7 +6,7 @@ __all__ = ("StampTableSchema", "check_stamp_table", "stamp_table", "stamp_table_
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -53,16 +53,21 @@ def stamp_table_schema() -> StampTableSchema:
 
 
 def stamp_table(
-    sources: Table, block: StampBlock, *, dtype: npt.DTypeLike = np.float32, unit: str | None = "nJy"
+    sources: Table,
+    blocks: Iterable[StampBlock],
+    *,
+    dtype: npt.DTypeLike = np.float32,
+    unit: str | None = "nJy",
 ) -> Table:
     """Put stamps into a table.
 
     Parameters
     ----------
     sources
-        Sources as from `catalogs.read_dia_sources`, one a stamp.
-    block
-        Their stamps. An image that is not there has no columns.
+        Sources as from `read_dia_sources`, one a stamp.
+    blocks
+        Their stamps, in order, as from `extract_triplets`. One block at a time is held beside the table. An
+        image that is not there has no columns.
     dtype
         Type of the pixels, float32 or float16. A float16 stamp is divided by a power of two, ``*_scale``,
         that fits it in; it keeps 11 bits of each pixel.
@@ -82,37 +87,60 @@ def stamp_table(
     dtype = np.dtype(dtype)
     if dtype not in (np.dtype(np.float32), np.dtype(np.float16)):
         raise InvalidInputError(f"stamps are stored as float32 or float16, not {dtype}")
-    if len(sources) != len(block):
-        raise InvalidInputError(f"{len(sources)} sources, but {len(block)} stamps")
-    values: dict[str, npt.NDArray[Any]] = {
-        "diaSourceId": sources["id"],
-        **{name: sources[name] for name in ("x", "y", "ra", "dec", "snr")},
-        "isNegative": sources["is_negative"],
-        "missing": block.missing_bits,
-        "fraction_missing": block.fraction_missing,
-        "leaves_image": np.any([block[role].leaves_image for role in block.roles], axis=0),
-    }
-    for role in block.roles:
-        stamps = block[role]
-        scale = _scales(stamps.pixels) if dtype == np.float16 else np.ones(len(block), np.float32)
-        values[role] = (
-            (stamps.pixels / scale[:, None, None]).astype(dtype) if dtype == np.float16 else stamps.pixels
-        )
-        values[f"{role}_scale"] = scale
-        values[f"{role}_fraction_missing"] = stamps.fraction_missing
-        values[f"{role}_mask_center"] = stamps.mask_center
-        values[f"{role}_mask_any"] = stamps.mask_any
+    columns: dict[str, npt.NDArray[Any]] = {}
+    done = 0
+    for block in blocks:
+        rows = slice(done, done + len(block))
+        done = rows.stop
+        if done > len(sources):
+            continue  # counted on, for the message
+        for name, values in _values(sources[rows], block, dtype):
+            if name not in columns:
+                kind = dtype if name in ROLES else stamp_table_schema().columns[name]["dtype"]
+                columns[name] = np.empty((len(sources), *values.shape[1:]), kind)
+            columns[name][rows] = values
+    if len(sources) != done:
+        raise InvalidInputError(f"{len(sources)} sources, but {done} stamps")
     schema = stamp_table_schema()
     table = Table(meta={"schema_version": schema.version})
     for name, column in schema.columns.items():
-        if name in values:
-            kind = dtype if name in ROLES else np.dtype(column["dtype"])
-            table[name] = Column(
-                np.asarray(values[name]).astype(kind, copy=False),
-                unit=unit if name in ROLES else column["unit"],
-                description=column["description"],
+        if name in columns:
+            table.add_column(
+                Column(
+                    columns.pop(name),
+                    unit=unit if name in ROLES else column["unit"],
+                    description=column["description"],
+                    copy=False,
+                ),
+                name=name,
+                copy=False,
             )
     return table
+
+
+def _values(
+    sources: Table, block: StampBlock, dtype: np.dtype[Any]
+) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    """Yield the columns of a block of sources."""
+    yield "diaSourceId", np.asarray(sources["id"])
+    for name in ("x", "y", "ra", "dec", "snr"):
+        yield name, np.asarray(sources[name])
+    yield "isNegative", np.asarray(sources["is_negative"])
+    yield "missing", block.missing_bits
+    yield "fraction_missing", block.fraction_missing
+    yield "leaves_image", np.any([block[role].leaves_image for role in block.roles], axis=0)
+    for role in block.roles:
+        stamps = block[role]
+        if dtype == np.float16:
+            scale = _scales(stamps.pixels)
+            yield role, stamps.pixels / scale[:, None, None]
+        else:
+            scale = np.ones(len(block), np.float32)
+            yield role, stamps.pixels
+        yield f"{role}_scale", scale
+        yield f"{role}_fraction_missing", stamps.fraction_missing
+        yield f"{role}_mask_center", stamps.mask_center
+        yield f"{role}_mask_any", stamps.mask_any
 
 
 def check_stamp_table(table: Table, name: str = "dia_source_cutouts") -> None:

@@ -12,7 +12,6 @@ from lsst.images import Box, NoOverlapError
 
 from ..errors import InvalidCatalogError, InvalidInputError
 from ..injection import stack_catalogs, trixels
-from ._butler import find_dataset
 
 Pixels = npt.NDArray[np.float64]
 
@@ -58,10 +57,8 @@ def put_shards(butler: Butler, rows: Table, band: str | None, dataset_type: str,
     return len(keys)
 
 
-def read_injected_catalogs(
-    butler: Butler, dataset_type: str, where: str = "", *, fates: str = "injected_supernova_fate"
-) -> Table:
-    """Read the injected catalogues of all images, with what became of the fakes, and put them together.
+def read_injected_catalogs(butler: Butler, dataset_type: str, where: str = "") -> Table:
+    """Read the injected catalogues of all images and put them below each other.
 
     Parameters
     ----------
@@ -71,14 +68,11 @@ def read_injected_catalogs(
         Dataset type of the catalogues.
     where
         Butler expression that selects images; empty for all.
-    fates
-        Dataset type of fates, as `~lsst.meas.realbogus.truth.INJECTED_FATE`; images may lack it.
 
     Returns
     -------
     astropy.table.Table
-        The rows of all images, in order of the images, with ``fate`` (empty where unknown) and
-        ``snr_expected`` (NaN there).
+        All rows, in order of the images.
 
     Raises
     ------
@@ -90,20 +84,7 @@ def read_injected_catalogs(
         raise InvalidInputError(
             f"no {dataset_type} in {', '.join(butler.collections.defaults)} {where}".rstrip()
         )
-    refs = sorted(refs, key=lambda ref: tuple(ref.dataId.required_values))
-    catalogs = [butler.get(ref) for ref in refs]
-    for ref, catalog in zip(refs, catalogs, strict=True):
-        _add_fates(catalog, find_dataset(butler, fates, ref.dataId))
-    return stack_catalogs(catalogs)
-
-
-def _add_fates(catalog: Table, fates: Table | None) -> None:
-    rows = {} if fates is None else {int(one): row for row, one in enumerate(fates["injection_id"])}
-    found = np.array([rows.get(int(one), -1) for one in catalog["injection_id"]], dtype=np.int64)
-    for name, otherwise in (("fate", np.array("", "U24")), ("snr_expected", np.array(np.nan))):
-        catalog[name] = np.full(len(catalog), otherwise)
-        if fates is not None:
-            catalog[name][found >= 0] = np.asarray(fates[name])[found[found >= 0]]
+    return stack_catalogs([butler.get(ref) for ref in sorted(refs, key=lambda ref: str(ref.dataId))])
 
 
 def read_fake_stamps(

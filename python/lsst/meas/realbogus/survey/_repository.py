@@ -33,7 +33,7 @@ from ..templates import Tract
 from ._astrometry import region_of
 from .instrument import FlexibleInstrument
 
-_FAST_IMAGES = "resource://lsst.meas.realbogus/resources/config/butler/fast_images.yaml"
+_CONFIGURATION = "resource://lsst.meas.realbogus/resources/config/butler/embedded.yaml"
 _DETECTOR = ("instrument", "visit", "detector")
 _DATASET_TYPES = (
     ("preliminary_visit_image", _DETECTOR, "VisitImage"),
@@ -90,8 +90,8 @@ def create_repository(root: Path, instrument: FlexibleInstrument) -> Butler:
     Parameters
     ----------
     root
-        Folder of the repository; new, empty or a repository. A new one has an SQLite database, and writes
-        images with `~lsst.meas.realbogus.survey.formatters.FastImageFormatter`.
+        Folder of the repository; new, empty or a repository. A new one has an SQLite database and the
+        configuration of ``config/butler/embedded.yaml``.
     instrument
         Whose images will be put.
 
@@ -108,7 +108,7 @@ def create_repository(root: Path, instrument: FlexibleInstrument) -> Butler:
     if not (root / "butler.yaml").exists():
         if root.exists() and (not root.is_dir() or any(root.iterdir())):
             raise InvalidInputError(f"{root} exists and is not a Butler repository")
-        Butler.makeRepo(root, config=Config(_FAST_IMAGES))
+        Butler.makeRepo(root, config=Config(_CONFIGURATION))
     butler = Butler.from_config(root, writeable=True, run=instrument.input_run)
     instrument.register(butler.registry)
     if butler.registry.getCollectionSummary(instrument.input_run).dataset_types.names:

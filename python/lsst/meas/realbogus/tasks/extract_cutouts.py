@@ -26,8 +26,6 @@ from lsst.utils.timer import timeMethod
 from ..cutouts import (
     DEFAULT_BAD_PLANES,
     PixelInput,
-    StampBlock,
-    concatenate,
     extract_triplets,
     read_dia_sources,
     stamp_table,
@@ -163,9 +161,9 @@ class ExtractCutoutsTask(PipelineTask):
             bad_planes=tuple(self.config.bad_planes),
             block_size=self.config.block_size,
         )
-        block = concatenate(blocks)
-        self._account(block)
-        return Struct(cutouts=stamp_table(sources, block, dtype=self.config.pixel_type))
+        table = stamp_table(sources, blocks, dtype=self.config.pixel_type)
+        self._account(table)
+        return Struct(cutouts=table)
 
     def _choose(self, sources: Table) -> Table:
         limit = self.config.max_sources
@@ -175,10 +173,10 @@ class ExtractCutoutsTask(PipelineTask):
         self.log.info("Keeping the stamps of %d of %d sources.", limit, len(sources))
         return sources[np.sort(np.argsort(draw, kind="stable")[:limit])]
 
-    def _account(self, block: StampBlock) -> None:
-        edge = int(np.any([block[role].leaves_image for role in block.roles], axis=0).sum())
-        gaps = int((block.fraction_missing > 0).sum())
-        self.metadata["n_sources"] = len(block)
+    def _account(self, table: Table) -> None:
+        edge = int(np.sum(table["leaves_image"]))
+        gaps = int(np.sum(table["fraction_missing"] > 0))
+        self.metadata["n_sources"] = len(table)
         self.metadata["n_leaves_image"] = edge
         self.metadata["n_with_missing_pixels"] = gaps
-        self.log.info("%d sources: %d at an edge, %d with missing pixels.", len(block), edge, gaps)
+        self.log.info("%d sources: %d at an edge, %d with missing pixels.", len(table), edge, gaps)

@@ -1,19 +1,27 @@
-"""Images of our repositories: lossless, uncompressed, and readable without this package."""
+"""Images and stamps of our repositories: lossless, cheap, and readable without this package."""
 
 from __future__ import annotations
 
 import sqlite3
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import astropy.io.fits
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
+from astropy.table import Table
 from lsst.daf.butler import Butler, Config, DatasetType
 from lsst.images import Box, VisitImage
 
+from lsst.meas.realbogus.cutouts import check_stamp_table, extract_triplets, stamp_table
 from lsst.meas.realbogus.survey import PRESETS, make_schedule, simulate_survey, simulate_visit
 
 IMAGE = "preliminary_visit_image"
+CUTOUTS = "dia_source_cutouts"
+CONFIGURATION = "resource://lsst.meas.realbogus/resources/config/butler/embedded.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +62,8 @@ def test_defect_20_the_files_are_recorded_as_those_of_lsst_images(repo: Path) ->
 
 
 def test_defect_20_a_recipe_of_the_repository_goes_first(repo: Path, tmp_path: Path) -> None:
-    config = Config("resource://lsst.meas.realbogus/resources/config/butler/fast_images.yaml")
-    name = "lsst.meas.realbogus.survey.formatters.FastImageFormatter"
+    config = Config(CONFIGURATION)
+    name = "lsst.meas.realbogus.repository.formatters.FastImageFormatter"
     config["datastore", "formatters", "write_recipes"] = {name: {"default": {"image": {}, "variance": {}}}}
     Butler.makeRepo(tmp_path / "other", config=config)
     with (
@@ -68,3 +76,50 @@ def test_defect_20_a_recipe_of_the_repository_goes_first(repo: Path, tmp_path: P
         )
         butler.put(image, "image")
         assert {"IMAGE", "VARIANCE"} <= _compressed(butler.getURI("image").ospath)
+
+
+def _stamps(n: int, image: np.ndarray) -> Table:
+    places = np.linspace(5, 195, n)
+    sources = Table({name: places for name in ("x", "y", "ra", "dec", "snr")})
+    sources["id"], sources["is_negative"] = np.arange(n), np.arange(n) % 2 == 0
+    return stamp_table(sources, extract_triplets(image, image, image, places, places, 31))
+
+
+def _peak(function: Callable[[], object]) -> int:
+    """Bytes of numpy and Arrow at the highest, above those before."""
+    pool = pyarrow.default_memory_pool()
+    tracemalloc.start()
+    before = pool.bytes_allocated()
+    function()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return int(peak + max(pool.max_memory() - before, 0))
+
+
+def test_defect_21_cutting_stamps_holds_one_table_and_a_block() -> None:
+    image = np.random.default_rng(1).normal(size=(200, 200)).astype(np.float32)
+    table = _stamps(4000, image)
+    check_stamp_table(table)
+    size = sum(table[name].nbytes for name in table.colnames)
+    assert _peak(lambda: _stamps(4000, image)) < 1.3 * size
+
+
+def test_defect_21_stamps_are_stored_a_group_of_rows_at_a_time(tmp_path: Path) -> None:
+    Butler.makeRepo(tmp_path / "repo", config=Config(CONFIGURATION))
+    image = np.random.default_rng(1).normal(size=(200, 200)).astype(np.float32)
+    table = _stamps(6000, image)
+    size = sum(table[name].nbytes for name in table.colnames)
+    with Butler.from_config(tmp_path / "repo", run="test", writeable=True) as butler:
+        kind = DatasetType(CUTOUTS, (), "ArrowAstropy", universe=butler.dimensions)
+        butler.registry.registerDatasetType(kind)
+        assert _peak(lambda: butler.put(table, CUTOUTS)) < 0.9 * size
+        file = pyarrow.parquet.ParquetFile(butler.getURI(CUTOUTS).ospath)
+        read: Table = butler.get(CUTOUTS)
+    assert file.metadata.num_row_groups > 2
+    assert file.metadata.row_group(0).column(0).compression == "ZSTD"
+    assert read.colnames == table.colnames
+    for name in table.colnames:
+        np.testing.assert_array_equal(read[name], table[name])
+        assert read[name].dtype == table[name].dtype
+        assert read[name].unit == table[name].unit
+        assert read[name].description == table[name].description
