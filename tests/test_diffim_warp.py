@@ -336,3 +336,18 @@ def test_masked_image_without_projection_is_refused() -> None:
     image = MaskedImage(Image(np.zeros((9, 9), np.float32)), mask_schema=MASK_SCHEMA)
     with pytest.raises(InvalidInputError):
         warp_image(image, _projection(_wcs()), BBOX)
+
+
+def test_defect_22_stars_of_the_sharpest_visit_are_not_clipped() -> None:
+    tract = _tract()
+    patch = tract.patch(0)
+    inputs = _inputs(
+        [_visit(_wcs(), sigma, 10.0, seed) for seed, sigma in enumerate((1.7, 1.65, 1.3))], tract, patch
+    )
+    coadd = assemble_coadd(inputs, tract, patch, band="r")
+    mean = np.mean([item.image.image.array for item in inputs], axis=0)
+    known = np.isfinite(mean) & ~coadd.mask.get("REJECTED")
+    bright = known & (mean > 500.0)
+    assert bright.sum() > 100
+    assert not coadd.mask.get("CLIPPED")[bright].any()
+    np.testing.assert_allclose(coadd.image.array[bright].sum(), mean[bright].sum(), rtol=1e-3)

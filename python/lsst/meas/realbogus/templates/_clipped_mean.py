@@ -8,9 +8,13 @@ import dataclasses
 
 import numpy as np
 import numpy.typing as npt
+import scipy.ndimage
 
 type Cube = npt.NDArray[np.float32]
 type BoolArray = npt.NDArray[np.bool_]
+
+_REACH = 2
+"""A star that is sharper in one input is brighter or fainter there within so many pixels."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +37,7 @@ def clipped_mean(
     reject: BoolArray,
     clip_sigma: float,
     clip_softening: float,
+    contrasts: npt.NDArray[np.float64],
 ) -> ClippedMean:
     """Average images.
 
@@ -48,12 +53,14 @@ def clipped_mean(
     reject
         Where an image is to be left out, unless all are.
     clip_sigma, clip_softening
-        See `lsst.meas.realbogus.templates.assemble_coadd`.
+        See `lsst.meas.realbogus.templates.CoaddOptions`.
+    contrasts
+        By how much the image of a star differs from the mean star, as a share of its peak, shape ``(n,)``.
     """
     usable = ~empty
     good = usable & ~reject
     good |= usable & ~good.any(axis=0)
-    clipped = _outliers(values, variances, good, clip_sigma, clip_softening)
+    clipped = _outliers(values, variances, good, (clip_sigma, clip_softening, contrasts))
     kept = good & ~clipped
     share = np.where(kept, weights.astype(np.float32)[:, np.newaxis, np.newaxis], np.float32(0))
     total = share.sum(axis=0)
@@ -73,8 +80,14 @@ def clipped_mean(
     )
 
 
-def _outliers(values: Cube, variances: Cube, good: BoolArray, sigma: float, softening: float) -> BoolArray:
+def _outliers(
+    values: Cube,
+    variances: Cube,
+    good: BoolArray,
+    limits: tuple[float, float, npt.NDArray[np.float64]],
+) -> BoolArray:
     """Return what lies far from the median of the good values, where there are three or more of them."""
+    sigma, softening, contrasts = limits
     count = good.sum(axis=0)
     if len(values) < 3:
         return np.zeros_like(good)
@@ -83,6 +96,9 @@ def _outliers(values: Cube, variances: Cube, good: BoolArray, sigma: float, soft
     high = np.clip(count // 2, 0, len(values) - 1)[np.newaxis]
     with np.errstate(invalid="ignore"):
         median = 0.5 * (np.take_along_axis(ordered, low, 0) + np.take_along_axis(ordered, high, 0))
-        limit = sigma * np.sqrt(variances) + softening * np.abs(median)
+        level = np.where(count >= 3, np.abs(median[0]), np.float32(0))
+        nearby = scipy.ndimage.maximum_filter(level, size=2 * _REACH + 1)
+        limit = sigma * np.sqrt(variances) + np.float32(softening) * level
+        limit += contrasts.astype(np.float32)[:, np.newaxis, np.newaxis] * nearby
         far: BoolArray = np.abs(values - median) > limit
     return far & good & (count >= 3)

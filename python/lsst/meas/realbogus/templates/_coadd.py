@@ -154,6 +154,7 @@ def assemble_coadd(
         reject=reject,
         clip_sigma=options.clip_sigma,
         clip_softening=options.clip_softening,
+        contrasts=_psf_contrasts(inputs),
     )
     kernels, missing = _mean_kernels(inputs, mean.weights, patch)
     mask = _combine_masks(masks, mean, patch.outer_bbox)
@@ -170,6 +171,13 @@ def assemble_coadd(
         psf=CellPointSpreadFunction(kernels, bounds),
         patch=patch,
     )
+
+
+def _psf_contrasts(inputs: Sequence[CoaddInput]) -> FloatArray:
+    """Return how much a star's pixels differ between each input and the mean, as a share of its peak."""
+    kernels = np.stack([item.kernels.mean(axis=(0, 1)) for item in inputs])
+    mean = kernels.mean(axis=0)
+    return np.asarray(np.abs(kernels - mean).max(axis=(1, 2)) / mean.max())
 
 
 def _union_schema(inputs: Sequence[CoaddInput]) -> MaskSchema:

@@ -20,8 +20,8 @@ class CoaddOptions(Options):
     )
     clip_softening: float = option(
         0.3,
-        "Fraction of the median's absolute value added to the error before clipping: stars differ from visit "
-        "to visit with the seeing.",
+        "Fraction of the median's absolute value added to the error before clipping, beside what the PSFs of "
+        "the inputs say of how much stars differ from visit to visit.",
         min=0.0,
     )
     psf_radius: int = option(20, "Half width of the PSF kernels (pixels).", min=1)
