@@ -19,7 +19,7 @@ from scipy import stats
 
 from lsst.meas.realbogus.errors import InvalidCatalogError, InvalidInputError
 from lsst.meas.realbogus.injection import (
-    COLUMNS,
+    INJECTION_CATALOG,
     CatalogOptions,
     FaintGridOptions,
     Footprint,
@@ -129,7 +129,7 @@ def test_a_position_is_in_one_cell_of_its_size(ra: float, dec: float, size: floa
 
 
 def test_all_columns_and_populations_are_there(everything: Table) -> None:
-    assert everything.colnames == [column.name for column in COLUMNS]
+    assert everything.colnames == list(INJECTION_CATALOG)
     kinds = {"hosted", "hostless", "random", "template", "variable", "faint_grid", "supernova"}
     assert set(np.asarray(everything["population"])) == kinds
     assert len(np.unique(everything["injection_id"])) == len(everything)
@@ -302,7 +302,7 @@ def test_the_grid_is_even_in_magnitude_and_surface_brightness() -> None:
 
 def test_missing_columns_are_named() -> None:
     with pytest.raises(
-        InvalidCatalogError, match="source_detector: columns missing for hosts: ixx, sourceId"
+        InvalidCatalogError, match="source_detector: column sourceId is missing; column ixx is missing"
     ):
         make_catalog(
             SOURCES["ra", "dec", "x", "y", "iyy", "ixy", "apFlux", "extendedness"],

@@ -299,7 +299,7 @@ def test_files_that_are_no_truth_are_refused(tmp_path: Path) -> None:
         read_dc2_truth(junk)
     lacking = tmp_path / "lacking.csv"
     lacking.write_text("snid,z\n1,0.1\n")
-    with pytest.raises(InvalidCatalogError, match="columns missing: snra"):
+    with pytest.raises(InvalidCatalogError, match="column snra is missing"):
         read_dc2_truth(lacking)
 
 

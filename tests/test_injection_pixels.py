@@ -312,3 +312,33 @@ def test_planes_of_the_input_keep_their_pixels(n_planes: int) -> None:
     for name, where in pixels.items():
         np.testing.assert_array_equal(result.get(name), where)
     assert result.get("INJECTED").sum() == 33 * 33 and list(result.schema.names)[:n_planes] == names
+
+
+def test_defect_03_fakes_in_radians_and_mmag_inject_the_same_light() -> None:
+    image = make_image()
+    x, y = _grid(3)
+    rows = make_rows(image, x, y, 20.0)
+    turned = rows.copy()
+    for name, factor, unit in (("ra", np.pi / 180, u.rad), ("dec", np.pi / 180, u.rad), ("mag", 1e3, u.mmag)):
+        turned[name] *= factor
+        turned[name].unit = unit
+    ours, theirs = (
+        inject(image, table, InjectionOptions(add_noise=False), seed=1) for table in (rows, turned)
+    )
+    assert ours.n_drawn == theirs.n_drawn == 9
+    np.testing.assert_allclose(theirs.catalog["flux"], ours.catalog["flux"], rtol=1e-12)
+    np.testing.assert_allclose(theirs.image.image.array, ours.image.image.array, rtol=1e-5)
+
+
+def test_defect_04_ids_key_the_noise_whatever_their_type() -> None:
+    image = make_image()
+    x, y = _grid(2)
+    rows = make_rows(image, x, y, 20.0)
+    rows["injection_id"] = np.arange(4)  # from 0, as lsst.source_injection's generator does
+    text = rows.copy()
+    text["injection_id"] = rows["injection_id"].astype(str)
+    ours, theirs = (inject(image, table, seed=1) for table in (rows, text))
+    np.testing.assert_array_equal(theirs.image.image.array, ours.image.image.array)
+    rows["injection_id"] = [1, 2, -3, 4]
+    with pytest.raises(InvalidCatalogError, match=r"injection_id is below 0: -3 \(row 2\)"):
+        inject(image, rows, seed=1)

@@ -15,24 +15,31 @@ from lsst.images import Box, DetectorFrame, SkyProjection
 from lsst.meas.realbogus.cli import main
 from lsst.meas.realbogus.errors import InvalidCatalogError, InvalidInputError
 from lsst.meas.realbogus.injection import (
+    INJECTION_CATALOG,
     SELECTION,
     CatalogOptions,
     Footprint,
-    Severity,
+    HostOptions,
     ValidationRules,
     check_catalog,
-    empty_catalog,
-    read_table,
     require_valid,
+    select_hosts,
     shard,
     stack_catalogs,
     to_source_injection,
     to_visit_detector_fakes,
     trixels,
-    write_table,
 )
+from lsst.meas.realbogus.injection._ids import supernova_ids
 from lsst.meas.realbogus.injection._tables import from_user_table
 from lsst.meas.realbogus.options import from_settings
+from lsst.meas.realbogus.tables import (
+    Severity,
+    empty_table,
+    make_table,
+    read_table_file,
+    write_table_file,
+)
 
 BBOX = Box.factory[0:1000, 0:1000]
 
@@ -59,7 +66,7 @@ def _reasons(table: Table, **rules: float) -> dict[str, tuple[Severity, tuple[in
 
 def test_a_good_table_has_no_faults() -> None:
     assert check_catalog(_table()) == []
-    assert check_catalog(empty_catalog()) == []
+    assert check_catalog(empty_table(INJECTION_CATALOG)) == []
     require_valid(_table(), name="mine", strict=True)
 
 
@@ -72,7 +79,8 @@ def test_a_good_table_has_no_faults() -> None:
         ("mag", [21.0, 3.0, 99.0, 21.0], "between 5 and 35", Severity.ERROR, (1, 2)),
         ("mag", [21.0, np.nan, 21.0, np.inf], "MAG_BAD", Severity.WARNING, (1, 3)),
         ("injection_id", [4, 5, 5, 4], "more than once", Severity.ERROR, (0, 1, 2, 3)),
-        ("injection_id", [1.0, 2.0, 3.0, 4.0], "not an integer", Severity.ERROR, ()),
+        ("injection_id", [1.0, 2.5, 3.0, 4.0], "must be of integers", Severity.ERROR, (1,)),
+        ("injection_id", [1, -2, 3, 4], "below 0", Severity.ERROR, (1,)),
         ("source_type", ["Star", "Sersic", "Star", "Trail"], "Sersic, Trail", Severity.WARNING, (1, 3)),
         ("ra", [150.0, 150.0001, 150.02, 150.03], "within 2 arcsec", Severity.WARNING, (0, 1)),
         ("magnitud", [1.0, 1.0, 1.0, 1.0], "did you mean mag?", Severity.WARNING, ()),
@@ -126,13 +134,15 @@ def test_all_reasons_come_in_one_error() -> None:
 
 @pytest.mark.parametrize("ending", ["csv", "ecsv", "parquet", "fits"])
 def test_tables_come_back_the_same(tmp_path: Path, ending: str) -> None:
-    catalog = empty_catalog(
-        3, ra=[1.0, 2.0, 3.0], dec=0.5, mag=[20.0, np.nan, 22.0], sn_type=["Ia", "II", "Ibc"]
+    catalog = make_table(
+        INJECTION_CATALOG,
+        {"ra": [1.0, 2.0, 3.0], "dec": 0.5, "mag": [20.0, np.nan, 22.0], "sn_type": ["Ia", "II", "Ibc"]},
+        3,
     )
     catalog["injection_id"] = [2**62 + 1, 5, 6]
     path = tmp_path / f"fakes.{ending}"
-    write_table(catalog, path)
-    back = read_table(path)
+    write_table_file(catalog, path)
+    back = read_table_file(path)
     for name in ("injection_id", "ra", "mag", "is_visit_source"):
         filled = np.ma.filled(np.ma.asarray(back[name]), np.nan) if name == "mag" else np.asarray(back[name])
         expected = np.asarray(catalog[name])
@@ -141,14 +151,14 @@ def test_tables_come_back_the_same(tmp_path: Path, ending: str) -> None:
         np.testing.assert_array_equal(filled, expected)
     assert list(np.char.strip(np.asarray(back["sn_type"]).astype(str))) == ["Ia", "II", "Ibc"]
     with pytest.raises(InvalidInputError, match="exists"):
-        write_table(catalog, path)
+        write_table_file(catalog, path)
 
 
 def test_unknown_formats_and_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="known endings are .csv"):
-        read_table(tmp_path / "fakes.xls")
+        read_table_file(tmp_path / "fakes.xls")
     with pytest.raises(InvalidInputError, match="no table"):
-        read_table(tmp_path / "fakes.csv")
+        read_table_file(tmp_path / "fakes.csv")
 
 
 def test_user_rows_go_to_their_image(footprint: Footprint) -> None:
@@ -164,12 +174,16 @@ def test_user_rows_go_to_their_image(footprint: Footprint) -> None:
     table["dec"] = np.asarray(table["dec"]) * 60.0
     table["dec"].unit = u.arcmin
     np.testing.assert_allclose(from_user_table(table, footprint)["dec"], [2.0, 2.005])
-    with pytest.raises(InvalidCatalogError, match="user table: columns missing: mag"):
+    with pytest.raises(InvalidCatalogError, match="user table: column mag is missing"):
         from_user_table(table["ra", "dec"], footprint)
 
 
 def test_shards_hold_their_trixel_and_band_only() -> None:
-    catalog = empty_catalog(4, ra=[150.0, 160.0, 150.0, 150.0], dec=2.0, mag=20.0, band=["r", "r", "i", "r"])
+    catalog = make_table(
+        INJECTION_CATALOG,
+        {"ra": [150.0, 160.0, 150.0, 150.0], "dec": 2.0, "mag": 20.0, "band": ["r", "r", "i", "r"]},
+        4,
+    )
     catalog["injection_id"] = [1, 2, 3, 4]
     catalog["is_visit_source"][3], catalog["is_template_source"][3] = False, True
     trixel = int(trixels(150.0, 2.0)[0])
@@ -193,8 +207,17 @@ def test_trixels_are_the_butlers() -> None:
 
 
 def test_ap_columns_are_complete() -> None:
-    catalog = empty_catalog(
-        1, ra=150.001, dec=2.0, host_ra=150.0, host_dec=2.0, host_mag=20.0, population="hosted"
+    catalog = make_table(
+        INJECTION_CATALOG,
+        {
+            "ra": 150.001,
+            "dec": 2.0,
+            "host_ra": 150.0,
+            "host_dec": 2.0,
+            "host_mag": 20.0,
+            "population": "hosted",
+        },
+        1,
     )
     table = to_visit_detector_fakes(catalog, [10.0], [20.0])
     names = (
@@ -208,11 +231,11 @@ def test_ap_columns_are_complete() -> None:
 
 
 def test_stacking_keeps_columns() -> None:
-    one, none = empty_catalog(2, mag=20.0), empty_catalog()
+    one, none = make_table(INJECTION_CATALOG, {"mag": 20.0}, 2), empty_table(INJECTION_CATALOG)
     assert stack_catalogs([none, one, none]).colnames == none.colnames
     assert len(stack_catalogs([none, none])) == 0 and len(stack_catalogs([])) == 0
-    with pytest.raises(TypeError, match="not columns"):
-        empty_catalog(1, magnitude=20.0)
+    with pytest.raises(KeyError, match="not columns"):
+        make_table(INJECTION_CATALOG, {"magnitude": 20.0}, 1)
 
 
 def test_settings_name_options() -> None:
@@ -236,10 +259,10 @@ def test_settings_name_options() -> None:
 
 def test_check_shows_a_table_and_fails(tmp_path: Path) -> None:
     table = _table()
-    write_table(table, tmp_path / "good.csv")
+    write_table_file(table, tmp_path / "good.csv")
     table["mag"][1] = 77.0
     table["comment2"] = "x"
-    write_table(table, tmp_path / "bad.ecsv")
+    write_table_file(table, tmp_path / "bad.ecsv")
     good = CliRunner().invoke(main, ["fakes", "check", str(tmp_path / "good.csv")])
     assert good.exit_code == 0 and "nothing wrong" in good.output
     both = CliRunner().invoke(
@@ -247,3 +270,97 @@ def test_check_shows_a_table_and_fails(tmp_path: Path) -> None:
     )
     assert both.exit_code == 1
     assert "error" in both.output and "warning" in both.output and "between 5 and 35" in both.output
+
+
+def _in_other_units(table: Table) -> Table:
+    """The same rows in radians and millimagnitudes, and as their units say."""
+    other = table.copy()
+    for name, unit in (("ra", u.rad), ("dec", u.rad), ("mag", u.mmag)):
+        other[name] = (np.asarray(table[name]) * (u.mag if name == "mag" else u.deg)).to_value(unit)
+        other[name].unit = unit
+    return other
+
+
+def test_defect_03_radians_and_millimagnitudes_are_the_same_fakes(footprint: Footprint) -> None:
+    table = _table()
+    table["band"] = "r"
+    other = _in_other_units(table)
+    assert check_catalog(other) == []
+    valid = require_valid(other, name="mine")
+    np.testing.assert_allclose(valid["mag"], 21.0)
+    np.testing.assert_allclose(valid["ra"], table["ra"])
+    plain, turned = (from_user_table(t, footprint) for t in (table, other))
+    assert len(plain) == len(turned) > 0
+    for name in ("ra", "dec", "mag"):
+        np.testing.assert_allclose(turned[name], plain[name], rtol=1e-13)
+    catalog = make_table(INJECTION_CATALOG, {name: table[name] for name in table.colnames})
+    trixel = int(trixels(150.0, 2.0)[0])
+    shards = [shard([t], trixel, "r") for t in (catalog, _in_other_units(catalog))]
+    assert len(shards[0]) == 4
+    np.testing.assert_allclose(shards[1]["ra"], shards[0]["ra"])
+
+
+def test_defect_03_a_magnitude_of_20000_mmag_is_one_of_20() -> None:
+    table = _table(1)
+    table["mag"] = [20000.0]
+    assert any("between 5 and 35" in reason for reason in _reasons(table))
+    table["mag"].unit = u.mmag
+    assert require_valid(table, name="mine")["mag"].tolist() == [20.0]
+
+
+def test_defect_03_hosts_in_radians_and_janskys_are_the_same_hosts() -> None:
+    hosts = Table({"sourceId": [1, 2], "ra": [150.0, 150.01], "dec": [2.0, 2.01], "extendedness": [1.0, 1.0]})
+    hosts["apFlux"], hosts["host_a"], hosts["host_b"], hosts["host_pa"] = 5e3, 0.6, 0.4, 30.0
+    other = hosts.copy()
+    for name, factor, unit in (
+        ("ra", np.pi / 180, "rad"), ("dec", np.pi / 180, "rad"), ("apFlux", 1e-9, "Jy"),
+        ("host_a", 1 / 60, "arcmin"), ("host_pa", np.pi / 180, "rad"),
+    ):  # fmt: skip
+        other[name] *= factor
+        other[name].unit = unit
+    options = HostOptions(shape="columns")
+    ours, theirs = (select_hosts(table, None, options) for table in (hosts, other))
+    assert len(ours) == 2
+    for field in ("ra", "dec", "mag", "a", "b", "pa"):
+        np.testing.assert_allclose(getattr(theirs, field), getattr(ours, field), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "ids", [["1", "2", "3", "4"], [1.0, 2.0, 3.0, 4.0], np.arange(1, 5, dtype=np.uint64)]
+)
+def test_defect_04_ids_of_every_type_are_read(ids: object) -> None:
+    table = _table()
+    table["injection_id"] = ids
+    valid = require_valid(table, name="mine")
+    assert valid["injection_id"].dtype == np.int64 and valid["injection_id"].tolist() == [1, 2, 3, 4]
+
+
+def test_defect_04_an_id_of_0_is_legal_and_others_are_refused_with_their_rows() -> None:
+    table = _table()
+    table["injection_id"] = np.arange(4)
+    assert check_catalog(table) == []
+    for ids, words in (
+        ([1.0, np.nan, 3.0, 4.0], r"injection_id is missing \(row 1\)"),
+        ([1, 2, -7, 4], r"injection_id is below 0: -7 \(row 2\)"),
+        (np.array([1, 2, 3, 2**63], np.uint64), r"does not fit int64: 9223372036854775808 \(row 3\)"),
+    ):
+        table["injection_id"] = ids
+        with pytest.raises(InvalidCatalogError, match=words):
+            require_valid(table, name="mine")
+
+
+def test_defect_04_supernovae_are_named_by_our_errors() -> None:
+    for keys in ([-1], [2**62], [1.5]):
+        with pytest.raises(InvalidInputError, match=r"row keys must be integers from 0 to 2\*\*62 - 1"):
+            supernova_ids(1, keys)
+    assert supernova_ids(1, []).size == 0
+
+
+def test_defect_01_flags_of_a_csv_are_what_they_were(tmp_path: Path) -> None:
+    catalog = make_table(INJECTION_CATALOG, {"ra": 150.0, "dec": 2.0, "mag": 20.0, "injection_id": [1, 2]})
+    catalog["is_template_source"] = [True, False]
+    write_table_file(catalog, tmp_path / "mine.csv")
+    back = require_valid(
+        read_table_file(tmp_path / "mine.csv"), ValidationRules(min_separation=0.0), name="mine"
+    )
+    assert back["is_template_source"].tolist() == [True, False] and back["is_visit_source"].all()

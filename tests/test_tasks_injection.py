@@ -44,11 +44,10 @@ from lsst.meas.realbogus.injection import (
     ImageId,
     ValidationRules,
     check_catalog,
-    read_table,
-    write_table,
 )
 from lsst.meas.realbogus.survey._camera import CameraGeometry, make_detector
 from lsst.meas.realbogus.survey._visit_image import make_visit_image
+from lsst.meas.realbogus.tables import read_table_file, write_table_file
 from lsst.meas.realbogus.tasks.create_fake_supernovae import CreateFakeSupernovaeTask
 from lsst.meas.realbogus.tasks.inject_supernovae import InjectSupernovaeTask
 
@@ -381,6 +380,28 @@ def test_a_table_is_ingested_in_all_its_bands(repo: Path, tmp_path: Path) -> Non
     assert found == {"r": 2, "i": 1}
 
 
+def test_defect_03_a_table_in_radians_is_ingested_into_the_same_trixels(repo: Path, tmp_path: Path) -> None:
+    plain = Table({"ra": [150.0, 200.0], "dec": [2.2, -30.0], "mag": [20.0, 21.0]})
+    turned = plain.copy()
+    for name, factor, unit in (("ra", np.pi / 180, u.rad), ("dec", np.pi / 180, u.rad), ("mag", 1e3, u.mmag)):
+        turned[name] *= factor
+        turned[name].unit = unit
+    found = []
+    for name, table in (("plain", plain), ("turned", turned)):
+        write_table_file(table, tmp_path / f"{name}.parquet")
+        arguments = ["fakes", "ingest", str(repo), str(tmp_path / f"{name}.parquet"), "--band", "i"]
+        result = CliRunner().invoke(main, [*arguments, "--run", f"toy/{name}"])
+        assert result.exit_code == 0, result.output
+        butler = Butler.from_config(str(repo), collections=[f"toy/{name}"])
+        found.append(
+            {ref.dataId["htm7"]: butler.get(ref) for ref in butler.query_datasets("injection_catalog")}
+        )
+    assert set(found[0]) == set(found[1]) and len(found[0]) == 2
+    for trixel, table in found[0].items():
+        for name in ("ra", "dec", "mag"):
+            np.testing.assert_allclose(found[1][trixel][name], table[name], rtol=1e-13)
+
+
 @pytest.mark.parametrize("n_sources", [0, 1])
 def test_defect_10_an_image_without_fakes_goes_on_unchanged(repo: Path, n_sources: int) -> None:
     """Empty catalogues have all columns, and the image is what it was."""
@@ -426,17 +447,17 @@ def test_nothing_to_inject_is_no_work_where_that_is_asked_for(repo: Path) -> Non
 def test_fakes_of_plain_files_are_made_by_command(tmp_path: Path) -> None:
     image, sources, out = (tmp_path / name for name in ("image.fits", "sources.parquet", "fakes.ecsv"))
     _image(101, 0).write(str(image))
-    write_table(_sources(101, 0), sources)
+    write_table_file(_sources(101, 0), sources)
     arguments = ["fakes", "make", str(image), str(sources), "-o", str(out), "-c", "hosted.fraction=0.5"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
-    catalog = read_table(out)
+    catalog = read_table_file(out)
     assert len(catalog) > 10 and set(np.asarray(catalog["visit"])) == {101}
     assert check_catalog(catalog, ValidationRules(min_separation=0.0)) == []
     assert CliRunner().invoke(main, arguments).exit_code == 1  # exists
     again = CliRunner().invoke(main, [*arguments, "--overwrite"])
     assert again.exit_code == 0
-    np.testing.assert_array_equal(read_table(out)["mag"], catalog["mag"])
+    np.testing.assert_array_equal(read_table_file(out)["mag"], catalog["mag"])
 
 
 def test_templates_are_injected_by_the_same_task(repo: Path, sharded: Butler) -> None:

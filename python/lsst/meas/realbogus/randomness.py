@@ -14,6 +14,8 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
+from .errors import InvalidInputError
+
 _GOLDEN_GAMMA = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -105,7 +107,7 @@ def stable_id(seed: int, purpose: str, row_keys: npt.ArrayLike, bits: int = 63) 
     seed, purpose
         As for `derive_key`.
     row_keys
-        Non-negative integers below ``2**bits``, shape ``(n,)``.
+        Non-negative integers below ``2**(bits // 2 * 2)``, shape ``(n,)``.
     bits
         Width of the identifiers, even numbers work on halves; 63 keeps them positive as int64.
 
@@ -113,10 +115,19 @@ def stable_id(seed: int, purpose: str, row_keys: npt.ArrayLike, bits: int = 63) 
     -------
     numpy.ndarray
         Int64 identifiers, unique whenever the row keys are (a Feistel permutation of ``2**(bits // 2 * 2)``).
+
+    Raises
+    ------
+    InvalidInputError
+        If a key is no integer, negative or too large: it would share its identifier with another.
     """
     half = np.uint64(bits // 2)
     mask = (np.uint64(1) << half) - np.uint64(1)
-    keys = np.atleast_1d(np.asarray(row_keys)).astype(np.uint64)
+    rows = np.atleast_1d(np.asarray(row_keys))
+    if rows.size and (rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >> (bits // 2 * 2)):
+        shown = ", ".join(map(repr, rows[:3].tolist()))
+        raise InvalidInputError(f"row keys must be integers from 0 to 2**{bits // 2 * 2} - 1; got {shown}")
+    keys = rows.astype(np.uint64)
     left, right = keys >> half, keys & mask
     base = derive_key(seed, purpose)
     for turn in range(4):

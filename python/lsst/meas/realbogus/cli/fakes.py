@@ -49,7 +49,8 @@ def make(
     """Make the fakes of a VisitImage file IMAGE from its table of SOURCES."""
     from lsst.images import VisitImage
 
-    from ..injection import CatalogOptions, Footprint, make_catalog, read_dc2_truth, read_table, write_table
+    from ..injection import CatalogOptions, Footprint, make_catalog, read_dc2_truth
+    from ..tables import read_table_file, write_table_file
 
     options = from_settings(CatalogOptions(), settings)
 
@@ -68,15 +69,15 @@ def make(
         projection=visit_image.sky_projection,
     )
     catalog = make_catalog(
-        read_table(sources),
+        read_table_file(sources),
         footprint,
         options,
         seed=seed,
-        user_table=None if user_table is None else read_table(user_table),
+        user_table=None if user_table is None else read_table_file(user_table),
         truth=None if dc2_truth is None else read_dc2_truth(dc2_truth),
         name=sources.name,
     )
-    write_table(catalog, output, overwrite=overwrite)
+    write_table_file(catalog, output, overwrite=overwrite)
     _print_counts(catalog)
     Console().print(f"Wrote {output}")
 
@@ -87,11 +88,12 @@ def make(
 @click.option("--strict", is_flag=True, help="Fail on warnings too.")
 def check(tables: tuple[Path, ...], min_separation: float, strict: bool) -> None:
     """Look for faults in TABLES before anything is drawn; the exit code is 1 if there are errors."""
-    from ..injection import Severity, ValidationRules, check_catalog, read_table
+    from ..injection import ValidationRules, check_catalog
+    from ..tables import Severity, read_table_file
 
     console, failed = Console(), False
     for path in tables:
-        catalog = read_table(path)
+        catalog = read_table_file(path)
         problems = check_catalog(catalog, ValidationRules(min_separation=min_separation))
         if not problems:
             console.print(f"{path.name}: {len(catalog)} rows, nothing wrong")
@@ -119,11 +121,11 @@ def ingest(repo: str, table: Path, run: str, band: str | None, dataset_type: str
     """Put TABLE into the Butler repository REPO as lsst.source_injection reads it, all bands at once."""
     from lsst.daf.butler import Butler
 
-    from ..injection import SELECTION, read_table, require_valid
+    from ..injection import SELECTION, require_valid
     from ..repository import put_shards
+    from ..tables import read_table_file
 
-    rows = read_table(table)
-    require_valid(rows, name=table.name)
+    rows = require_valid(read_table_file(table), name=table.name)
     butler = Butler.from_config(repo, writeable=True, run=run)
     written = put_shards(butler, rows, band, dataset_type, name=table.name)
     console = Console()

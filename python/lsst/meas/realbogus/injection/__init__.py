@@ -22,17 +22,24 @@ from ._options import (
     TemplateSourceOptions,
     VariableOptions,
 )
-from ._schema import COLUMNS, FLAG_BITS, POPULATIONS, InjectionFlag, empty_catalog, stack_catalogs
+from ._schema import (
+    FLAG_BITS,
+    INJECTED_CATALOG,
+    INJECTION_CATALOG,
+    POPULATIONS,
+    InjectionFlag,
+    stack_catalogs,
+)
 from ._sky import Footprint
 from ._sncosmo_model import SncosmoModel
 from ._supernova_kinds import KINDS
 from ._supernovae import light_curve_models
-from ._tables import read_table, write_table
-from ._validation import Problem, Severity, ValidationRules, check_catalog, require_valid
+from ._validation import ValidationRules, check_catalog, require_valid
 
 __all__ = (
-    "COLUMNS",
     "FLAG_BITS",
+    "INJECTED_CATALOG",
+    "INJECTION_CATALOG",
     "KINDS",
     "POPULATIONS",
     "SELECTION",
@@ -50,9 +57,7 @@ __all__ = (
     "InjectionOptions",
     "LightCurveModel",
     "ParametricModel",
-    "Problem",
     "RandomOptions",
-    "Severity",
     "SncosmoModel",
     "SupernovaOptions",
     "TemplateSourceOptions",
@@ -60,13 +65,11 @@ __all__ = (
     "VariableOptions",
     "check_catalog",
     "dc2_supernovae",
-    "empty_catalog",
     "inject",
     "light_curve_models",
     "make_catalog",
     "merge_hosts",
     "read_dc2_truth",
-    "read_table",
     "require_valid",
     "select_hosts",
     "shard",
@@ -74,5 +77,4 @@ __all__ = (
     "to_source_injection",
     "to_visit_detector_fakes",
     "trixels",
-    "write_table",
 )

@@ -9,9 +9,10 @@ import dataclasses
 import numpy as np
 from astropy.table import Table
 
+from ..tables import njy_to_magnitude
 from ._dc2 import dc2_supernovae
 from ._faint_grid import faint_grid
-from ._hosts import Hosts, magnitudes, select_hosts
+from ._hosts import Hosts, read_host_table, select_hosts
 from ._ids import ImageId
 from ._options import CatalogOptions
 from ._populations import halton_sources, hosted, hostless
@@ -64,13 +65,14 @@ def make_catalog(
     Returns
     -------
     astropy.table.Table
-        The catalogue, columns as in `schema.COLUMNS`.
+        The catalogue, columns as in `INJECTION_CATALOG`.
 
     Raises
     ------
     InvalidCatalogError
         If a table lacks columns.
     """
+    sources = read_host_table(sources, options.host, name=name)
     hosts = select_hosts(sources, footprint.projection, options.host, name=name)
     near = hosted(hosts, footprint, options.hosted, seed)
     random = options.random
@@ -82,9 +84,8 @@ def make_catalog(
         faint_grid(hosts, footprint, options.faint_grid, seed),
     ]
     if options.variable.fraction > 0.0:
-        extendedness = np.asarray(sources["extendedness"], dtype=np.float64)
-        stars = sources[extendedness <= options.variable.extendedness_max]
-        mags = magnitudes(stars, options.host.flux_column)
+        stars = sources[np.asarray(sources["extendedness"]) <= options.variable.extendedness_max]
+        mags = njy_to_magnitude(stars[options.host.flux_column])
         parts.append(variables(stars, mags, footprint, options.variable, seed))
     if options.supernova.fraction > 0.0:
         common = hosts if host_table is None else _hosts_near(host_table, footprint, options)

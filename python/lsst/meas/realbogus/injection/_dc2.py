@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
 
-from ..errors import InvalidCatalogError, InvalidInputError
+from ..errors import InvalidInputError
+from ..tables import Column, Schema, apply_schema, make_table, read_table_file
 from ._ids import supernova_ids, truth_keys
 from ._lightcurves import ParametricModel, distance_modulus
 from ._populations import image_columns
-from ._schema import empty_catalog
+from ._schema import INJECTION_CATALOG
 from ._sky import Footprint
 from ._sncosmo_model import salt2_magnitudes
 
@@ -41,6 +42,18 @@ _CSV = {
     "x0": "x0",
     "x1": "x1",
     "c": "c",
+}
+
+_TRUTH: Schema = {
+    "snid": Column("U40", "name", required=True),
+    "ra": Column("float64", "position", "deg", required=True),
+    "dec": Column("float64", "position", "deg", required=True),
+    "redshift": Column("float64", "redshift", required=True),
+    "t0": Column("float64", "time of maximum, MJD", "d", required=True),
+    "x0": Column("float64", "SALT2 amplitude", required=True),
+    "x1": Column("float64", "SALT2 stretch", required=True),
+    "c": Column("float64", "SALT2 colour", required=True),
+    "host_id": Column("int64", "id of the host; 0 for none", none=0, required=True),
 }
 
 _MB_ZERO = 10.50
@@ -70,22 +83,19 @@ def read_dc2_truth(path: str | Path) -> Table:
     InvalidInputError
         If the file is neither.
     InvalidCatalogError
-        If columns are missing.
+        If columns are missing or hold what cannot be used.
     """
     path = Path(path)
     if not path.is_file():
         raise InvalidInputError(f"no truth table {path}")
     if path.suffix == ".csv":
-        raw, names = Table.read(path, format="ascii.csv"), _CSV
+        raw, names = read_table_file(path), _CSV
     else:
         raw, names = _read_sqlite(path), _SQLITE
-    missing = [name for name in names if name not in raw.colnames]
-    if missing:
-        raise InvalidCatalogError(str(path), [f"columns missing: {', '.join(missing)}"])
-    table = Table({new: raw[old] for old, new in names.items()})
-    table["snid"] = np.asarray(table["snid"]).astype(str)
-    if "host_id" not in table.colnames:
-        table["host_id"] = np.zeros(len(table), dtype=np.int64)
+    schema = {old: _TRUTH[new] for old, new in names.items()}
+    table = apply_schema(raw, schema, name=str(path))[list(names)]
+    table.rename_columns(list(names), list(names.values()))
+    table = make_table(_TRUTH, {name: table[name] for name in table.colnames}, len(table))
     table.sort("snid")
     return table
 
@@ -145,22 +155,25 @@ def dc2_supernovae(
         mag = salt2_magnitudes(footprint.band, footprint.mjd, z, t0, x0, x1, c)
     else:
         mag = _parametric_magnitudes(footprint, z, t0, x0, x1, c)
-    catalog = empty_catalog(
+    catalog = make_table(
+        INJECTION_CATALOG,
+        {
+            **image_columns(footprint),
+            "population": "dc2",
+            "supernova_id": supernova_ids(seed, keys),
+            "ra": rows["ra"],
+            "dec": rows["dec"],
+            "mag": mag,
+            "host_id": rows["host_id"],
+            "sn_type": "Ia",
+            "sn_model": "salt2" if model == "sncosmo" else "parametric-Ia",
+            "redshift": z,
+            "peak_mjd": t0,
+            "peak_abs_mag": _MB_ZERO - 2.5 * np.log10(x0) - distance_modulus(z),
+            "stretch": x1,
+            "phase": (footprint.mjd - t0) / (1.0 + z),
+        },
         len(rows),
-        **image_columns(footprint),
-        population="dc2",
-        supernova_id=supernova_ids(seed, keys),
-        ra=rows["ra"],
-        dec=rows["dec"],
-        mag=mag,
-        host_id=rows["host_id"],
-        sn_type="Ia",
-        sn_model="salt2" if model == "sncosmo" else "parametric-Ia",
-        redshift=z,
-        peak_mjd=t0,
-        peak_abs_mag=_MB_ZERO - 2.5 * np.log10(x0) - distance_modulus(z),
-        stretch=x1,
-        phase=(footprint.mjd - t0) / (1.0 + z),
     )
     return catalog[np.nan_to_num(mag, nan=np.inf) <= mag_max]
 

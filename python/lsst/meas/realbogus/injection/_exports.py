@@ -12,8 +12,8 @@ from astropy.table import Table
 from lsst.sphgeom import HtmPixelization, UnitVector3d
 
 from ..errors import InvalidCatalogError
-from ..tables import magnitude_to_njy
-from ._schema import empty_catalog, stack_catalogs
+from ..tables import apply_schema, empty_table, magnitude_to_njy
+from ._schema import INJECTION_CATALOG, stack_catalogs
 
 SELECTION = "np.isin(injection_catalog['visit'], {visit})"
 """Setting of lsst.source_injection's ``selection`` with which a visit takes its own rows of a shard."""
@@ -91,10 +91,11 @@ def shard(catalogs: Iterable[Table], trixel: int, band: str, target: str = "visi
     """
     parts = []
     for catalog in catalogs:
+        catalog = apply_schema(catalog, INJECTION_CATALOG, name="catalogue of fakes")
         here = (np.asarray(catalog["band"]).astype(str) == band) & np.isfinite(catalog["ra"])
         rows = catalog[here]
         parts.append(rows[trixels(rows["ra"], rows["dec"]) == trixel])
-    table = to_source_injection(stack_catalogs(parts) if parts else empty_catalog(), target)
+    table = to_source_injection(stack_catalogs(parts) if parts else empty_table(INJECTION_CATALOG), target)
     table.sort("injection_id")
     ids = np.asarray(table["injection_id"])
     repeated = ids[1:][ids[1:] == ids[:-1]]

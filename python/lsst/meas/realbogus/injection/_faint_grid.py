@@ -9,11 +9,12 @@ import numpy.typing as npt
 from astropy.table import Table
 
 from ..randomness import generator
+from ..tables import empty_table, make_table
 from ._hosts import Hosts
 from ._offsets import place
 from ._options import FaintGridOptions
 from ._populations import host_columns, image_columns
-from ._schema import empty_catalog
+from ._schema import INJECTION_CATALOG
 from ._sequences import halton
 from ._sky import Footprint
 
@@ -47,7 +48,7 @@ def faint_grid(hosts: Hosts, footprint: Footprint, options: FaintGridOptions, se
         Gaussian profile has faded to the wanted surface brightness. Pairs that no host reaches are left out.
     """
     if not options.number or not len(hosts):
-        return empty_catalog()
+        return empty_table(INJECTION_CATALOG)
     rng = generator(seed, "faint-grid", footprint.visit, footprint.detector)
     points = halton(options.number, 2, rng)
     mag = options.mag_min + points[:, 0] * (options.mag_max - options.mag_min)
@@ -62,15 +63,18 @@ def faint_grid(hosts: Hosts, footprint: Footprint, options: FaintGridOptions, se
     chosen, wanted, mag, angle = hosts[host], wanted[reached], mag[reached], 2.0 * np.pi * draws[reached, 1]
     radius = np.sqrt(2.0 * (wanted - centre[host]) / _MAG_PER_E)
     ra, dec, distance = place(chosen, radius * np.cos(angle), radius * np.sin(angle) * chosen.b / chosen.a)
-    return empty_catalog(
+    return make_table(
+        INJECTION_CATALOG,
+        {
+            **image_columns(footprint),
+            **host_columns(chosen),
+            "population": "faint_grid",
+            "ra": ra,
+            "dec": dec,
+            "mag": mag,
+            "delta_mag": mag - chosen.mag,
+            "host_offset": distance,
+            "host_sb": wanted,
+        },
         len(host),
-        **image_columns(footprint),
-        **host_columns(chosen),
-        population="faint_grid",
-        ra=ra,
-        dec=dec,
-        mag=mag,
-        delta_mag=mag - chosen.mag,
-        host_offset=distance,
-        host_sb=wanted,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("Hosts", "magnitudes", "select_hosts")
+__all__ = ("Hosts", "read_host_table", "select_hosts")
 
 import dataclasses
 from typing import Any
@@ -14,10 +14,27 @@ from lsst.images import SkyProjection
 
 from ..errors import InvalidCatalogError
 from ..imaging import local_jacobian
-from ..tables import njy_to_magnitude
+from ..tables import Column, Schema, apply_schema, njy_to_magnitude, standard_columns
 from ._options import HostOptions
 
 _DEFAULT = HostOptions()
+_ALWAYS = ("sourceId", "ra", "dec", "extendedness")
+_MOMENTS = ("x", "y", "ixx", "iyy", "ixy")
+_SHAPE = ("host_a", "host_b", "host_pa")
+_PSF_MOMENTS = ("ixxPSF", "iyyPSF", "ixyPSF")
+_HOST: Schema = {
+    "sourceId": Column("int64", "identifier"),
+    "ra": Column("float64", "position", "deg"),
+    "dec": Column("float64", "position", "deg"),
+    "x": Column("float64", "column", "pix"),
+    "y": Column("float64", "row", "pix"),
+    "extendedness": Column("float64", "0 for stars, 1 for galaxies"),
+    **{name: Column("float64", "second moment", "pix2") for name in (*_MOMENTS[2:], *_PSF_MOMENTS)},
+    "host_a": Column("float64", "semi-major axis (rms)", "arcsec"),
+    "host_b": Column("float64", "semi-minor axis (rms)", "arcsec"),
+    "host_pa": Column("float64", "position angle, north through east", "deg"),
+    "redshift": Column("float64", "redshift"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +87,7 @@ def select_hosts(
     sources
         Columns ``sourceId`` (or ``id``), ``ra``, ``dec``, ``extendedness``, a flux and, by
         ``options.shape``, second moments in pixels (``ixx``, ``iyy``, ``ixy``, and those of the PSF if
-        present) or shapes on the sky.
+        present) or shapes on the sky; or what afw calls these (`tables.standard_columns`).
     projection
         Turns moments in pixels into moments on the sky.
     options
@@ -86,54 +103,67 @@ def select_hosts(
     Raises
     ------
     InvalidCatalogError
-        If columns are missing.
+        If columns are missing or hold what cannot be used: every reason, with the rows.
     """
     moments = options.shape == "moments"
-    needed = ["ra", "dec", "extendedness", options.flux_column]
-    needed += ["x", "y", "ixx", "iyy", "ixy"] if moments else ["host_a", "host_b", "host_pa"]
-    missing = [column for column in needed if column not in sources.colnames]
-    id_column = next((c for c in ("sourceId", "id", "host_id") if c in sources.colnames), None)
-    if id_column is None:
-        missing.append("sourceId")
-    if missing or id_column is None:
-        raise InvalidCatalogError(name, [f"columns missing for hosts: {', '.join(missing)}"])
-    mag = magnitudes(sources, options.flux_column)
+    if moments and projection is None:
+        raise InvalidCatalogError(name, ["hosts with shapes in pixels need an image's projection"])
+    sources = read_host_table(sources, options, name=name)
+    mag = njy_to_magnitude(sources[options.flux_column])
     good = (mag >= options.mag_min) & (mag <= options.mag_max)
-    good &= np.asarray(sources["extendedness"], dtype=np.float64) >= options.extendedness_min
+    good &= np.asarray(sources["extendedness"]) >= options.extendedness_min
     good &= np.isfinite(sources["ra"]) & np.isfinite(sources["dec"])
     for flag in options.bad_flags:
         if flag in sources.colnames:
-            good &= ~np.asarray(sources[flag], dtype=bool)
+            good &= ~np.asarray(sources[flag])
     rows = sources[good]
-    if moments:
-        if projection is None:
-            raise InvalidCatalogError(name, ["hosts with shapes in pixels need an image's projection"])
+    if moments and projection is not None:
         a, b, pa = _sky_shapes(rows, projection)
     else:
-        a, b, pa = (np.asarray(rows[c], dtype=np.float64) for c in ("host_a", "host_b", "host_pa"))
+        a, b, pa = (np.asarray(rows[c]) for c in _SHAPE)
     a = _bounded(a, options.radius_min, options.radius_max)
     b = np.minimum(a, _bounded(b, options.radius_min, options.radius_max))
     return Hosts(
-        id=np.asarray(rows[id_column], dtype=np.int64),
-        ra=np.asarray(rows["ra"], dtype=np.float64),
-        dec=np.asarray(rows["dec"], dtype=np.float64),
+        id=np.asarray(rows["sourceId"]),
+        ra=np.asarray(rows["ra"]),
+        dec=np.asarray(rows["dec"]),
         mag=mag[good],
         a=a,
         b=b,
         pa=np.where(np.isfinite(pa), pa, 0.0),
-        redshift=_redshifts(rows),
+        redshift=np.asarray(rows["redshift"]) if "redshift" in rows.colnames else np.full(len(rows), np.nan),
     )
 
 
-def _redshifts(rows: Table) -> npt.NDArray[np.float64]:
-    if "redshift" not in rows.colnames:
-        return np.full(len(rows), np.nan)
-    return np.ma.filled(np.ma.asarray(rows["redshift"], dtype=np.float64), np.nan)
+def read_host_table(sources: Table, options: HostOptions = _DEFAULT, *, name: str = "source table") -> Table:
+    """Read a source table as hosts and stars need it.
 
+    Parameters
+    ----------
+    sources, options, name
+        As for `select_hosts`.
 
-def magnitudes(table: Table, flux_column: str) -> npt.NDArray[np.float64]:
-    """Return AB magnitudes of a column of fluxes in nJy, NaN where they are not positive."""
-    return njy_to_magnitude(table[flux_column])
+    Returns
+    -------
+    astropy.table.Table
+        The table with the columns that hosts have, under the names of the Source table, units applied.
+
+    Raises
+    ------
+    InvalidCatalogError
+        If columns are missing or hold what cannot be used.
+    """
+    needed = {*_ALWAYS, options.flux_column, *(_MOMENTS if options.shape == "moments" else _SHAPE)}
+    columns = {
+        **_HOST,
+        options.flux_column: Column("float64", "total flux", "nJy"),
+        **{flag: Column("bool", "the source is of no use") for flag in options.bad_flags},
+    }
+    schema = {
+        column: dataclasses.replace(declared, required=column in needed)
+        for column, declared in columns.items()
+    }
+    return apply_schema(standard_columns(sources, counts=False, name=name), schema, name=name)
 
 
 def _bounded(values: npt.NDArray[np.float64], low: float, high: float) -> npt.NDArray[np.float64]:
@@ -144,10 +174,10 @@ def _sky_shapes(
     rows: Table, projection: SkyProjection[Any]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Turn second moments in pixels, less the PSF's, into semi-axes and position angle on the sky."""
-    moment = {k: np.asarray(rows[k], dtype=np.float64).copy() for k in ("ixx", "iyy", "ixy")}
+    moment = {k: np.array(rows[k]) for k in _MOMENTS[2:]}
     for key in moment:
         if f"{key}PSF" in rows.colnames:
-            moment[key] -= np.asarray(rows[f"{key}PSF"], dtype=np.float64)
+            moment[key] -= np.asarray(rows[f"{key}PSF"])
     pixels = np.empty((len(rows), 2, 2))
     pixels[:, 0, 0], pixels[:, 1, 1] = moment["ixx"], moment["iyy"]
     pixels[:, 0, 1] = pixels[:, 1, 0] = moment["ixy"]

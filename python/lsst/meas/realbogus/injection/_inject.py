@@ -16,11 +16,11 @@ from lsst.images import Mask, MaskPlane, MaskSchema, VisitImage
 
 from ..errors import InvalidCatalogError, InvalidInputError
 from ..imaging import local_jacobian, sky_to_pixel
-from ..tables import magnitude_to_njy
+from ..tables import apply_schema, as_astropy, magnitude_to_njy
 from ._gain import GainRegion, gain_regions
 from ._options import InjectionOptions
 from ._painting import PixelGrid, Pixels, PoissonNoise, SlopeMap
-from ._schema import FLAG_BITS, InjectionFlag
+from ._schema import FLAG_BITS, INJECTED_CATALOG, InjectionFlag
 from ._stamps import GalSimStamper, PsfStamper, Stamp, Stamper
 from ._validation import require_valid
 
@@ -126,18 +126,19 @@ def _add_planes(image: VisitImage, plane: str, core: str) -> None:
 
 def _rows_for(image: VisitImage, catalog: Table, options: InjectionOptions, name: str) -> Table:
     """Return a copy of the rows that are meant for this image."""
-    missing = [c for c in ("injection_id", "ra", "dec", "mag") if c not in catalog.colnames]
-    if missing:
-        raise InvalidCatalogError(name, [f"columns missing: {', '.join(missing)}"])
-    wanted = np.ones(len(catalog), dtype=bool)
-    if "visit" in catalog.colnames:
-        wanted &= np.asarray(catalog["visit"]) == image.obs_info.visit_id
+    catalog = as_astropy(catalog, name)
+    if "injection_id" not in catalog.colnames:
+        raise InvalidCatalogError(name, ["column injection_id is missing"])
     kind = f"is_{options.target}_source"
-    if kind in catalog.colnames:
-        wanted &= np.asarray(catalog[kind], dtype=bool)
-    rows = catalog[wanted]
-    require_valid(rows, name=name, strict=options.strict)
-    return rows
+    selecting = [column for column in ("visit", kind) if column in catalog.colnames]
+    schema = {column: INJECTED_CATALOG[column] for column in selecting}
+    chosen = apply_schema(catalog[selecting] if selecting else {}, schema, name=name)
+    wanted = np.ones(len(catalog), dtype=bool)
+    if "visit" in selecting:
+        wanted &= np.asarray(chosen["visit"]) == image.obs_info.visit_id
+    if kind in selecting:
+        wanted &= np.asarray(chosen[kind])
+    return require_valid(catalog[wanted], name=name, strict=options.strict)
 
 
 def _rows_near(image: VisitImage, rows: Table, padding: int) -> tuple[Table, int]:
@@ -151,13 +152,13 @@ def _rows_near(image: VisitImage, rows: Table, padding: int) -> tuple[Table, int
         & (y <= box.y.stop - 0.5)
     )
     rows, x, y = rows[near], x[near], y[near]
-    mag = np.ma.filled(np.ma.asarray(rows["mag"], dtype=np.float64), np.nan)
+    mag = np.asarray(rows["mag"])
     flag = np.where(np.isfinite(mag), 0, int(InjectionFlag.MAG_BAD))
     if "source_type" in rows.colnames:
         known = np.isin(np.asarray(rows["source_type"], dtype=str), _POINT_SOURCES)
         flag = np.where(known, flag, flag | int(InjectionFlag.TYPE_UNKNOWN))
     if "n" in rows.colnames:
-        n = np.ma.filled(np.ma.asarray(rows["n"], dtype=np.float64), np.nan)
+        n = np.asarray(rows["n"])
         extreme = (n <= _SERSIC_LIMITS[0]) | (n >= _SERSIC_LIMITS[1])
         flag = np.where(extreme, flag | int(InjectionFlag.SERSIC_EXTREME), flag)
     rows["x"], rows["y"] = x, y
@@ -259,4 +260,4 @@ class _Painter:
 def _wanted_sizes(rows: Table) -> npt.NDArray[np.int64]:
     if "draw_size" not in rows.colnames:
         return np.zeros(len(rows), dtype=np.int64)
-    return np.ma.filled(np.ma.asarray(rows["draw_size"]), 0).astype(np.int64)
+    return np.asarray(rows["draw_size"])

@@ -9,10 +9,11 @@ import numpy.typing as npt
 from astropy.table import Table
 
 from ..randomness import generator, uniform
+from ..tables import empty_table, make_table
 from ._hosts import Hosts
 from ._offsets import draw_offsets, place
 from ._options import HostedOptions, HostlessOptions
-from ._schema import empty_catalog
+from ._schema import INJECTION_CATALOG
 from ._sequences import halton
 from ._sky import Footprint
 
@@ -73,16 +74,19 @@ def hosted(hosts: Hosts, footprint: Footprint, options: HostedOptions, seed: int
         options.offset_law, draws[:, 2:], hosts.b / hosts.a, sersic_index=options.sersic_index
     )
     ra, dec, distance = place(hosts, major, minor, options.offset_scale)
-    return empty_catalog(
+    return make_table(
+        INJECTION_CATALOG,
+        {
+            **image_columns(footprint),
+            **host_columns(hosts),
+            "population": "hosted",
+            "ra": ra,
+            "dec": dec,
+            "mag": mag,
+            "delta_mag": mag - hosts.mag,
+            "host_offset": distance,
+        },
         len(hosts),
-        **image_columns(footprint),
-        **host_columns(hosts),
-        population="hosted",
-        ra=ra,
-        dec=dec,
-        mag=mag,
-        delta_mag=mag - hosts.mag,
-        host_offset=distance,
     )
 
 
@@ -110,7 +114,17 @@ def hostless(n_hosted: int, footprint: Footprint, options: HostlessOptions, seed
     n_rows = int(np.floor(expected + rng.random()))
     ra, dec = footprint.positions(rng.random((n_rows, 2)))
     mag = rng.uniform(options.mag_min, options.mag_max, n_rows)
-    return empty_catalog(n_rows, **image_columns(footprint), population="hostless", ra=ra, dec=dec, mag=mag)
+    return make_table(
+        INJECTION_CATALOG,
+        {
+            **image_columns(footprint),
+            "population": "hostless",
+            "ra": ra,
+            "dec": dec,
+            "mag": mag,
+        },
+        n_rows,
+    )
 
 
 def halton_sources(
@@ -137,10 +151,20 @@ def halton_sources(
         Rows uniform in area and magnitude, their expected number the density times the area.
     """
     if density <= 0.0:
-        return empty_catalog()
+        return empty_table(INJECTION_CATALOG)
     rng = generator(seed, population, footprint.visit, footprint.detector)
     n_rows = int(np.floor(density * footprint.area + rng.random()))
     points = halton(n_rows, 3, rng)
     ra, dec = footprint.positions(points[:, :2])
     mag = mag_range[0] + points[:, 2] * (mag_range[1] - mag_range[0])
-    return empty_catalog(n_rows, **image_columns(footprint), population=population, ra=ra, dec=dec, mag=mag)
+    return make_table(
+        INJECTION_CATALOG,
+        {
+            **image_columns(footprint),
+            "population": population,
+            "ra": ra,
+            "dec": dec,
+            "mag": mag,
+        },
+        n_rows,
+    )

@@ -12,13 +12,14 @@ from astropy.table import Table
 from scipy.special import ndtri
 
 from ..randomness import uniform
+from ..tables import empty_table, make_table
 from ._hosts import Hosts
 from ._ids import sky_cell, supernova_ids, supernova_keys
 from ._lightcurves import LightCurveModel, ParametricModel, redshift_quantile
 from ._offsets import draw_offsets, place
 from ._options import SupernovaOptions
 from ._populations import host_columns, image_columns
-from ._schema import empty_catalog, stack_catalogs
+from ._schema import INJECTION_CATALOG, stack_catalogs
 from ._sky import Footprint
 from ._sncosmo_model import SncosmoModel
 from ._supernova_kinds import KINDS
@@ -73,7 +74,7 @@ def supernovae(hosts: Hosts, footprint: Footprint, options: SupernovaOptions, se
     makes it exactly the same.
     """
     if options.fraction == 0.0 or not len(hosts):
-        return empty_catalog()
+        return empty_table(INJECTION_CATALOG)
     models = light_curve_models(options)
     cells = sky_cell(hosts.ra, hosts.dec, options.cell)
     hosts, cells = _one_per_cell(hosts, cells)
@@ -123,24 +124,27 @@ def _in_window(
     ratio = hosts.b / hosts.a
     major, minor = draw_offsets(options.offset_law, draws[:, 5:], ratio, sersic_index=options.sersic_index)
     ra, dec, distance = place(hosts, major, minor, options.offset_scale)
-    catalog = empty_catalog(
+    catalog = make_table(
+        INJECTION_CATALOG,
+        {
+            **image_columns(footprint),
+            **host_columns(hosts),
+            "population": "supernova",
+            "supernova_id": supernova_ids(seed, keys),
+            "ra": ra,
+            "dec": dec,
+            "mag": mag,
+            "delta_mag": mag - hosts.mag,
+            "host_offset": distance,
+            "sn_type": kinds,
+            "sn_model": names,
+            "redshift": redshift,
+            "peak_mjd": peak_mjd,
+            "peak_abs_mag": peak_abs_mag,
+            "stretch": stretch,
+            "phase": (footprint.mjd - peak_mjd) / (1.0 + redshift),
+        },
         len(keys),
-        **image_columns(footprint),
-        **host_columns(hosts),
-        population="supernova",
-        supernova_id=supernova_ids(seed, keys),
-        ra=ra,
-        dec=dec,
-        mag=mag,
-        delta_mag=mag - hosts.mag,
-        host_offset=distance,
-        sn_type=kinds,
-        sn_model=names,
-        redshift=redshift,
-        peak_mjd=peak_mjd,
-        peak_abs_mag=peak_abs_mag,
-        stretch=stretch,
-        phase=(footprint.mjd - peak_mjd) / (1.0 + redshift),
     )
     return catalog[np.nan_to_num(mag, nan=np.inf) <= options.mag_max]
 

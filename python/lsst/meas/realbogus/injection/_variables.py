@@ -10,9 +10,10 @@ from astropy.table import Table, vstack
 from scipy.special import ndtri
 
 from ..randomness import uniform
+from ..tables import make_table
 from ._options import TemplateSourceOptions, VariableOptions
 from ._populations import halton_sources, image_columns
-from ._schema import empty_catalog
+from ._schema import INJECTION_CATALOG
 from ._sky import Footprint
 
 
@@ -50,7 +51,7 @@ def variables(
     Parameters
     ----------
     stars
-        Columns ``sourceId`` (or ``id``), ``ra``, ``dec``.
+        Columns ``sourceId``, ``ra``, ``dec``.
     star_mags
         Their magnitudes.
     footprint
@@ -66,29 +67,31 @@ def variables(
         Two rows for each: one for the template and one for the visit, ``mag_offset`` apart in magnitude.
         Rows come in pairs, the template's in the first half; `link_twins` fills ``twin_id``.
     """
-    id_column = "sourceId" if "sourceId" in stars.colnames else "id"
-    ids = np.asarray(stars[id_column], dtype=np.int64)
+    ids = np.asarray(stars["sourceId"])
     draws = uniform(seed, f"variable/{footprint.visit}/{footprint.detector}", ids, 2)
     chosen = draws[:, 0] < options.fraction
     chosen &= (star_mags >= options.star_mag_min) & (star_mags <= options.star_mag_max)
     offset = options.offset_mean + options.offset_scatter * ndtri(draws[chosen, 1])
     mag = star_mags[chosen] + options.mag_below_star
     pair = [
-        empty_catalog(
+        make_table(
+            INJECTION_CATALOG,
+            {
+                **image_columns(footprint),
+                "population": "variable",
+                "ra": stars["ra"][chosen],
+                "dec": stars["dec"][chosen],
+                "mag": mag + (offset if in_visit else 0.0),
+                "is_visit_source": in_visit,
+                "is_template_source": not in_visit,
+                "host_id": ids[chosen],
+                "host_ra": stars["ra"][chosen],
+                "host_dec": stars["dec"][chosen],
+                "host_mag": star_mags[chosen],
+                "host_offset": 0.0,
+                "mag_offset": offset,
+            },
             int(chosen.sum()),
-            **image_columns(footprint),
-            population="variable",
-            ra=stars["ra"][chosen],
-            dec=stars["dec"][chosen],
-            mag=mag + (offset if in_visit else 0.0),
-            is_visit_source=in_visit,
-            is_template_source=not in_visit,
-            host_id=ids[chosen],
-            host_ra=stars["ra"][chosen],
-            host_dec=stars["dec"][chosen],
-            host_mag=star_mags[chosen],
-            host_offset=0.0,
-            mag_offset=offset,
         )
         for in_visit in (False, True)
     ]

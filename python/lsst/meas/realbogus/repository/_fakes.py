@@ -40,6 +40,8 @@ def put_shards(butler: Butler, rows: Table, band: str | None, dataset_type: str,
     if "band" not in rows.colnames and band is None:
         raise InvalidCatalogError(name, ["there is no column band, and no band was given"])
     bands = np.asarray(rows["band"]).astype(str) if band is None else np.full(len(rows), band)
+    if (bands == "").any():
+        raise InvalidCatalogError(name, [f"band is missing in row {int(np.argmin(bands != ''))}"])
     if "source_type" not in rows.colnames:
         rows["source_type"] = np.full(len(rows), "Star")
     if "injection_id" not in rows.colnames:

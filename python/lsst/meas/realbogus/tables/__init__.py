@@ -8,13 +8,14 @@ from __future__ import annotations
 from ._astropy import as_astropy
 from ._checking import apply_schema, check_table
 from ._files import read_table_file, write_table_file
+from ._generations import standard_columns
 from ._ids import MAX_DETECTORS, source_id_base
 from ._magnitudes import magnitude_to_njy, njy_to_magnitude
 from ._output import atomic_output
 from ._schema import NO_ID, Column, Schema, empty_table, make_table
 from ._signs import SIGN_COLUMNS, read_signs, sign_column
 from ._sky import separation
-from ._values import Problem, Severity, parse_flags
+from ._values import Problem, Severity, parse_flags, rows_where
 
 __all__ = (
     "MAX_DETECTORS",
@@ -35,8 +36,10 @@ __all__ = (
     "parse_flags",
     "read_signs",
     "read_table_file",
+    "rows_where",
     "separation",
     "sign_column",
     "source_id_base",
+    "standard_columns",
     "write_table_file",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ("apply_schema", "check_table")
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidCatalogError
@@ -39,7 +40,7 @@ def check_table(table: Any, schema: Schema) -> tuple[Table, list[Problem]]:
 
     given = as_astropy(table)
     problems = [
-        Problem(Severity.ERROR, f"column {name} is missing")
+        Problem(Severity.ERROR, f"column {name} is missing", column=name)
         for name, column in schema.items()
         if column.required and name not in given.colnames
     ]
@@ -50,7 +51,7 @@ def check_table(table: Any, schema: Schema) -> tuple[Table, list[Problem]]:
             continue
         values, found = convert_column(name, given[name], schema[name])
         columns[name] = described(values, schema[name])
-        problems += found
+        problems += (dataclasses.replace(problem, column=name) for problem in found)
     return Table(columns, meta=given.meta, copy=False), problems
 
 

@@ -143,6 +143,9 @@ def read_integers(name: str, values: Any, column: Column) -> tuple[npt.NDArray[n
     problems
         Of rows that are no integer, do not fit the type, or lack a value that must be there.
     """
+    factor, problems = _factor(name, getattr(values, "unit", None), column.unit)
+    if factor != 1.0:
+        problems = [_error(f"unit of {name} is {values.unit}, not {column.unit}")]
     data, nothing = plain(values)
     limits, kind = np.iinfo(column.numpy_dtype), data.dtype.kind
     if kind in "SUO":
@@ -160,7 +163,6 @@ def read_integers(name: str, values: Any, column: Column) -> tuple[npt.NDArray[n
     else:
         reason = f"{name} must be of integers, not {data.dtype}"
         return np.zeros(len(data), column.numpy_dtype), [_error(reason)]
-    problems = []
     if wrong.any():
         reason = f"{name} must be of integers (as floats below 2**53), not {some_of(data[wrong])}"
         problems.append(_error(reason, wrong))

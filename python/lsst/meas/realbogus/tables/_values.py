@@ -38,11 +38,14 @@ class Problem:
         What is wrong.
     rows
         Numbers of the rows at fault, from 0; empty for a fault of the whole table.
+    column
+        The column at fault, where it is one.
     """
 
     severity: Severity
     reason: str
     rows: tuple[int, ...] = ()
+    column: str | None = None
 
     def __str__(self) -> str:
         if not self.rows:

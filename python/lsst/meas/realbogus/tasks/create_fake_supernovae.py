@@ -30,10 +30,10 @@ from ..injection import (
     ImageId,
     make_catalog,
     read_dc2_truth,
-    read_table,
     to_visit_detector_fakes,
 )
 from ..legacy import read_projection
+from ..tables import read_table_file
 from ._options import config_class, to_options
 
 _IMAGE = ("instrument", "visit", "detector")
@@ -167,7 +167,7 @@ class CreateFakeSupernovaeTask(PipelineTask):
             seed=self.config.seed,
             image_id=image_id,
             host_table=vstack(hosts, metadata_conflicts="silent") if hosts else None,
-            user_table=_read(self.config.user_table, read_table),
+            user_table=_read(self.config.user_table, read_table_file),
             truth=_read(self.config.dc2_truth, read_dc2_truth),
             name="source_detector",
         )
