@@ -102,7 +102,7 @@ def measure_network(
     used = {name: images[name] for name in names}
     n, step = len(x), classifier.batch_size
     few = slice(0, min(n, 1024))
-    stamps = {name: extract(images[name], None, x[few], y[few], 51).pixels for name in names}
+    stamps = {name: extract(images[name], x[few], y[few], 51).pixels for name in names}
     inputs = prepare(classifier.contract, stamps).inputs
     buffer = np.empty_like(inputs[:step])
 

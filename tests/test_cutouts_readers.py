@@ -75,7 +75,7 @@ Y = np.array([700.2, 215.0, 1399.0, 700.0, 700.0])
 def test_handle_gives_the_stamps_of_the_image(image, butler, n, knows_boxes) -> None:
     handle = Counted(butler.getDeferred("stored"), knows_boxes)
     ours = open_pixels(handle, n, 31).extract(X[:n], Y[:n], 31)
-    memory = extract(image.image, image.mask, X[:n], Y[:n], 31)
+    memory = extract(image.image, X[:n], Y[:n], 31, mask=image.mask)
     for name in (
         "pixels",
         "missing",
@@ -192,7 +192,7 @@ def test_stamps_tell_what_the_truth_tables_say(shared_data: Path, visit: str) ->
     truth.rename_column("injection_id", "id")
     image = read_image_file(folder / f"injected_default{visit}.fits")
     sources = read_dia_sources(truth["id", "ra", "dec"], image.projection)
-    stamps = extract(image.image, image.mask, sources["x"], sources["y"], 51)
+    stamps = extract(image.image, sources["x"], sources["y"], 51, mask=image.mask)
     place = np.asarray(truth["comment"])
     has = {name: (stamps.mask_center & plane_bits([name])) != 0 for name in PLANES}
     outside = np.char.startswith(place, "outside")

@@ -27,7 +27,7 @@ from lsst.meas.realbogus.model import (
 )
 from lsst.meas.realbogus.report import choose_galleries
 from lsst.meas.realbogus.report._page import render_page
-from lsst.meas.realbogus.repository import gather_results, read_stamps
+from lsst.meas.realbogus.repository import read_collection, read_stamps
 from lsst.meas.realbogus.survey import PRESETS, simulate_survey
 from lsst.meas.realbogus.tasks.subtract_images import SubtractImagesTask
 from lsst.meas.realbogus.truth import Fate, Label
@@ -122,7 +122,7 @@ def test_defect_10_images_that_get_no_fake_are_scored_all_the_same(
         assert all(table.colnames == others[key].colnames for key, table in tables.items()), name
     assert not any(map(len, _all(butler, "injected_supernova_fate", "u/none").values()))
     assert all(map(len, _all(butler, "dia_source_reliability", "u/none").values()))
-    results = gather_results(butler, "u/none")
+    results = read_collection(butler, "u/none")
     summary = summarize(results)
     assert (summary.n_images, summary.n_injected) == (N_IMAGES, 0)
     assert summary.n_sources > 0
@@ -180,7 +180,7 @@ def test_bright_fakes_are_found_with_their_flux_where_they_are(butler: Butler) -
 
 
 def test_the_run_has_a_summary_and_a_page(butler: Butler) -> None:
-    results = gather_results(butler, "u/whole")
+    results = read_collection(butler, "u/whole")
     summary = summarize(results)
     assert summary.n_images == N_IMAGES
     assert summary.n_sources == sum(len(t) for t in _all(butler, "dia_source_match").values())

@@ -82,8 +82,8 @@ def test_stamps_are_those_of_the_whole_template(coadd, positions, by_stamp, angl
     whole = warp_image(coadd, grid, box.padded(20))
     sparse = sparse_template([as_pixels(coadd)], box, grid, *positions, 51, by_stamp=by_stamp)
     assert sparse.by_stamp == by_stamp and sparse.image.bbox == whole.bbox
-    ours = extract(sparse.image, sparse.mask, *positions, 51)
-    theirs = extract(whole.image, whole.mask, *positions, 51)
+    ours = extract(sparse.image, *positions, 51, mask=sparse.mask)
+    theirs = extract(whole.image, *positions, 51, mask=whole.mask)
     np.testing.assert_array_equal(ours.missing, theirs.missing)
     np.testing.assert_array_equal(ours.mask_any, theirs.mask_any)
     np.testing.assert_allclose(ours.pixels, theirs.pixels, atol=0.02)
@@ -223,7 +223,7 @@ def test_every_candidate_is_scored_from_the_pixels_of_the_whole_template(run: Bu
     assert np.isfinite(scores["score"][~scores["flag_unscorable"]]).all()
 
     template = run.get("template_detector", where)
-    whole = extract(template.image, template.mask, candidates["x"], candidates["y"], 51)
+    whole = extract(template.image, candidates["x"], candidates["y"], 51, mask=template.mask)
     coadds = [run.get(r) for r in run.query_datasets("template_coadd", find_first=False)]
     science = run.get("injected_preliminary_visit_image", where)
     sparse = sparse_template(
@@ -234,7 +234,7 @@ def test_every_candidate_is_scored_from_the_pixels_of_the_whole_template(run: Bu
         candidates["y"],
         51,
     )
-    near = extract(sparse.image, sparse.mask, candidates["x"], candidates["y"], 51)
+    near = extract(sparse.image, candidates["x"], candidates["y"], 51, mask=sparse.mask)
     np.testing.assert_array_equal(near.missing, whole.missing)
     noise = np.sqrt(np.nanmedian(template.variance.array))
     assert np.nanmax(np.abs(near.pixels - whole.pixels)) < 0.01 * noise

@@ -12,7 +12,7 @@ from lsst.utils.packages import Packages
 
 from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.evaluation import summarize
-from lsst.meas.realbogus.repository import gather_results
+from lsst.meas.realbogus.repository import read_collection
 
 _TYPES = (
     "dia_source_unstandardized",
@@ -67,7 +67,7 @@ def repo(tmp_path: Path) -> Path:
 
 
 def test_every_source_is_read_with_what_is_known_of_it(repo: Path) -> None:
-    results = gather_results(repo, "u/run")
+    results = read_collection(repo, "u/run")
     assert results.sources["diaSourceId"].tolist() == [30, 31, 32, 70, 71, 72]
     assert results.sources["label"].tolist() == [1, 0, 0, -1, -1, -1]
     assert results.sources["label_reason"].tolist() == ["injected", "noise", "noise", "", "", ""]
@@ -77,12 +77,12 @@ def test_every_source_is_read_with_what_is_known_of_it(repo: Path) -> None:
     assert (len(results.fates), results.models) == (0, {"score": "score"})
     assert summarize(results).models[0].n_scored == 3
     with Butler.from_config(repo) as butler:
-        selected = gather_results(butler, "u/run", where="visit = 7")
+        selected = read_collection(butler, "u/run", where="visit = 7")
     assert selected.sources["diaSourceId"].tolist() == [70, 71, 72]
     with pytest.raises(InvalidInputError, match="u/run has no dia_source_unstandardized where visit = 8"):
-        gather_results(repo, "u/run", where="visit = 8")
+        read_collection(repo, "u/run", where="visit = 8")
 
 
 def test_defect_18_versions_are_those_of_the_run(repo: Path) -> None:
-    assert gather_results(repo, "u/run").provenance["software"] == "meas_realbogus 0.0.7, numpy 1.0 and 2.0"
-    assert gather_results(repo, "u/run/2").provenance["software"] == "meas_realbogus 0.0.7, numpy 2.0"
+    assert read_collection(repo, "u/run").provenance["software"] == "meas_realbogus 0.0.7, numpy 1.0 and 2.0"
+    assert read_collection(repo, "u/run/2").provenance["software"] == "meas_realbogus 0.0.7, numpy 2.0"

@@ -105,7 +105,7 @@ def test_both_models_score_real_sources(
         }
         x = sources["slot_Centroid_x" if "slot_Centroid_x" in sources.colnames else "x"]
         y = sources["slot_Centroid_y" if "slot_Centroid_y" in sources.colnames else "y"]
-        classifier = load_classifier(read_model_file(models["nodia"]))
+        classifier = load_classifier(models["nodia"])
         (expected,) = score_sources([classifier], images, x, y, _negative(sources))
         np.testing.assert_allclose(table["score_nodia"], expected.scores.score, atol=1e-6, equal_nan=True)
         metadata = butler.get("rbClassifier_metadata", data_id)["rbClassifier"]

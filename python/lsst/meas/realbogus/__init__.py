@@ -1,1 +1,73 @@
-"""Fake supernovae, stamps and real/bogus scores for difference-image sources."""
+"""Fake supernovae, stamps and real/bogus scores for difference-image sources.
+
+What is here is for notebooks and scripts: ``import lsst.meas.realbogus as rb`` costs nothing, and each name
+imports what it needs when it is first used. The same functions, and everything else, are in the rooms
+(``lsst.meas.realbogus.injection`` and so on).
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .cutouts import extract
+    from .diffim import SubtractionOptions, subtract
+    from .injection import CatalogOptions, Footprint, InjectionOptions, inject, make_catalog
+    from .measurement import DetectionOptions, detect_and_measure, measure_sources
+    from .model import load
+    from .repository import read_collection
+    from .truth import FateRules, MatchRules, match
+
+__all__ = (
+    "CatalogOptions",
+    "DetectionOptions",
+    "FateRules",
+    "Footprint",
+    "InjectionOptions",
+    "MatchRules",
+    "SubtractionOptions",
+    "detect_and_measure",
+    "extract",
+    "inject",
+    "load",
+    "make_catalog",
+    "match",
+    "measure_sources",
+    "read_collection",
+    "subtract",
+)
+
+_HOMES = MappingProxyType(
+    {
+        "CatalogOptions": "injection",
+        "DetectionOptions": "measurement",
+        "FateRules": "truth",
+        "Footprint": "injection",
+        "InjectionOptions": "injection",
+        "MatchRules": "truth",
+        "SubtractionOptions": "diffim",
+        "detect_and_measure": "measurement",
+        "extract": "cutouts",
+        "inject": "injection",
+        "load": "model",
+        "make_catalog": "injection",
+        "match": "truth",
+        "measure_sources": "measurement",
+        "read_collection": "repository",
+        "subtract": "diffim",
+    }
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -183,11 +183,11 @@ def _report(survey: DemoImages, output: str, page: Path, title: str, shown: str)
 
     from ..evaluation import summarize
     from ..report import choose_galleries, write_page
-    from ..repository import gather_results, read_stamps
+    from ..repository import read_collection, read_stamps
 
     provenance = {"command": shown, "repository": str(survey.repo), "collection": output}
     with Butler.from_config(survey.repo) as butler:
-        results = gather_results(butler, output, provenance=provenance)
+        results = read_collection(butler, output, provenance=provenance)
         galleries = choose_galleries(results, functools.partial(read_stamps, butler, output))
     write_page(page, results, galleries, title=title, overwrite=True)
     return summarize(results)

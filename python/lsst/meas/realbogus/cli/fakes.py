@@ -11,7 +11,6 @@ import click
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from ..errors import InvalidInputError
 from ..options import from_settings
 from ..tables import atomic_output
 from ._common import FILE, overwrite_option
@@ -54,20 +53,7 @@ def make(
 
     options = from_settings(CatalogOptions(), settings)
 
-    visit_image = VisitImage.read(image)
-    info = visit_image.obs_info
-    if info.visit_id is None or info.datetime_begin is None or info.exposure_time is None:
-        raise InvalidInputError(
-            f"{image} does not say which visit it is of, or when and how long it was exposed"
-        )
-    footprint = Footprint(
-        visit=info.visit_id,
-        detector=visit_image.detector.id,
-        band=visit_image.band,
-        mjd=float(info.datetime_begin.tai.mjd + info.exposure_time.to_value("day") / 2),
-        bbox=visit_image.bbox,
-        projection=visit_image.sky_projection,
-    )
+    footprint = Footprint.of(VisitImage.read(image), name=str(image))
     catalog = make_catalog(
         read_table_file(sources),
         footprint,

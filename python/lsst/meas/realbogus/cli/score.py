@@ -82,9 +82,9 @@ def command(
     Exit codes: 0 done; 1 an error, what has been scored is kept; 2 a wrong command line; 3 done, but inputs
     were left out.
     """
-    from ..model import load_classifier, read_model_file
+    from ..model import load_classifier
 
-    classifiers = [load_classifier(read_model_file(m), m, engine, device) for m in models]
+    classifiers = [load_classifier(m, engine=engine, device=device) for m in models]
     images = {"science": science, "template": template, "difference": difference}
     given = {role: path for role, path in images.items() if path is not None}
     if given:

@@ -20,7 +20,7 @@ from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import Box, Image, Mask
+from lsst.images import Box, Image, Mask, MaskedImage
 
 from ..errors import ImageMismatchError, InvalidInputError
 from ._gather import gather, gather_mask, union
@@ -146,12 +146,12 @@ def first_pixels(x: npt.ArrayLike, y: npt.ArrayLike, shape: tuple[int, int]) -> 
 
 @overload
 def extract(
-    image: Image | npt.NDArray[Any],
-    mask: Mask | None,
+    image: Image | MaskedImage | npt.NDArray[Any],
     x: npt.ArrayLike,
     y: npt.ArrayLike,
     size: int | tuple[int, int],
     *,
+    mask: Mask | None = ...,
     mode: Literal["partial", "strict"] = ...,
     bad_planes: Sequence[str] = ...,
     box: Box | None = ...,
@@ -161,12 +161,12 @@ def extract(
 
 @overload
 def extract(
-    image: Image | npt.NDArray[Any],
-    mask: Mask | None,
+    image: Image | MaskedImage | npt.NDArray[Any],
     x: npt.ArrayLike,
     y: npt.ArrayLike,
     size: int | tuple[int, int],
     *,
+    mask: Mask | None = ...,
     mode: Literal["trim"],
     bad_planes: Sequence[str] = ...,
     box: Box | None = ...,
@@ -175,12 +175,12 @@ def extract(
 
 
 def extract(
-    image: Image | npt.NDArray[Any],
-    mask: Mask | None,
+    image: Image | MaskedImage | npt.NDArray[Any],
     x: npt.ArrayLike,
     y: npt.ArrayLike,
     size: int | tuple[int, int],
     *,
+    mask: Mask | None = None,
     mode: Mode = "partial",
     bad_planes: Sequence[str] = DEFAULT_BAD_PLANES,
     box: Box | None = None,
@@ -194,13 +194,14 @@ def extract(
     Parameters
     ----------
     image
-        The pixels: an `lsst.images.Image`, which knows its box, or a plain array.
-    mask
-        The mask on the same box, or on a larger one.
+        The pixels: an `lsst.images.Image`, which knows its box, a masked image (`~lsst.images.VisitImage` and
+        the like), or a plain array.
     x, y
         Positions, parent coordinates (those of the box, not array indices). Shape ``(n,)``.
     size
         Side of the square stamp, or its height and width, in pixels; odd or even (see `first_pixels`).
+    mask
+        The mask on the same box, or on a larger one; by default that of a masked image.
     mode
         What to do with a stamp that leaves the image, as in `photutils`: ``"partial"`` pads it, ``"strict"``
         raises, ``"trim"`` returns the part on the image only, as a list.
@@ -226,7 +227,7 @@ def extract(
     Examples
     --------
     >>> import numpy as np
-    >>> stamps = extract(np.arange(12.0).reshape(3, 4), None, x=[1, 3], y=[1, 1], size=3)
+    >>> stamps = extract(np.arange(12.0).reshape(3, 4), x=[1, 3], y=[1, 1], size=3)
     >>> stamps.pixels[1]
     array([[ 2.,  3., nan],
            [ 6.,  7., nan],
@@ -235,6 +236,9 @@ def extract(
     array([False,  True])
     """
     shape = stamp_shape(size)
+    if isinstance(image, MaskedImage):
+        mask = image.mask if mask is None else mask
+        image = image.image
     image = _as_image(image, box)
     if mask is not None and mask.bbox != image.bbox:
         if not mask.bbox.contains(image.bbox):

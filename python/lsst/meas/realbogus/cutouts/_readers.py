@@ -115,7 +115,7 @@ class _InMemory:
         *,
         bad_planes: Sequence[str] = DEFAULT_BAD_PLANES,
     ) -> Stamps:
-        return extract(self.image, self.mask, x, y, size, bad_planes=bad_planes)
+        return extract(self.image, x, y, size, mask=self.mask, bad_planes=bad_planes)
 
 
 class _ByBox:
@@ -137,7 +137,7 @@ class _ByBox:
         x, y = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
         shape = stamp_shape(size)
         start = first_pixels(x, y, shape)
-        parts = [extract(np.zeros((1, 1)), None, x[:0], y[:0], shape)]
+        parts = [extract(np.zeros((1, 1)), x[:0], y[:0], shape)]
         for row, (y0, x0) in enumerate(start.tolist()):
             reader = self._read(Box.from_shape(shape, start=(y0, x0)))
             here = slice(row, row + 1)

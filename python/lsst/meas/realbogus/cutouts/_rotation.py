@@ -108,7 +108,7 @@ def extract_north_up(
             f"stamps that are turned must be square with an odd side; got {height}x{width}"
         )
     outer = 2 * math.ceil((size // 2) * math.sqrt(2) + order) + 1
-    large = extract(image, mask, x, y, outer, bad_planes=bad_planes)
+    large = extract(image, x, y, outer, mask=mask, bad_planes=bad_planes)
     matrices = north_up_matrices(projection, x, y)
     half = size // 2
     grid = np.mgrid[-half : half + 1, -half : half + 1].reshape(2, -1).astype(np.float64)
@@ -122,7 +122,7 @@ def extract_north_up(
         share = scipy.ndimage.map_coordinates(large.missing[row].astype(np.float32), place, order=1)
         missing[row] = share.reshape(size, size) > _MISSING_SHARE
         pixels[row] = np.where(missing[row], np.float32(np.nan), turned.reshape(size, size))
-    inner = extract(image, mask, x, y, size, bad_planes=bad_planes)
+    inner = extract(image, x, y, size, mask=mask, bad_planes=bad_planes)
     return Stamps(
         pixels,
         missing,

@@ -21,6 +21,7 @@ from ..imaging import (
     any_plane,
     convolve_image,
     kernel_reach,
+    own_psf,
     prepare_frame,
 )
 from ._decorrelation import decorrelation_kernel
@@ -65,8 +66,8 @@ class Subtraction:
 def subtract(
     science: MaskedImage,
     template: MaskedImage,
-    science_psf: PointSpreadFunction | KernelField,
-    template_psf: PointSpreadFunction | KernelField,
+    science_psf: PointSpreadFunction | KernelField | None = None,
+    template_psf: PointSpreadFunction | KernelField | None = None,
     options: SubtractionOptions | None = None,
 ) -> Subtraction:
     """Subtract a template.
@@ -78,9 +79,14 @@ def subtract(
     template
         Template on the same pixel grid, at least as large.
     science_psf, template_psf
-        Their PSFs.
+        Their PSFs; by default those that the images carry, as a `~lsst.images.VisitImage` does.
     options
         How to do it.
+
+    Returns
+    -------
+    Subtraction
+        The difference, its PSF, the matched template and the kernel.
 
     Raises
     ------
@@ -96,6 +102,8 @@ def subtract(
     """
     options = SubtractionOptions() if options is None else options
     _check(science, template)
+    science_psf = own_psf(science) if science_psf is None else science_psf
+    template_psf = own_psf(template) if template_psf is None else template_psf
     bbox = science.bbox
     sci, ref = _frames(science, template, science_psf, template_psf, options)
     swap = ref.sigma > sci.sigma if options.mode == "auto" else options.mode == "science"

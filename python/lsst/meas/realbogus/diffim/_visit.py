@@ -39,7 +39,7 @@ def subtract_visit(
     DifferenceProducts
         The difference carries its own PSF, the kernel, and everything else of the science image.
     """
-    result = subtract(science, template, science.psf, template.psf, options)
+    result = subtract(science, template, options=options)
     swapped = result.summary["convolved"] == "science"
     difference = DifferenceImage(
         result.difference.image,

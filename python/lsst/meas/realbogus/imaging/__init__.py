@@ -7,7 +7,7 @@ from ._boxes import overlap
 from ._convolution import band_kernel, convolve_image
 from ._filling import fill_smoothly
 from ._frames import Frame, prepare_frame
-from ._kernel_field import KernelField, kernel_reach, psf_nodes, psf_width, resize
+from ._kernel_field import KernelField, kernel_reach, own_psf, psf_nodes, psf_width, resize
 from ._planes import (
     DIFFERENCE_PLANES,
     TEMPLATE_PLANES,
@@ -41,6 +41,7 @@ __all__ = (
     "missing_pixels",
     "n_terms",
     "overlap",
+    "own_psf",
     "pixel_to_sky",
     "prepare_frame",
     "psf_nodes",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("KernelField", "kernel_reach", "psf_nodes", "psf_width", "resize")
+__all__ = ("KernelField", "kernel_reach", "own_psf", "psf_nodes", "psf_width", "resize")
 
 import dataclasses
 from functools import cached_property
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.ndimage
 import scipy.signal
-from lsst.images import Box
+from lsst.images import Box, MaskedImage
 from lsst.images.psfs import PiffWrapper, PointSpreadFunction
 
 from lsst.meas.realbogus.errors import InvalidInputError
@@ -272,3 +272,27 @@ def resize(images: FloatArray, radius: int) -> FloatArray:
         return images[:, cut, cut]
     pad = radius - old
     return np.pad(images, ((0, 0), (pad, pad), (pad, pad)))
+
+
+def own_psf(image: MaskedImage) -> PointSpreadFunction:
+    """Return the PSF that an image carries.
+
+    Parameters
+    ----------
+    image
+        A `~lsst.images.VisitImage` or the like.
+
+    Returns
+    -------
+    lsst.images.psfs.PointSpreadFunction
+        Its PSF.
+
+    Raises
+    ------
+    InvalidInputError
+        If it has none.
+    """
+    psf = getattr(image, "psf", None)
+    if not isinstance(psf, PointSpreadFunction):
+        raise InvalidInputError(f"a {type(image).__name__} carries no PSF: give one beside it")
+    return psf

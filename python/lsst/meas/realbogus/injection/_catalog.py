@@ -8,6 +8,7 @@ import dataclasses
 
 import numpy as np
 from astropy.table import Table
+from lsst.images import VisitImage
 
 from ..tables import njy_to_magnitude
 from ._dc2 import dc2_supernovae
@@ -27,7 +28,7 @@ _DEFAULT = CatalogOptions()
 
 def make_catalog(
     sources: Table,
-    footprint: Footprint,
+    footprint: Footprint | VisitImage,
     options: CatalogOptions = _DEFAULT,
     *,
     seed: int,
@@ -44,7 +45,7 @@ def make_catalog(
     sources
         Sources measured on the image, see `select_hosts`.
     footprint
-        The image: visit, detector, band, time, pixels and projection.
+        The image, or its visit, detector, band, time, pixels and projection.
     options
         Which populations and how many.
     seed
@@ -72,6 +73,7 @@ def make_catalog(
     InvalidCatalogError
         If a table lacks columns.
     """
+    footprint = footprint if isinstance(footprint, Footprint) else Footprint.of(footprint)
     sources = read_host_table(sources, options.host, name=name)
     hosts = select_hosts(sources, footprint.projection, options.host, name=name)
     near = hosted(hosts, footprint, options.hosted, seed)

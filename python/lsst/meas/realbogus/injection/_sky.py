@@ -5,13 +5,14 @@ from __future__ import annotations
 __all__ = ("Footprint", "offset_position")
 
 import dataclasses
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
-from lsst.images import Box, SkyProjection
+from lsst.images import Box, SkyProjection, VisitImage
 
+from ..errors import InvalidInputError
 from ..imaging import local_jacobian, pixel_to_sky, sky_to_pixel
 
 type Floats = npt.NDArray[np.float64]
@@ -39,6 +40,42 @@ class Footprint:
     mjd: float
     bbox: Box
     projection: SkyProjection[Any]
+
+    @classmethod
+    def of(cls, image: VisitImage, *, name: str = "the image") -> Self:
+        """Read the footprint of an image from what it says of itself.
+
+        Parameters
+        ----------
+        image
+            The image.
+        name
+            What it is called in messages.
+
+        Returns
+        -------
+        Footprint
+            Its footprint.
+
+        Raises
+        ------
+        InvalidInputError
+            If the image does not say which visit it is of, or when and how long it was exposed.
+        """
+        info = image.obs_info
+        if info.visit_id is None or info.datetime_begin is None or info.exposure_time is None:
+            raise InvalidInputError(
+                f"{name} does not say which visit it is of, or when and how long it was exposed: give a "
+                "Footprint instead"
+            )
+        return cls(
+            visit=info.visit_id,
+            detector=image.detector.id,
+            band=image.band,
+            mjd=float(info.datetime_begin.tai.mjd + info.exposure_time.to_value("day") / 2),
+            bbox=image.bbox,
+            projection=image.sky_projection,
+        )
 
     def positions(self, fractions: Floats) -> tuple[Floats, Floats]:
         """Map numbers in the unit square to sky positions over the image.

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
-from lsst.images import Mask, MaskedImage, SkyProjection
+from lsst.images import Box, Mask, MaskedImage, SkyProjection
+from lsst.images.psfs import PointSpreadFunction
 
 from lsst.meas.realbogus.errors import InvalidInputError
 
-from ..imaging import KernelField, any_plane, ensure_planes, smooth_background
+from ..imaging import KernelField, any_plane, ensure_planes, own_psf, smooth_background
 from ..tables import make_table
 from ._detection import Detections, detect
 from ._measured_frame import MeasuredFrame, forced_fluxes, shapes
@@ -82,9 +83,9 @@ def detect_and_measure(
     science: MaskedImage,
     template: MaskedImage,
     *,
-    difference_psf: KernelField,
-    science_psf: KernelField,
-    template_psf: KernelField,
+    difference_psf: PointSpreadFunction | KernelField | None = None,
+    science_psf: PointSpreadFunction | KernelField | None = None,
+    template_psf: PointSpreadFunction | KernelField | None = None,
     ids: SourceIds | None = None,
     options: DetectionOptions | None = None,
     projection: SkyProjection[Any] | None = None,
@@ -96,7 +97,7 @@ def detect_and_measure(
     difference, science, template
         Images of one box; the template matched to the science image.
     difference_psf, science_psf, template_psf
-        Their PSFs.
+        Their PSFs; by default those that the images carry, as a `~lsst.images.VisitImage` does.
     ids
         What goes into the identifying columns.
     options
@@ -112,7 +113,15 @@ def detect_and_measure(
     ids = SourceIds() if ids is None else ids
     options = DetectionOptions() if options is None else options
     projection = difference.sky_projection if projection is None else projection
-    plain = MeasuredFrame.make(difference, difference_psf)
+    fields = [
+        _field(image, psf, difference.bbox, options.psf_order)
+        for image, psf in (
+            (difference, difference_psf),
+            (science, science_psf),
+            (template, template_psf),
+        )
+    ]
+    plain = MeasuredFrame.make(difference, fields[0])
     background = np.zeros_like(plain.pixels)
     if options.background_box > 0:
         background = smooth_background(plain.pixels, plain.missing, options.background_box)
@@ -121,7 +130,7 @@ def detect_and_measure(
         plain.pixels,
         plain.variance,
         plain.missing,
-        difference_psf.middle(),
+        fields[0].middle(),
         skip=any_plane(difference.mask, _NOT_BLANK),
     )
     found = detect(scores.score, options.threshold)
@@ -142,12 +151,19 @@ def detect_and_measure(
     values["apFlux"], values["apFluxErr"] = aperture_fluxes(
         frame.pixels, frame.variance, frame.missing, frame.bbox, rows.x, rows.y, options.aperture_radius
     )
-    for name, image, psf in (("science", science, science_psf), ("template", template, template_psf)):
-        other = MeasuredFrame.make(image, psf)
+    for name, image, field in (("science", science, fields[1]), ("template", template, fields[2])):
+        other = MeasuredFrame.make(image, field)
         values[f"{name}Flux"], values[f"{name}FluxErr"] = forced_fluxes(other, rows.x, rows.y)
     table = make_table(DIA_SOURCE, values, len(rows))
     keep, removed = _select(table, options.bad_flags)
     return DiaCatalog(table[keep], mask, background, scores.rms, removed)
+
+
+def _field(
+    image: MaskedImage, psf: PointSpreadFunction | KernelField | None, bbox: Box, order: int
+) -> KernelField:
+    psf = own_psf(image) if psf is None else psf
+    return psf if isinstance(psf, KernelField) else KernelField.from_psf(psf, bbox, order=order)
 
 
 def _marked(mask: Mask, found: Detections, grow: int) -> Mask:

@@ -9,7 +9,6 @@ from astro_metadata_translator import ObservationInfo
 from lsst.images import DifferenceImage, MaskedImage
 from lsst.images.psfs import PointSpreadFunction
 
-from ..imaging import KernelField
 from ._dia_catalog import DiaCatalog, SourceIds, detect_and_measure
 from ._options import DetectionOptions
 
@@ -19,8 +18,8 @@ def measure_difference(
     science: MaskedImage,
     template: MaskedImage,
     *,
-    science_psf: PointSpreadFunction,
-    template_psf: PointSpreadFunction,
+    science_psf: PointSpreadFunction | None = None,
+    template_psf: PointSpreadFunction | None = None,
     id_base: int = 0,
     options: DetectionOptions | None = None,
 ) -> tuple[DifferenceImage, DiaCatalog]:
@@ -33,7 +32,7 @@ def measure_difference(
     science, template
         The images it was made from, of the same box; the template matched.
     science_psf, template_psf
-        Their PSFs.
+        Their PSFs; by default those that the images carry.
     id_base
         Added to the number of each source to make its identifier.
     options
@@ -45,8 +44,6 @@ def measure_difference(
         The difference image less its smooth background, with the planes DETECTED and DETECTED_NEGATIVE,
         and the sources.
     """
-    options = DetectionOptions() if options is None else options
-    bbox = difference.bbox
     frame = difference.sky_projection.pixel_frame
     ids = SourceIds(
         visit=0 if frame.visit is None else frame.visit,
@@ -59,9 +56,8 @@ def measure_difference(
         difference,
         science,
         template,
-        difference_psf=KernelField.from_psf(difference.psf, bbox, order=options.psf_order),
-        science_psf=KernelField.from_psf(science_psf, bbox, order=options.psf_order),
-        template_psf=KernelField.from_psf(template_psf, bbox, order=options.psf_order),
+        science_psf=science_psf,
+        template_psf=template_psf,
         ids=ids,
         options=options,
     )

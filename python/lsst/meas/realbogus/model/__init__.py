@@ -16,6 +16,7 @@ from ._networks import initial_weights, named_architecture
 from ._normalization import NORMALIZATIONS
 from ._package import Model, load_classifier, make_model, peek_contract, read_model, write_model
 from ._preparation import prepare
+from ._scorer import Scorer, load
 from ._scoring import SCORE_COLUMNS, SourceScores, column_endings, score_sources, score_table
 from ._unscored import Unscored, count_unscored, explain_unscored, scale_warning
 
@@ -39,6 +40,7 @@ __all__ = (
     "NormalizationChoice",
     "Output",
     "Prior",
+    "Scorer",
     "Scores",
     "SourceScores",
     "Unscored",
@@ -55,6 +57,7 @@ __all__ = (
     "import_onnx",
     "initial_weights",
     "largest_difference",
+    "load",
     "load_classifier",
     "make_model",
     "model_run",

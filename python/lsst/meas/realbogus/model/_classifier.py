@@ -122,8 +122,8 @@ class Classifier:
 
         Examples
         --------
-        >>> from lsst.meas.realbogus.model import golden_stamps, load_classifier, read_model_file
-        >>> classifier = load_classifier(read_model_file("package:dia"))
+        >>> from lsst.meas.realbogus.model import golden_stamps, load_classifier
+        >>> classifier = load_classifier("package:dia")
         >>> stamps, is_negative = golden_stamps(51, n=12)
         >>> scores = classifier.score(stamps, is_negative=is_negative)
         >>> len(scores), scores.score.dtype, bool(scores.flag_unscorable.any())

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ("PACKAGE_SCHEME", "packaged_models", "read_model_file")
 
 import importlib.resources
+import os
 from importlib.resources.abc import Traversable
 
 from ..errors import InvalidInputError, ModelNotFoundError
@@ -22,7 +23,7 @@ def packaged_models() -> dict[str, Traversable]:
     return {file.name.removesuffix(SUFFIX): file for file in sorted(files, key=lambda file: file.name)}
 
 
-def read_model_file(uri: str) -> bytes:
+def read_model_file(uri: str | os.PathLike[str]) -> bytes:
     """Read a model file.
 
     Parameters
@@ -40,6 +41,7 @@ def read_model_file(uri: str) -> bytes:
     ModelNotFoundError
         Raised if there is none; the message lists those that there are.
     """
+    uri = os.fspath(uri)
     if not uri:
         raise InvalidInputError("a model needs a name, a path or a URI; got an empty one")
     if uri.startswith(PACKAGE_SCHEME):

@@ -14,12 +14,13 @@ __all__ = (
 
 import dataclasses
 import functools
+import os
 from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ModelContractError, ModelFormatError
+from ..errors import InvalidInputError, ModelContractError, ModelFormatError
 from ._architecture import Weights
 from ._archive import read_members, sha256, write_members
 from ._classifier import Classifier
@@ -27,6 +28,7 @@ from ._contract import Contract
 from ._engines import make_engine
 from ._golden import Golden, check_golden, golden_stamps
 from ._graph import check_graph, graph_shapes, to_onnx
+from ._locate import read_model_file
 from ._normalization import NORMALIZATIONS
 from ._weights import read_weights, write_weights
 
@@ -194,31 +196,46 @@ def _check_shapes(contract: Contract, graph: bytes) -> None:
 
 
 def load_classifier(
-    content: bytes,
-    name: str = "model",
+    source: str | os.PathLike[str] | bytes,
+    name: str = "",
     engine: str = "onnxruntime",
     device: str = "cpu",
     batch_size: int = 64,
 ) -> Classifier:
-    """Read a model file, check its golden scores, and make it ready to score.
+    """Read a model, check its golden scores, and make it ready to score.
 
     The same content is loaded once in a process, whatever it is called.
 
     Parameters
     ----------
-    content
-        The file.
+    source
+        What `read_model_file` takes (``package:NAME``, a path or a URI), or the content of such a file.
     name
-        What it is called in error messages.
+        What it is called in error messages; by default ``source``.
     engine, device, batch_size
         See `engines.make_engine` and `classifier.Classifier`.
 
+    Returns
+    -------
+    Classifier
+        The model, ready to score.
+
     Raises
     ------
+    ModelNotFoundError
+        Raised if there is no such model.
     ModelFormatError, ModelContractError
         See `read_model` and `golden.check_golden`.
     """
-    return _load(_Named(content, name), engine, device, batch_size)
+    if isinstance(source, bytes | bytearray | memoryview):
+        content, called = bytes(source), name or "model"
+    elif isinstance(source, str | os.PathLike):
+        content, called = read_model_file(source), name or os.fspath(source)
+    else:
+        raise InvalidInputError(
+            f"a model is named by text or a path, or given as the bytes of its file; got {source!r}"
+        )
+    return _load(_Named(content, called), engine, device, batch_size)
 
 
 class _Named:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from ._cutouts import StoredCutouts, read_cutouts
 from ._fakes import put_shards, read_fake_stamps, read_injected_catalogs
 from ._pipetask import Outcome, pipetask_command, run_pipetask, shell_text
-from ._results import gather_results, read_stamps
+from ._results import read_collection, read_stamps
 
 __all__ = (
     "Outcome",
     "StoredCutouts",
-    "gather_results",
     "pipetask_command",
     "put_shards",
+    "read_collection",
     "read_cutouts",
     "read_fake_stamps",
     "read_injected_catalogs",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("gather_results", "read_stamps")
+__all__ = ("read_collection", "read_stamps")
 
 import contextlib
 import dataclasses
@@ -45,7 +45,7 @@ _PACKAGES = (
 Stamps = dict[str, npt.NDArray[np.float32]]
 
 
-def gather_results(
+def read_collection(
     repo: Butler | str | Path,
     collection: str,
     *,
@@ -200,8 +200,12 @@ class _Run:
     def software(self) -> str:
         """Name the versions with which the run was made, all of them where its parts differ."""
         versions: dict[str, set[str]] = {}
-        for name in self.butler.collections.query(self.butler.collections.defaults, flatten_chains=True):
-            packages = self.butler.find_dataset("packages", collections=name)
+        names = self.butler.collections.query(self.butler.collections.defaults, flatten_chains=True)
+        try:
+            found = [self.butler.find_dataset("packages", collections=name) for name in names]
+        except MissingDatasetTypeError:
+            return "unknown"
+        for packages in found:
             if packages is not None:
                 for package, version in self.butler.get(packages).items():
                     versions.setdefault(package, set()).add(version)

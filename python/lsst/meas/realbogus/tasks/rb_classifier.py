@@ -31,7 +31,6 @@ from ..model import (
     explain_unscored,
     file_from_table,
     load_classifier,
-    read_model_file,
     scale_warning,
     score_sources,
     score_table,
@@ -63,7 +62,7 @@ class RbClassifierTask(PipelineTask):
             "batch_size": self.config.batch_size,
         }
         self._classifiers = {
-            uri: load_classifier(read_model_file(uri), uri, **self._options)
+            uri: load_classifier(uri, **self._options)
             for uri in self.config.uris()
             if not uri.startswith(BUTLER_SCHEME)
         }

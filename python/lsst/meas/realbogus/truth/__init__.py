@@ -7,6 +7,7 @@ from ._candidates import DIFFUSE_KINDS, REAL_KINDS, STATIC_KINDS, Candidates, ga
 from ._conditions import EDGE_PLANES, MASKED_PLANES, Conditions, measure_conditions, noise_equivalent_area
 from ._fates import FateRules, injected_fates
 from ._labels import Matched, MatchRules, label_dia_sources
+from ._match import Matches, match
 from ._matching import Pairs, match_mutual_nearest, unit_vectors
 from ._schema import DIA_SOURCE_MATCH, INJECTED_FATE, Column, Fate, Label, Reason, empty_table
 
@@ -26,6 +27,7 @@ __all__ = (
     "Label",
     "MatchRules",
     "Matched",
+    "Matches",
     "Pairs",
     "Reason",
     "distance_to_segments",
@@ -33,6 +35,7 @@ __all__ = (
     "gather_candidates",
     "injected_fates",
     "label_dia_sources",
+    "match",
     "match_mutual_nearest",
     "measure_conditions",
     "nearest_artefact",

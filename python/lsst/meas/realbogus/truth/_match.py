@@ -1,0 +1,97 @@
+"""Labels beside the sources they are of, and fates, in one call."""
+
+from __future__ import annotations
+
+__all__ = ("Matches", "match")
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+from astropy.table import Table
+
+from ..tables import as_astropy
+from ._conditions import measure_conditions
+from ._fates import FateRules, injected_fates
+from ._labels import MatchRules, label_dia_sources
+
+if TYPE_CHECKING:
+    from lsst.images import MaskedImage
+
+_INJECTED = {
+    **dict.fromkeys(("injection_id", "injection_flag"), np.int64),
+    **dict.fromkeys(("ra", "dec", "flux", "x", "y", "mag"), np.float64),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Matches:
+    """DIA sources of one image with what they are, and injected sources with what became of them.
+
+    Parameters
+    ----------
+    sources
+        The DIA sources with the columns of `~lsst.meas.realbogus.truth.DIA_SOURCE_MATCH`.
+    fates
+        Table of schema `~lsst.meas.realbogus.truth.INJECTED_FATE`.
+    """
+
+    sources: Table
+    fates: Table
+
+
+def match(
+    dia_sources: Table,
+    injected: Table | None = None,
+    truth: Table | None = None,
+    *,
+    difference: MaskedImage | None = None,
+    rules: MatchRules | None = None,
+    fate_rules: FateRules | None = None,
+) -> Matches:
+    """Say of every DIA source of one image what it is, and of every injected source what became of it.
+
+    Parameters
+    ----------
+    dia_sources
+        DIA sources with the columns of the DiaSource schema.
+    injected
+        Catalogue of injected sources, as `~lsst.meas.realbogus.injection.inject` returns it.
+    truth
+        Truth table of the image, if there is one.
+    difference
+        The difference image; without it no source is known to be masked, at the edge or below the threshold.
+    rules, fate_rules
+        Radii and limits.
+
+    Returns
+    -------
+    Matches
+        One row for every DIA source and one for every injected source, in order.
+
+    Raises
+    ------
+    InvalidCatalogError
+        Raised if columns are missing or identifiers occur twice.
+    """
+    sources = as_astropy(dia_sources, "DIA sources").copy()
+    fate_rules = FateRules() if fate_rules is None else fate_rules
+    if injected is None:
+        injected = Table({name: np.zeros(0, kind) for name, kind in _INJECTED.items()})
+    matched = label_dia_sources(sources, injected, truth, rules=rules)
+    conditions = None
+    if difference is not None:
+        conditions = measure_conditions(
+            injected["x"],
+            injected["y"],
+            mask=difference.mask,
+            variance=difference.variance,
+            psf=getattr(difference, "psf", None),
+            masked_planes=fate_rules.masked_planes,
+            edge_planes=fate_rules.edge_planes,
+        )
+    fates = injected_fates(injected, sources, matched, conditions, rules=fate_rules)
+    for name in matched.table.colnames:
+        if name != "diaSourceId":
+            sources[name] = matched.table[name]
+    return Matches(sources, fates)
