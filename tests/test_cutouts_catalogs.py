@@ -63,9 +63,9 @@ def projection() -> SkyProjection:
 def test_every_make_of_table_reads_the_same(make) -> None:
     pytest.importorskip("pandas")
     read = read_dia_sources(make(PLAIN))
-    assert tuple(read.colnames) == STANDARD_COLUMNS
+    assert read.colnames == list(STANDARD_COLUMNS)
     for name, column in zip(
-        STANDARD_COLUMNS[:6], ("diaSourceId", "x", "y", "ra", "dec", "isNegative"), strict=True
+        list(STANDARD_COLUMNS)[:6], ("diaSourceId", "x", "y", "ra", "dec", "isNegative"), strict=True
     ):
         np.testing.assert_allclose(read[name], PLAIN[column], rtol=1e-14)
     np.testing.assert_allclose(read["snr"], [10, 5, 3])
@@ -103,7 +103,7 @@ def test_every_fault_is_named_at_once() -> None:
     with pytest.raises(InvalidCatalogError, match="no id.*no pixel position.*columns are flux"):
         read_dia_sources({"flux": [1.0]}, name="mine.fits")
     ids = MaskedColumn([1, 2], mask=[False, True])
-    with pytest.raises(InvalidCatalogError, match="id is missing in rows 1"):
+    with pytest.raises(InvalidCatalogError, match=r"id is missing \(row 1\)"):
         read_dia_sources(Table({"id": ids, "x": [1.0, 2.0], "y": [1.0, 2.0]}))
     with pytest.raises(InvalidCatalogError, match="integers"):
         read_dia_sources({"id": [1.5], "x": [1.0], "y": [1.0]})
@@ -136,3 +136,28 @@ def test_real_catalogues_agree_between_generations(shared_data: Path, visit: str
     for name in ("x", "y"):
         np.testing.assert_allclose(standard[name], butler[name], atol=1e-4)  # float32 there
     assert np.isfinite(butler["snr"]).all() and (butler["snr"] > 3).all()
+
+
+def test_defect_03_units_of_catalogues_are_applied() -> None:
+    other = Table(PLAIN)
+    for name, factor, unit in (
+        ("ra", np.pi / 180, "rad"), ("dec", 60.0, "arcmin"), ("psfFlux", 1e-3, "uJy"), ("psfFluxErr", 1e-3, "uJy"),
+    ):  # fmt: skip
+        other[name] *= factor
+        other[name].unit = unit
+    ours, theirs = read_dia_sources(PLAIN), read_dia_sources(other)
+    for name in ours.colnames:
+        np.testing.assert_allclose(theirs[name], ours[name], rtol=1e-13)
+    wrong = Table(PLAIN)
+    wrong["ra"].unit = "K"
+    with pytest.raises(InvalidCatalogError, match="unit of ra is K, not one of angle"):
+        read_dia_sources(wrong)
+
+
+@pytest.mark.parametrize("ids", [["1", "2", "3"], [1.0, 2.0, 3.0], np.array([1, 2, 3], np.uint64)])
+def test_defect_04_ids_of_catalogues_are_exact(ids: object) -> None:
+    read = read_dia_sources({**PLAIN, "diaSourceId": ids})
+    assert read["id"].dtype == np.int64 and read["id"].tolist() == [1, 2, 3]
+    for wrong, words in (([1.0, np.nan, 3.0], "is missing"), ([1, 2**53 + 0.0, 3], "integers")):
+        with pytest.raises(InvalidCatalogError, match=rf"diaSourceId .*{words}.* \(row 1\)"):
+            read_dia_sources({**PLAIN, "diaSourceId": np.array(wrong)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ("STANDARD_COLUMNS", "read_dia_sources", "read_sources")
 
+import dataclasses
 from typing import Any
 
 import astropy.units as u
@@ -14,25 +15,25 @@ from astropy.table import Table
 from lsst.images import SkyProjection
 
 from ..errors import InvalidCatalogError
-from ..tables import as_astropy, read_signs
+from ..tables import Column, Schema, as_astropy, check_table, make_table, read_signs, standard_columns
 
-STANDARD_COLUMNS: tuple[str, ...] = ("id", "x", "y", "ra", "dec", "is_negative", "snr", "flux", "flux_err")
+STANDARD_COLUMNS: Schema = {
+    "id": Column("int64", "Identifier"),
+    "x": Column("float64", "Column, parent coordinates", "pix"),
+    "y": Column("float64", "Row, parent coordinates", "pix"),
+    "ra": Column("float64", "Right ascension", "deg"),
+    "dec": Column("float64", "Declination", "deg"),
+    "is_negative": Column("bool", "Is the source negative in the difference image?"),
+    "snr": Column("float64", "Signal-to-noise ratio"),
+    "flux": Column("float64", "Flux, in the catalogue's unit"),
+    "flux_err": Column("float64", "Error of flux"),
+}
 """Columns that every catalogue gets; NaN (False) where it says nothing."""
 
-# Each quantity by the names it has had: DiaSource tables, afw catalogues (slots first), older pipelines.
 _IDS = ("diaSourceId", "id", "sourceId")
 _SCIENCE_IDS = ("sourceId", "id", "objectId")
-_CENTROIDS = (
-    ("x", "y"),
-    ("slot_Centroid_x", "slot_Centroid_y"),
-    ("centroid_x", "centroid_y"),
-    ("base_SdssCentroid_x", "base_SdssCentroid_y"),
-    ("base_NaiveCentroid_x", "base_NaiveCentroid_y"),
-)
-_DEGREES = (("ra", "dec"), ("ra", "decl"), ("RA", "DEC"), ("coord_ra_deg", "coord_dec_deg"))
-_RADIANS = (("coord_ra", "coord_dec"),)
-_FLUXES = ("psfFlux", "slot_PsfFlux_instFlux", "base_PsfFlux_instFlux", "apFlux", "slot_ApFlux_instFlux")
-_SNRS = ("snr", "slot_Centroid_signalToNoise", "ip_diffim_DipoleFit_signalToNoise")
+_NUMBERS = ("x", "y", "ra", "dec", "snr")
+_FLUXES = ("psfFlux", "apFlux")
 
 type FloatArray = npt.NDArray[np.float64]
 
@@ -99,93 +100,53 @@ def read_sources(
 
 
 def _read(catalog: Any, projection: SkyProjection[Any] | None, name: str, id_names: tuple[str, ...]) -> Table:
-    columns = as_astropy(catalog, name)
-    reasons: list[str] = []
-    ids = _identifiers(columns, id_names, reasons)
-    ra, dec = _sky(columns)
-    x, y = _pixels(columns)
-    if x is None and ra is not None and dec is not None and projection is not None:
-        x, y = _project(ra, dec, projection)
-    if x is None or y is None:
-        reasons.append(
-            "no pixel position: none of "
-            + ", ".join("/".join(pair) for pair in _CENTROIDS)
-            + (" (it has sky positions: give a projection)" if ra is not None else " and no sky position")
-        )
-    if reasons:
-        raise InvalidCatalogError(name, [*reasons, f"columns are {', '.join(columns.colnames[:20])}"])
+    given = as_astropy(catalog, name)
+    columns = standard_columns(given, counts=True, name=name)
+    schema = {column: dataclasses.replace(STANDARD_COLUMNS[column], required=False) for column in _NUMBERS}
+    id_name = next((column for column in id_names if column in given.colnames), None)
+    flux_name = next((column for column in _FLUXES if column in columns.colnames), None)
+    if id_name is not None:
+        schema[id_name] = STANDARD_COLUMNS["id"]
+    if flux_name is not None:
+        unit = _flux_unit(columns[flux_name].unit)
+        schema |= {column: Column("float64", "flux", unit) for column in (flux_name, f"{flux_name}Err")}
+    table, problems = check_table(columns[[c for c in schema if c in columns.colnames]], schema)
+    reasons = [str(problem) for problem in problems]
+    if id_name is None:
+        reasons.insert(0, f"no id: none of {', '.join(id_names)}")
     nothing = np.full(len(columns), np.nan)
-    flux, flux_err = _flux(columns)
+    values = {column: np.asarray(table[column]) for column in table.colnames}
+    has_sky = "ra" in values and "dec" in values
+    if not {"x", "y"} <= set(values):
+        if has_sky and projection is not None:
+            values["x"], values["y"] = _project(values["ra"], values["dec"], projection)
+        else:
+            ways = " (it has sky positions: give a projection)" if has_sky else " and no sky position"
+            reasons.append(f"no pixel position: neither x and y nor a centroid of afw's{ways}")
+    if reasons:
+        raise InvalidCatalogError(name, [*reasons, f"columns are {', '.join(given.colnames[:20])}"])
+    flux, flux_err = (values.get(f"{flux_name}{ending}", nothing) for ending in ("", "Err"))
     with np.errstate(divide="ignore", invalid="ignore"):
         snr = np.abs(flux / flux_err)
-    for column in reversed([c for c in _SNRS if c in columns.colnames]):
-        theirs = _floats(columns[column])
-        snr = np.where(np.isfinite(theirs), theirs, snr)
-    negative = read_signs(columns, len(columns), name=name, flux=flux)
-    return Table(
+    measured = values.get("snr", nothing)
+    return make_table(
+        STANDARD_COLUMNS,
         {
-            "id": ids,
-            "x": x,
-            "y": y,
-            "ra": nothing if ra is None else ra,
-            "dec": nothing if dec is None else dec,
-            "is_negative": negative,
-            "snr": snr,
+            "id": values[str(id_name)],
+            **{column: values[column] for column in ("x", "y", "ra", "dec") if column in values},
+            "is_negative": read_signs(columns, len(columns), name=name, flux=flux),
+            "snr": np.where(np.isfinite(measured), measured, snr),
             "flux": flux,
             "flux_err": flux_err,
-        }
+        },
+        len(columns),
     )
 
 
-def _identifiers(columns: Table, names: tuple[str, ...], reasons: list[str]) -> npt.NDArray[np.int64]:
-    found = next((c for c in names if c in columns.colnames), None)
-    if found is None:
-        reasons.append(f"no id: none of {', '.join(names)}")
-        return np.zeros(len(columns), np.int64)
-    values = columns[found]
-    masked = np.flatnonzero(np.ma.getmaskarray(values))
-    if masked.size:
-        reasons.append(f"{found} is missing in rows {', '.join(map(str, masked[:10]))}")
-    array = np.ma.getdata(values)
-    if array.dtype.kind not in "iu":
-        reasons.append(f"{found} must be of integers, not {array.dtype}")
-        return np.zeros(len(columns), np.int64)
-    return array.astype(np.int64)
-
-
-def _pixels(columns: Table) -> tuple[FloatArray, FloatArray] | tuple[None, None]:
-    for x, y in _CENTROIDS:
-        if x in columns.colnames and y in columns.colnames:
-            return _floats(columns[x]), _floats(columns[y])
-    return None, None
-
-
-def _sky(columns: Table) -> tuple[FloatArray, FloatArray] | tuple[None, None]:
-    for pairs, unit in ((_DEGREES, u.deg), (_RADIANS, u.rad)):
-        for ra, dec in pairs:
-            if ra in columns.colnames and dec in columns.colnames:
-                return _degrees(columns[ra], unit), _degrees(columns[dec], unit)
-    return None, None
-
-
-def _degrees(column: Any, unit: u.UnitBase) -> FloatArray:
-    factor = (column.unit or unit).to(u.deg)
-    return _floats(column) * float(factor)
-
-
-def _floats(column: Any) -> FloatArray:
-    values = np.ma.getdata(column).astype(np.float64)
-    return np.where(np.ma.getmaskarray(column), np.nan, values)
-
-
-def _flux(columns: Table) -> tuple[FloatArray, FloatArray]:
-    for name in _FLUXES:
-        if name in columns.colnames:
-            error = name + "Err"
-            flux = _floats(columns[name])
-            return flux, _floats(columns[error]) if error in columns.colnames else np.full(len(flux), np.nan)
-    nothing = np.full(len(columns), np.nan)
-    return nothing, nothing.copy()
+def _flux_unit(unit: Any) -> str:
+    """Return nJy for all that can be turned into it, otherwise the unit: signs and ratios need no more."""
+    known = unit is None or u.Unit(unit, parse_strict="silent").is_equivalent(u.nJy)
+    return "nJy" if known else str(unit)
 
 
 def _project(

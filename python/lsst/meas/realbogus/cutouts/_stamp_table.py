@@ -6,16 +6,18 @@ __all__ = ("StampTableSchema", "check_stamp_table", "stamp_table", "stamp_table_
 
 import functools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from astropy.table import Column, Table
+from astropy.table import Column as AstropyColumn
+from astropy.table import Table
 
 from ..errors import InvalidCatalogError, InvalidInputError
+from ..tables import Column, Schema
 from ._triplets import ROLES, StampBlock
 
 _HALF_MAX = 32768.0  # largest power of two that float16 holds
@@ -30,12 +32,11 @@ class StampTableSchema:
     version
         Goes up whenever the file in ``resources/schemas`` changes.
     columns
-        By name: ``dtype``, ``shape`` (of one row, ``"h"`` and ``"w"`` standing for the stamp's size),
-        ``unit`` and ``description``.
+        By name; in shapes ``"h"`` and ``"w"`` stand for the stamp's size.
     """
 
     version: int
-    columns: Mapping[str, Mapping[str, Any]]
+    columns: Schema
 
 
 @functools.cache
@@ -49,7 +50,13 @@ def stamp_table_schema() -> StampTableSchema:
     """
     path = resources.files("lsst.meas.realbogus") / "resources" / "schemas" / "dia_source_cutouts.json"
     content = json.loads(path.read_text())
-    return StampTableSchema(content["version"], {column["name"]: column for column in content["columns"]})
+    columns = {
+        column["name"]: Column(
+            column["dtype"], column["description"], column["unit"], shape=tuple(column["shape"])
+        )
+        for column in content["columns"]
+    }
+    return StampTableSchema(content["version"], columns)
 
 
 def stamp_table(
@@ -96,7 +103,7 @@ def stamp_table(
             continue  # counted on, for the message
         for name, values in _values(sources[rows], block, dtype):
             if name not in columns:
-                kind = dtype if name in ROLES else stamp_table_schema().columns[name]["dtype"]
+                kind = dtype if name in ROLES else stamp_table_schema().columns[name].dtype
                 columns[name] = np.empty((len(sources), *values.shape[1:]), kind)
             columns[name][rows] = values
     if len(sources) != done:
@@ -106,10 +113,10 @@ def stamp_table(
     for name, column in schema.columns.items():
         if name in columns:
             table.add_column(
-                Column(
+                AstropyColumn(
                     columns.pop(name),
-                    unit=unit if name in ROLES else column["unit"],
-                    description=column["description"],
+                    unit=unit if name in ROLES else column.unit,
+                    description=column.description,
                     copy=False,
                 ),
                 name=name,
@@ -172,10 +179,10 @@ def check_stamp_table(table: Table, name: str = "dia_source_cutouts") -> None:
                 reasons.append(f"no column {column}")
             continue
         found = table[column].dtype
-        allowed = {wanted["dtype"], "float16"} if column in ROLES else {wanted["dtype"]}
+        allowed = {wanted.dtype, "float16"} if column in ROLES else {wanted.dtype}
         if found.name not in allowed:
-            reasons.append(f"{column} is {found}, not {wanted['dtype']}")
-        if table[column].ndim != 1 + len(wanted["shape"]):
+            reasons.append(f"{column} is {found}, not {wanted.dtype}")
+        if table[column].ndim != 1 + len(wanted.shape):
             reasons.append(f"{column} has rows of shape {table[column].shape[1:]}")
     if reasons:
         raise InvalidCatalogError(name, reasons)
