@@ -196,7 +196,7 @@ def test_files_without_image_or_wcs_are_refused(tmp_path: Path) -> None:
     for path, reason in (
         (empty, "no two-dimensional image"),
         (bare, "no celestial WCS"),
-        (text, "cannot read"),
+        (text, "cannot be read"),
     ):
         with pytest.raises(InvalidInputError, match=reason):
             ingest_fits(tmp_path / "repo", [path], instrument="SomeCam", band="r")

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 import click
 
-from ..errors import RealBogusError
+from ._command import Group
 
-# Command name -> module of this package that holds it as ``command``; imported on use, so `--help` is quick.
+# Command name -> module of this package that holds it as ``command``; imported on use.
 _COMMANDS: Mapping[str, str] = {
     "cutouts": "cutouts",
     "demo": "demo",
@@ -22,7 +22,7 @@ _COMMANDS: Mapping[str, str] = {
 }
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
 
@@ -32,12 +32,6 @@ class _LazyGroup(click.Group):
         command = importlib.import_module(f"{__name__}.{_COMMANDS[cmd_name]}").command
         assert isinstance(command, click.Command)
         return command
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except RealBogusError as error:
-            raise click.ClickException(str(error)) from error
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

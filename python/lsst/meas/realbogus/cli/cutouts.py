@@ -10,18 +10,24 @@ from typing import TYPE_CHECKING
 import click
 
 from ..tables import atomic_output
+from ._command import Group, say
 from ._common import overwrite_option
 
 if TYPE_CHECKING:
     from ..report import CutoutCard
 
 
-@click.group("cutouts")
+@click.group("cutouts", cls=Group)
 def command() -> None:
     """Stamps of DIA sources."""
 
 
-@command.command()
+@command.command(
+    examples="""
+    realbogus cutouts show repo u/me/realbogus -o cutouts.html
+    realbogus cutouts show repo u/me/realbogus --where "visit = 42 AND detector = 4" --overwrite
+    """
+)
 @click.argument("repo")
 @click.argument("collection")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default=Path("cutouts.html"),
@@ -52,16 +58,14 @@ def show(
 
     The stamps are those that the task extractCutouts keeps. The page is one file that needs nothing else.
     """
-    from lsst.daf.butler import Butler
-
     from ..report import make_cards, write_cutouts_page
-    from ..repository import read_cutouts
+    from ..repository import open_repository, read_cutouts
 
     cards: list[CutoutCard] = []
     total = images = 0
     with (
         atomic_output(output, overwrite=overwrite) as page,
-        Butler.from_config(repo, collections=collection) as butler,
+        open_repository(repo, collection) as butler,
     ):
         for stored in read_cutouts(
             butler,
@@ -75,4 +79,4 @@ def show(
             cards += make_cards(stored.cutouts, stored.scores, stored.match, where=stored.where)
         note = f"{len(cards)} of {total} sources on {images} images of {collection}."
         write_cutouts_page(page, cards, title=f"Stamps of {collection}", note=note)
-    click.echo(f"{output}: {note}")
+    say(f"{output}: {note}")

@@ -19,6 +19,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from ._command import Command, is_quiet
+from ._common import FiniteRange
+
 if TYPE_CHECKING:
     from ..evaluation import Summary
     from ..repository import Outcome
@@ -30,7 +33,15 @@ Follow = Callable[[int, int, str], None]
 _PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
 
 
-@click.command("demo")
+@click.command(
+    "demo",
+    cls=Command,
+    examples="""
+    realbogus demo demo
+    realbogus demo demo --preset small
+    realbogus demo demo --data frames --science "new*.fits" --template "old*.fits"
+    """,
+)
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
     "--preset",
@@ -63,7 +74,7 @@ _PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
     show_default=True,
     help="Second model, without difference image; '' for none.",
 )
-@click.option("--fakes", type=click.FloatRange(0, 1), help="Share of the galaxies that get a fake supernova.")
+@click.option("--fakes", type=FiniteRange(0, 1), help="Share of the galaxies that get a fake supernova.")
 def command(
     folder: Path,
     preset: str,
@@ -86,7 +97,7 @@ def command(
     for uri in filter(None, (model, nodia_model)):
         read_model_file(uri)  # Better now than after the images have been made.
     images = None if data is None else choose_images(data, science, template, instrument)
-    console, started = Console(), time.monotonic()
+    console, started = Console(quiet=is_quiet()), time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     # No dots: the Butler takes a folder with a suffix for a configuration file.
     name = preset if data is None else data.resolve().name.replace(".", "_")

@@ -12,26 +12,34 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from ..options import from_settings
-from ..tables import atomic_output
-from ._common import FILE, overwrite_option
+from ..tables import atomic_output, reading
+from ._command import Group, is_quiet, say
+from ._common import FILE, OUTPUT, FiniteRange, overwrite_option
 
 if typing.TYPE_CHECKING:
     from astropy.table import Table
 
 
-@click.group("fakes", help="Make, check, ingest and look at catalogues of fake supernovae.")
+@click.group("fakes", cls=Group, help="Make, check, ingest and look at catalogues of fake supernovae.")
 def command() -> None:
     """Group the commands about fakes."""
 
 
-@command.command("make")
+@command.command(
+    "make",
+    examples="""
+    realbogus fakes make visit.fits sources.parquet -o fakes.csv
+    realbogus fakes make visit.fits sources.parquet -o fakes.parquet -c hosted.fraction=0.1 --seed 5
+    realbogus fakes make visit.fits sources.parquet -o fakes.csv --user-table mine.csv --overwrite
+    """,
+)
 @click.argument("image", type=FILE)
 @click.argument("sources", type=FILE)
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Table to write.")
+@click.option("-o", "--output", type=OUTPUT, required=True, help="Table: .csv, .ecsv, .parquet or .fits.")
 @click.option(
     "-c", "--config", "settings", multiple=True, metavar="NAME=VALUE", help="As hosted.fraction=0.1."
 )
-@click.option("--seed", type=int, default=20, show_default=True)
+@click.option("--seed", type=int, default=20, show_default=True, help="Another seed draws other fakes.")
 @click.option("--user-table", type=FILE, help="Your own rows: columns ra, dec, mag.")
 @click.option("--dc2-truth", type=FILE, help="Truth table of DC2 supernovae.")
 @overwrite_option
@@ -52,8 +60,9 @@ def make(
     from ..tables import read_table_file, write_table_file
 
     options = from_settings(CatalogOptions(), settings)
-
-    footprint = Footprint.of(VisitImage.read(image), name=str(image))
+    with reading(image, "a VisitImage file of lsst.images (what a Butler repository holds)"):
+        visit_image = VisitImage.read(image)
+    footprint = Footprint.of(visit_image, name=str(image))
     catalog = make_catalog(
         read_table_file(sources),
         footprint,
@@ -65,12 +74,20 @@ def make(
     )
     write_table_file(catalog, output, overwrite=overwrite)
     _print_counts(catalog)
-    Console().print(f"Wrote {output}")
+    say(f"Wrote {output}")
 
 
-@command.command("check")
+@command.command(
+    "check",
+    examples="""
+    realbogus fakes check fakes.csv
+    realbogus fakes check fakes.csv mine.ecsv --min-separation 4 --strict
+    """,
+)
 @click.argument("tables", nargs=-1, required=True, type=FILE)
-@click.option("--min-separation", type=float, default=2.0, show_default=True, help="Arcsec between fakes.")
+@click.option(
+    "--min-separation", type=FiniteRange(min=0), default=2.0, show_default=True, help="Arcsec between fakes."
+)
 @click.option("--strict", is_flag=True, help="Fail on warnings too.")
 def check(tables: tuple[Path, ...], min_separation: float, strict: bool) -> None:
     """Look for faults in TABLES before anything is drawn; the exit code is 1 if there are errors."""
@@ -97,30 +114,39 @@ def check(tables: tuple[Path, ...], min_separation: float, strict: bool) -> None
         raise click.exceptions.Exit(1)
 
 
-@command.command("ingest")
+@command.command(
+    "ingest",
+    examples="""
+    realbogus fakes ingest repo fakes.csv --run u/me/fakes
+    realbogus fakes ingest repo mine.csv --run u/me/fakes --band r
+    """,
+)
 @click.argument("repo")
 @click.argument("table", type=FILE)
 @click.option("--run", required=True, help="Run collection to write to.")
 @click.option("--band", help="Band of all rows, for a table without a column band.")
-@click.option("--dataset-type", default="injection_catalog", show_default=True)
+@click.option("--dataset-type", default="injection_catalog", show_default=True, help="Dataset type.")
 def ingest(repo: str, table: Path, run: str, band: str | None, dataset_type: str) -> None:
     """Put TABLE into the Butler repository REPO as lsst.source_injection reads it, all bands at once."""
-    from lsst.daf.butler import Butler
-
     from ..injection import SELECTION, require_valid
-    from ..repository import put_shards
+    from ..repository import open_repository, put_shards
     from ..tables import read_table_file
 
     rows = require_valid(read_table_file(table), name=table.name)
-    butler = Butler.from_config(repo, writeable=True, run=run)
-    written = put_shards(butler, rows, band, dataset_type, name=table.name)
-    console = Console()
-    console.print(f"Wrote {len(rows)} rows as {written} datasets {dataset_type} in {run}")
+    with open_repository(repo, run=run) as butler:
+        written = put_shards(butler, rows, band, dataset_type, name=table.name)
+    say(f"Wrote {len(rows)} rows as {written} datasets {dataset_type} in {run}")
     if "visit" in rows.colnames:
-        console.print(f'Rows are for their own visits: set selection: "{SELECTION}"', markup=False)
+        say(f'Rows are for their own visits: set selection: "{SELECTION}"')
 
 
-@command.command("show")
+@command.command(
+    "show",
+    examples="""
+    realbogus fakes show repo -i u/me/realbogus -o fakes.html
+    realbogus fakes show repo -i u/me/realbogus -d "visit IN (1, 2)" --stamps 48 --overwrite
+    """,
+)
 @click.argument("repo")
 @click.option(
     "-i",
@@ -131,13 +157,17 @@ def ingest(repo: str, table: Path, run: str, band: str | None, dataset_type: str
     help="Collection of images; may be repeated.",
 )
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default=Path("fakes.html"), show_default=True
+    "-o", "--output", type=OUTPUT, default=Path("fakes.html"), show_default=True, help="Page to write."
 )
 @click.option("-d", "--where", default="", help='Restrict the images, as "visit IN (1, 2)".')
 @click.option("--image", default="preliminary_visit_image", show_default=True, help="Dataset type before.")
 @click.option("--prefix", default="injected_", show_default=True, help="What injection puts before its name.")
-@click.option("--stamps", type=int, default=24, show_default=True, help="How many fakes to show.")
-@click.option("--size", type=int, default=41, show_default=True, help="Side of a stamp in pixels.")
+@click.option(
+    "--stamps", type=click.IntRange(min=0), default=24, show_default=True, help="How many fakes to show."
+)
+@click.option(
+    "--size", type=click.IntRange(3, 1001), default=41, show_default=True, help="Side of a stamp in pixels."
+)
 @overwrite_option
 def show(
     repo: str,
@@ -151,14 +181,12 @@ def show(
     overwrite: bool,
 ) -> None:
     """Write a page with stamps, distributions and light curves of the fakes in the Butler repository REPO."""
-    from lsst.daf.butler import Butler
-
     from ..report import FakeCard, choose_fakes, write_fakes_page
-    from ..repository import read_fake_stamps, read_injected_catalogs
+    from ..repository import open_repository, read_fake_stamps, read_injected_catalogs
 
     with (
         atomic_output(output, overwrite=overwrite) as page,
-        Butler.from_config(repo, collections=list(collections)) as butler,
+        open_repository(repo, collections) as butler,
     ):
         catalog = read_injected_catalogs(butler, f"{prefix}{image}_catalog", where)
         chosen = catalog[choose_fakes(catalog, stamps)]
@@ -169,7 +197,7 @@ def show(
         ]
         write_fakes_page(page, f"Fakes of {collections[0]}", catalog, cards)
     _print_counts(catalog)
-    Console().print(f"Wrote {output}")
+    say(f"Wrote {output}")
 
 
 def _print_counts(catalog: Table) -> None:
@@ -180,4 +208,4 @@ def _print_counts(catalog: Table) -> None:
         shown.add_column(heading)
     for row in count_populations(catalog):
         shown.add_row(*(str(value) for value in row))
-    Console().print(shown)
+    Console(quiet=is_quiet()).print(shown)

@@ -6,6 +6,7 @@ __all__ = ("command",)
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -37,16 +38,24 @@ from ..model import (
     table_from_file,
     write_model,
 )
-from ..tables import atomic_output
-from ._common import FILE, overwrite_option
+from ..tables import atomic_output, reading
+from ._command import Group, say
+from ._common import FILE, FiniteRange, overwrite_option
 
 
-@click.group()
+@click.group("model", cls=Group)
 def command() -> None:
     """Real/bogus models: .rbmodel files, packaged models (package:NAME) and models in a Butler."""
 
 
-@command.command("import")
+@command.command(
+    "import",
+    examples="""
+    realbogus model import weights.h5 --architecture dia --name mine -o mine.rbmodel
+    realbogus model import network.keras --contract contract.json -o mine.rbmodel
+    realbogus model import network.onnx --contract contract.json -o mine.rbmodel --overwrite
+    """,
+)
 @click.argument("file", type=FILE)
 @click.option("--architecture", type=click.Choice(sorted(PRESETS)), help="A network known by name.")
 @click.option("--architecture-json", type=FILE, help="Keras configuration of the network.")
@@ -80,11 +89,16 @@ def import_(
         if file.suffix == ".onnx":
             model = import_onnx(content, contract)
         else:
-            config = None if architecture_json is None else json.loads(architecture_json.read_text())
+            config = None if architecture_json is None else _read_json(architecture_json)
             model = import_keras(content, contract, config)
         place.write_bytes(write_model(model))
     _warn_if_blind(model)
-    click.echo(f"{output}: {model.contract.name} {model.contract.version}, sha256 {model.content_hash}")
+    say(f"{output}: {model.contract.name} {model.contract.version}, sha256 {model.content_hash}")
+
+
+def _read_json(path: Path) -> Any:
+    with reading(path, "JSON"):
+        return json.loads(path.read_text())
 
 
 def _warn_if_blind(model: Model) -> None:
@@ -94,7 +108,13 @@ def _warn_if_blind(model: Model) -> None:
             click.echo(f"warning: the golden scores do not change when stamps are {mistake}", err=True)
 
 
-@command.command()
+@command.command(
+    "inspect",
+    examples="""
+    realbogus model inspect package:dia
+    realbogus model inspect mine.rbmodel
+    """,
+)
 @click.argument("model")
 def inspect(model: str) -> None:
     """Print what MODEL (a file, URI or package:NAME) promises."""
@@ -115,10 +135,22 @@ def inspect(model: str) -> None:
         click.echo(f"{key}: {value}")
 
 
-@command.command()
+@command.command(
+    "verify",
+    examples="""
+    realbogus model verify package:dia
+    realbogus model verify mine.rbmodel --against stamps.npz --tolerance 1e-5
+    """,
+)
 @click.argument("model")
 @click.option("--against", type=FILE, help="npz of stamps and score, or of network inputs x and outputs y.")
-@click.option("--tolerance", default=TOLERANCE, show_default=True, help="Largest difference allowed.")
+@click.option(
+    "--tolerance",
+    type=FiniteRange(min=0),
+    default=TOLERANCE,
+    show_default=True,
+    help="Largest difference allowed.",
+)
 @click.option("--engine", type=click.Choice(ENGINES), default="onnxruntime", show_default=True)
 def verify(model: str, against: Path | None, tolerance: float, engine: str) -> None:
     """Check that MODEL gives the scores that it must give; fail if it does not."""
@@ -156,7 +188,12 @@ def _difference_from_file(classifier: Classifier, file: Path) -> tuple[float, in
     return largest_difference(classifier.engine.predict(x), y), len(x)
 
 
-@command.command()
+@command.command(
+    "export",
+    examples="""
+    realbogus model export package:dia -o exported
+    """,
+)
 @click.argument("model")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True)
 @overwrite_option
@@ -169,29 +206,43 @@ def export(model: str, output: Path, overwrite: bool) -> None:
         place.write_bytes(found.graph)
     with atomic_output(output / f"{stem}.contract.json", overwrite=overwrite) as place:
         place.write_text(found.contract.to_json())
-    click.echo(f"{output / stem}.onnx and .contract.json")
+    say(f"{output / stem}.onnx and .contract.json")
 
 
-@command.command()
+@command.command(
+    "ingest",
+    examples="""
+    realbogus model ingest repo mine.rbmodel
+    realbogus model ingest repo package:dia
+    """,
+)
 @click.argument("repo")
 @click.argument("model")
 def ingest(repo: str, model: str) -> None:
     """Put MODEL into the Butler REPO, run models/NAME/VERSION."""
-    from lsst.daf.butler import Butler, DatasetType
+    from lsst.daf.butler import DatasetType
+
+    from ..repository import open_repository
 
     content = read_model_file(model)
     found = read_model(content, model)
     run = model_run(found.contract)
-    with Butler.from_config(repo, writeable=True, run=run) as butler:
+    with open_repository(repo, run=run) as butler:
         dataset_type = DatasetType(DATASET_TYPE, (), STORAGE_CLASS, universe=butler.dimensions)
         butler.registry.registerDatasetType(dataset_type)
         if butler.find_dataset(dataset_type, collections=run) is not None:
             raise InvalidInputError(f"{repo} has a model in {run} already; models do not change, versions do")
         butler.put(table_from_file(content, model), dataset_type)
-    click.echo(f"{DATASET_TYPE} in {run}, sha256 {found.content_hash}")
+    say(f"{DATASET_TYPE} in {run}, sha256 {found.content_hash}")
 
 
-@command.command("list")
+@command.command(
+    "list",
+    examples="""
+    realbogus model list
+    realbogus model list repo
+    """,
+)
 @click.argument("repo", required=False)
 def list_(repo: str | None) -> None:
     """List the models that come with the package, and those in the Butler REPO."""
@@ -199,9 +250,9 @@ def list_(repo: str | None) -> None:
         click.echo(f"package:{name}\t{peek_contract(file.read_bytes(), name).description}")
     if repo is None:
         return
-    from lsst.daf.butler import Butler
+    from ..repository import open_repository
 
-    with Butler.from_config(repo) as butler:
+    with open_repository(repo) as butler:
         runs = [info.name for info in butler.collections.query_info(f"{RUN_PREFIX}*")]
     if not runs:
         raise ModelNotFoundError(f"{repo} holds no models")

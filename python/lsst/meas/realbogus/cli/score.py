@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InvalidInputError
+from ._command import Command
 from ._resumable import Part, fingerprint, run_parts
 
 if TYPE_CHECKING:
@@ -30,7 +31,15 @@ _BATCH = 256
 _ALERT_FILES = 64
 
 
-@click.command("score")
+@click.command(
+    "score",
+    cls=Command,
+    examples="""
+    realbogus score stamps.npz -o scores.parquet
+    realbogus score alerts.avro more.avro --model package:dia --model package:nodia -o scores.csv --keep-going
+    realbogus score sources.csv --science new.fits --template old.fits --difference diff.fits -o scores.ecsv
+    """,
+)
 @click.argument("inputs", nargs=-1, required=True, type=FILE)
 @click.option(
     "-m",

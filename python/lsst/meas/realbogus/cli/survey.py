@@ -11,22 +11,37 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-_EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+from ._command import Group, is_quiet, say
+from ._common import FILE, FiniteRange
 
 
-@click.group("survey", help="Make a Butler repository by simulating a survey or by ingesting FITS images.")
+@click.group(
+    "survey", cls=Group, help="Make a Butler repository by simulating a survey or by ingesting FITS images."
+)
 def command() -> None:
     """Group the ways to make a repository."""
 
 
-@command.command("simulate")
+@command.command(
+    "simulate",
+    examples="""
+    realbogus survey simulate repo
+    realbogus survey simulate repo --preset small --seed 3 --config numbers.yaml
+    """,
+)
 @click.argument("repo", type=click.Path(path_type=Path))
-@click.option("--preset", type=click.Choice(["demo", "small", "medium"]), default="demo", show_default=True)
+@click.option(
+    "--preset",
+    type=click.Choice(["demo", "small", "medium"]),
+    default="demo",
+    show_default=True,
+    help="How large a survey.",
+)
 @click.option("--seed", type=int, help="Another seed makes another sky.")
 @click.option(
     "--config",
     "config_file",
-    type=_EXISTING_FILE,
+    type=FILE,
     help="YAML file that overrides numbers of the preset.",
 )
 def simulate(repo: Path, preset: str, seed: int | None, config_file: Path | None) -> None:
@@ -43,9 +58,15 @@ def simulate(repo: Path, preset: str, seed: int | None, config_file: Path | None
     _say_what_next(repo, run, config.skymap)
 
 
-@command.command("ingest")
+@command.command(
+    "ingest",
+    examples="""
+    realbogus survey ingest repo night1.fits night2.fits --template reference.fits --instrument DECam --band i
+    realbogus survey ingest repo new.fits --template "old*.fits" --instrument Mine --band r --gain 1.6
+    """,
+)
 @click.argument("repo", type=click.Path(path_type=Path))
-@click.argument("science", nargs=-1, required=True, type=_EXISTING_FILE)
+@click.argument("science", nargs=-1, required=True, type=FILE)
 @click.option("--instrument", required=True, help="Name of the instrument; any.")
 @click.option("--band", required=True, help="Band of all images, such as i.")
 @click.option("--physical-filter", help="Filter of all images; by default what the headers say.")
@@ -55,15 +76,23 @@ def simulate(repo: Path, preset: str, seed: int | None, config_file: Path | None
     multiple=True,
     help="Template image, or a pattern such as 'ref/*.fits'; may be repeated.",
 )
-@click.option("--gain", type=float, help="Electrons per count.")
-@click.option("--zero-point", type=float, help="AB magnitude of one count.")
-@click.option("--saturation", type=float, help="Counts from which pixels are saturated.")
-@click.option("--psf-fwhm", type=float, help="First guess of the FWHM of stars, in pixels.")
-@click.option("--exposure-time", type=float, help="Seconds.")
-@click.option("--detector", type=int, help="Number of the detector; by default the header's CCDNUM, or 0.")
+@click.option("--gain", type=FiniteRange(min=0, min_open=True), help="Electrons per count.")
+@click.option("--zero-point", type=FiniteRange(), help="AB magnitude of one count.")
+@click.option(
+    "--saturation", type=FiniteRange(min=0, min_open=True), help="Counts from which pixels are saturated."
+)
+@click.option(
+    "--psf-fwhm", type=FiniteRange(min=0, min_open=True), help="First guess of the FWHM of stars, in pixels."
+)
+@click.option("--exposure-time", type=FiniteRange(min=0, min_open=True), help="Seconds.")
+@click.option(
+    "--detector",
+    type=click.IntRange(min=0),
+    help="Number of the detector; by default the header's CCDNUM, or 0.",
+)
 @click.option(
     "--background-box",
-    type=int,
+    type=click.IntRange(min=0),
     default=0,
     show_default=True,
     help="Width in pixels of the boxes in which the background is measured; 0 subtracts one constant.",
@@ -119,6 +148,7 @@ class _ProgressBar:
             TimeElapsedColumn(),
             TextColumn("{task.fields[what]}"),
             console=Console(stderr=True),
+            disable=is_quiet(),
         )
         self._task = self._progress.add_task(title, total=None, what="")
 
@@ -136,8 +166,8 @@ class _ProgressBar:
 
 def _say_what_next(repo: Path, run: str, skymap: str) -> None:
     instrument = run.split("/")[0]
-    click.echo(f"Images are in the collection {run} of {repo}. To run the main job on them:\n")
-    click.echo(
+    say(f"Images are in the collection {run} of {repo}. To run the main job on them:\n")
+    say(
         f"  pipetask run -b {repo} -i {run} -o u/$USER/realbogus --register-dataset-types \\\n"
         "    -p '$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml' \\\n"
         f"    -d \"instrument='{instrument}' AND skymap='{skymap}'\""

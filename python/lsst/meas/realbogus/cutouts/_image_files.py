@@ -27,6 +27,7 @@ from lsst.images import (
 from lsst.images.serialization import read_archive
 
 from ..errors import InvalidInputError
+from ..tables import open_fits
 
 
 @dataclass(frozen=True)
@@ -67,19 +68,12 @@ def read_image_file(path: Path) -> ImageFile:
     InvalidInputError
         If there is no image in it.
     """
-    if not path.is_file():
-        raise InvalidInputError(f"{path}: no such file")
-    try:
-        with astropy.io.fits.open(path) as hdus:
-            if "JSONADDR" in hdus[0].header:
-                return _read_native(path)
-            if any(card.startswith("MP_") for hdu in hdus for card in hdu.header):
-                return _read_afw(path, hdus)
-            return _read_plain(path, hdus)
-    except InvalidInputError:
-        raise
-    except (OSError, ValueError, KeyError) as error:
-        raise InvalidInputError(f"{path}: cannot be read as an image: {error}") from error
+    with open_fits(path, "an image") as hdus:
+        if "JSONADDR" in hdus[0].header:
+            return _read_native(path)
+        if any(card.startswith("MP_") for hdu in hdus for card in hdu.header):
+            return _read_afw(path, hdus)
+        return _read_plain(path, hdus)
 
 
 def _read_native(path: Path) -> ImageFile:

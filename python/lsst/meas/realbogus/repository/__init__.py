@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from ._cutouts import StoredCutouts, read_cutouts
 from ._fakes import put_shards, read_fake_stamps, read_injected_catalogs
+from ._open import find_datasets, open_repository
 from ._pipetask import Outcome, pipetask_command, run_pipetask, shell_text
 from ._results import read_collection, read_stamps
 
 __all__ = (
     "Outcome",
     "StoredCutouts",
+    "find_datasets",
+    "open_repository",
     "pipetask_command",
     "put_shards",
     "read_collection",

@@ -12,6 +12,7 @@ from astropy.table import Table
 from lsst.daf.butler import Butler, DatasetNotFoundError, DatasetRef, MissingDatasetTypeError
 
 from ..errors import InvalidInputError
+from ._open import find_datasets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,15 +70,12 @@ def read_cutouts(
     InvalidInputError
         Raised if there are no stamps.
     """
-    try:
-        refs = butler.query_datasets(cutouts, where=where, explain=False, limit=None)
-    except MissingDatasetTypeError:
-        refs = []
+    refs = find_datasets(butler, cutouts, where)
     if not refs:
         collections = ", ".join(butler.collections.defaults)
         raise InvalidInputError(f"{collections} has no {cutouts}" + (f" where {where}" if where else ""))
     left = max_sources
-    for number, ref in enumerate(sorted(refs, key=lambda ref: tuple(ref.dataId.required_values))):
+    for number, ref in enumerate(refs):
         table = butler.get(ref)
         total = len(table)
         if left is not None:

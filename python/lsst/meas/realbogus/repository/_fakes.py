@@ -8,10 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
 from lsst.daf.butler import Butler, DatasetType
+from lsst.daf.butler.registry import ConflictingDefinitionError
 from lsst.images import Box, NoOverlapError
 
 from ..errors import InvalidCatalogError, InvalidInputError
 from ..injection import stack_catalogs, trixels
+from ._open import find_datasets
 
 Pixels = npt.NDArray[np.float64]
 
@@ -22,7 +24,7 @@ def put_shards(butler: Butler, rows: Table, band: str | None, dataset_type: str,
     Parameters
     ----------
     butler
-        Butler with a run to write to.
+        Butler with a run to write to, which holds no fakes yet.
     rows
         Columns ``ra``, ``dec`` in degrees, ``mag``, and others to carry along.
     band
@@ -36,6 +38,14 @@ def put_shards(butler: Butler, rows: Table, band: str | None, dataset_type: str,
     -------
     int
         Number of datasets.
+
+    Raises
+    ------
+    InvalidCatalogError
+        Raised if the rows have no band.
+    InvalidInputError
+        Raised if the repository does not know a band, has a dataset type of that name and another kind, or
+        has fakes in the run.
     """
     if "band" not in rows.colnames and band is None:
         raise InvalidCatalogError(name, ["there is no column band, and no band was given"])
@@ -47,9 +57,13 @@ def put_shards(butler: Butler, rows: Table, band: str | None, dataset_type: str,
     if "injection_id" not in rows.colnames:
         rows["injection_id"] = np.arange(1, len(rows) + 1)
     where = trixels(np.asarray(rows["ra"]), np.asarray(rows["dec"]))
-    butler.registry.registerDatasetType(
-        DatasetType(dataset_type, ("htm7", "band"), "ArrowAstropy", universe=butler.dimensions)
-    )
+    _require_bands(butler, set(bands.tolist()), name)
+    _register(butler, dataset_type)
+    if there := butler.query_datasets(dataset_type, collections=butler.run, explain=False, limit=None):
+        raise InvalidInputError(
+            f"{butler.run} has {len(there)} datasets {dataset_type} already; give another run, or remove it "
+            "with `butler remove-runs`"
+        )
     plain = Table({column: np.asarray(rows[column]) for column in rows.colnames})
     keys = sorted(set(zip(where.tolist(), bands.tolist(), strict=True)))
     with butler.transaction():
@@ -57,6 +71,25 @@ def put_shards(butler: Butler, rows: Table, band: str | None, dataset_type: str,
             part = plain[(where == trixel) & (bands == key_band)]
             butler.put(part, dataset_type, htm7=trixel, band=key_band)
     return len(keys)
+
+
+def _require_bands(butler: Butler, bands: set[str], name: str) -> None:
+    known = {str(record.dataId["band"]) for record in butler.query_dimension_records("band", explain=False)}
+    if unknown := bands - known:
+        raise InvalidInputError(
+            f"{name} has rows of band {', '.join(sorted(unknown))}; the repository knows "
+            f"{', '.join(sorted(known)) or 'none'}"
+        )
+
+
+def _register(butler: Butler, name: str) -> None:
+    try:
+        kind = DatasetType(name, ("htm7", "band"), "ArrowAstropy", universe=butler.dimensions)
+        butler.registry.registerDatasetType(kind)
+    except ValueError as error:
+        raise InvalidInputError(f"{name!r} cannot name a dataset type: {error}") from error
+    except ConflictingDefinitionError as error:
+        raise InvalidInputError(f"the repository has a dataset type {name} of another kind") from error
 
 
 def read_injected_catalogs(butler: Butler, dataset_type: str, where: str = "") -> Table:
@@ -81,12 +114,11 @@ def read_injected_catalogs(butler: Butler, dataset_type: str, where: str = "") -
     InvalidInputError
         Raised if there are none.
     """
-    refs = butler.query_datasets(dataset_type, where=where, explain=False, limit=None)
+    refs = find_datasets(butler, dataset_type, where)
     if not refs:
-        raise InvalidInputError(
-            f"no {dataset_type} in {', '.join(butler.collections.defaults)} {where}".rstrip()
-        )
-    return stack_catalogs([butler.get(ref) for ref in sorted(refs, key=lambda ref: str(ref.dataId))])
+        collections = ", ".join(butler.collections.defaults)
+        raise InvalidInputError(f"{collections} has no {dataset_type}" + (f" where {where}" if where else ""))
+    return stack_catalogs([butler.get(ref) for ref in refs])
 
 
 def read_fake_stamps(

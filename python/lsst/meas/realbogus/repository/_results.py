@@ -4,9 +4,8 @@ from __future__ import annotations
 
 __all__ = ("read_collection", "read_stamps")
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from ..errors import InvalidInputError
 from ..evaluation import Results
 from ..legacy import DeferredImage
 from ..truth import INJECTED_FATE, Label, empty_table
+from ._open import find_datasets, open_repository
 
 _SOURCES = "dia_source_unstandardized"
 _STAMP_SIZE = 51
@@ -81,7 +81,7 @@ def read_collection(
     InvalidInputError
         Raised if the collection holds no DIA sources, or labels or scores of other sources.
     """
-    with _opened(repo, collection) as butler:
+    with open_repository(repo, collection) as butler:
         run = _Run(butler, where)
         refs = run.find(_SOURCES)
         if not refs:
@@ -115,19 +115,8 @@ def read_stamps(repo: Butler | str | Path, collection: str, places: Table) -> li
     list of dict
         For each row the pixels by role, float32, shape ``(h, w)``, NaN where missing.
     """
-    with _opened(repo, collection) as butler:
+    with open_repository(repo, collection) as butler:
         return _Run(butler).stamps(places)
-
-
-@contextlib.contextmanager
-def _opened(repo: Butler | str | Path, collection: str) -> Iterator[Butler]:
-    """Give a Butler that looks into the collection, and takes its instrument where a query names none."""
-    with (
-        repo.clone(collections=collection)
-        if isinstance(repo, Butler)
-        else Butler.from_config(str(repo), collections=collection)
-    ) as butler:
-        yield butler
 
 
 def _stack(tables: Sequence[Table]) -> Table:
@@ -149,10 +138,7 @@ class _Run:
 
     def find(self, dataset_type: str) -> list[DatasetRef]:
         """Find the datasets of a type, in order of visit and detector."""
-        try:
-            refs = self.butler.query_datasets(dataset_type, where=self.where, explain=False, limit=None)
-        except MissingDatasetTypeError:
-            return []
+        refs = find_datasets(self.butler, dataset_type, self.where)
         return sorted(refs, key=lambda ref: (ref.dataId["visit"], ref.dataId["detector"]))
 
     def get(self, dataset_type: str, data_id: Any) -> Any:

@@ -14,7 +14,7 @@ import yaml
 
 from lsst.meas.realbogus.errors import InvalidInputError
 
-from ..tables import MAX_DETECTORS
+from ..tables import MAX_DETECTORS, reading
 
 SEARCH_START = 1000
 """Number of the first search visit; template visits have smaller numbers."""
@@ -262,10 +262,8 @@ def load_config(path: Path, base: SurveyConfig) -> SurveyConfig:
     InvalidInputError
         If the file is not such a mapping.
     """
-    try:
+    with reading(path, "YAML with numbers of a survey"):
         content = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise InvalidInputError(f"cannot read survey numbers from {path}: {error}") from error
     if content is None:
         return base
     if not isinstance(content, dict):

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..errors import InvalidInputError
+from ..tables import open_fits
 from ._config import PRESETS
 from ._ingest import ingest_fits
 from ._simulate_survey import simulate_survey
@@ -144,9 +145,7 @@ def choose_images(
 
 
 def _header(path: Path) -> Mapping[str, object]:
-    from astropy.io import fits
-
-    with fits.open(path) as hdus:
+    with open_fits(path, "an image") as hdus:
         merged: dict[str, object] = {}
         for hdu in hdus:
             merged = dict(hdu.header) | merged

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from lsst.images import Box, DetectorFrame, MaskedImage
 
 from lsst.meas.realbogus.errors import InvalidInputError
+from lsst.meas.realbogus.tables import open_fits
 
 from ._astrometry import shift_wcs
 from ._pixels import MASK_SCHEMA
@@ -126,13 +127,10 @@ def read_frame(path: Path, options: FrameOptions) -> FitsFrame:
     InvalidInputError
         If there is no image or no celestial WCS.
     """
-    try:
-        with astropy.io.fits.open(path) as hdus:
-            if len(hdus) > 3 and any(key.startswith("MP_") for key in hdus[2].header):
-                return _read_afw(path, hdus, options)
-            return _read_plain(path, hdus, options)
-    except OSError as error:
-        raise InvalidInputError(f"cannot read {path}: {error}") from error
+    with open_fits(path, "an image") as hdus:
+        if len(hdus) > 3 and any(key.startswith("MP_") for key in hdus[2].header):
+            return _read_afw(path, hdus, options)
+        return _read_plain(path, hdus, options)
 
 
 def _read_plain(path: Path, hdus: astropy.io.fits.HDUList, options: FrameOptions) -> FitsFrame:

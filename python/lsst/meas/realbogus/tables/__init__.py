@@ -10,6 +10,7 @@ from ._checking import apply_schema, check_table
 from ._files import read_table_file, write_table_file
 from ._generations import standard_columns
 from ._ids import MAX_DETECTORS, source_id_base
+from ._input import open_fits, reading
 from ._magnitudes import magnitude_to_njy, njy_to_magnitude
 from ._output import atomic_output
 from ._schema import NO_ID, Column, Schema, empty_table, make_table
@@ -33,9 +34,11 @@ __all__ = (
     "magnitude_to_njy",
     "make_table",
     "njy_to_magnitude",
+    "open_fits",
     "parse_flags",
     "read_signs",
     "read_table_file",
+    "reading",
     "rows_where",
     "separation",
     "sign_column",

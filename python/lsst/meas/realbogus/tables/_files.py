@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InvalidInputError
 from ._astropy import META_KEY, as_astropy
+from ._input import open_fits, reading
 from ._output import atomic_output
 from ._values import plain
 
@@ -46,18 +47,12 @@ def read_table_file(path: str | Path) -> Table:
     InvalidInputError
         If there is no such file, its name says no known format, or it holds no table of that format.
     """
-    from astropy.io.fits import VerifyError
-
     path = Path(path)
     table_format = _format(path)
     if not path.is_file():
         raise InvalidInputError(f"no table {path}")
-    try:
+    with reading(path, f"a {table_format} table"):
         return _READERS[table_format](path)
-    except InvalidInputError:
-        raise
-    except (OSError, ValueError, KeyError, IndexError, TypeError, VerifyError) as error:
-        raise InvalidInputError(f"{path}: cannot be read as a {table_format} table: {error}") from error
 
 
 def write_table_file(table: Table, path: str | Path, *, overwrite: bool = False) -> None:
@@ -112,13 +107,12 @@ def _read_parquet(path: Path) -> Table:
 
 def _read_fits(path: Path) -> Table:
     from astropy.io.fits import BinTableHDU, CompImageHDU, TableHDU
-    from astropy.io.fits import open as open_fits
     from astropy.table import Table
 
     with open_fits(path) as hdus:
-        for number, hdu in enumerate(hdus):
+        for hdu in hdus:
             if isinstance(hdu, BinTableHDU | TableHDU) and not isinstance(hdu, CompImageHDU):
-                return as_astropy(Table.read(path, hdu=number))
+                return as_astropy(Table.read(hdu))
     raise InvalidInputError(f"{path}: no table in it")
 
 
