@@ -15,6 +15,7 @@ from ._extraction import (
     stamp_shape,
 )
 from ._image_files import ImageFile, read_image_file
+from ._options import CutoutOptions, PixelOptions
 from ._planes import BIT_OF_PLANE, PLANES, plane_bits, plane_names, translate
 from ._readers import Handle, PixelInput, PixelReader, open_pixels
 from ._rotation import extract_north_up, north_up_matrices
@@ -31,10 +32,12 @@ __all__ = (
     "ROLES",
     "STANDARD_COLUMNS",
     "Alert",
+    "CutoutOptions",
     "Handle",
     "ImageFile",
     "Mode",
     "PixelInput",
+    "PixelOptions",
     "PixelReader",
     "StampBatch",
     "StampBlock",

@@ -9,7 +9,9 @@ __all__ = (
     "HostedOptions",
     "HostlessOptions",
     "InjectionOptions",
+    "MergeOptions",
     "RandomOptions",
+    "ShardOptions",
     "SupernovaOptions",
     "TemplateSourceOptions",
     "VariableOptions",
@@ -228,3 +230,21 @@ class InjectionOptions(Options):
         plane = self.mask_plane or ("INJECTED_TEMPLATE" if self.target == "template" else "INJECTED")
         stem, found, _ = plane.rpartition("_TEMPLATE")
         return plane, f"{stem}_CORE_TEMPLATE" if found else f"{plane}_CORE"
+
+
+@dataclasses.dataclass(frozen=True)
+class MergeOptions(Options):
+    """How the sources of many images become one table of hosts."""
+
+    radius: float = option(0.7, "Detections this near each other are one galaxy (arcsec).", above=0.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardOptions(Options):
+    """Which rows injection catalogues by region hold."""
+
+    target: str = option(
+        "visit",
+        "Rows of which kind are written: those for visit images or for templates.",
+        choices=("visit", "template"),
+    )

@@ -9,7 +9,7 @@ import typing
 
 import numpy as np
 from astropy.table import Table
-from lsst.pex.config import ChoiceField, Field, ListField, RangeField
+from lsst.pex.config import Field
 from lsst.pipe.base import (
     InputQuantizedConnection,
     NoWorkFound,
@@ -24,7 +24,7 @@ from lsst.pipe.base import (
 from lsst.utils.timer import timeMethod
 
 from ..cutouts import (
-    DEFAULT_BAD_PLANES,
+    CutoutOptions,
     PixelInput,
     extract_triplets,
     read_dia_sources,
@@ -32,6 +32,7 @@ from ..cutouts import (
 )
 from ..randomness import uniform
 from ._dia_sources import dia_sources_storage_class, read_placed
+from ._options import to_options, with_options
 
 
 class ExtractCutoutsConnections(PipelineTaskConnections, dimensions=("instrument", "visit", "detector")):
@@ -78,33 +79,14 @@ class ExtractCutoutsConnections(PipelineTaskConnections, dimensions=("instrument
         self.diaSources = dataclasses.replace(self.diaSources, storageClass=config.dia_sources_storage_class)
 
 
+@with_options(CutoutOptions)
 class ExtractCutoutsConfig(PipelineTaskConfig, pipelineConnections=ExtractCutoutsConnections):
-    """Size and type of the stamps."""
+    """Size and type of the stamps: `~lsst.meas.realbogus.cutouts.CutoutOptions`."""
 
-    size = RangeField(doc="Side of the stamps (pixels), odd or even.", dtype=int, default=51, min=1)
-    bad_planes = ListField[str](
-        doc="Mask planes whose pixels count as missing.", default=list(DEFAULT_BAD_PLANES)
-    )
     use_difference = Field[bool](
         doc="Cut stamps from the difference image too? Without, no subtraction is needed.", default=True
     )
-    pixel_type = ChoiceField[str](
-        doc="Type of the stored pixels.",
-        allowed={
-            "float32": "As in the images.",
-            "float16": "Half the size; each stamp is scaled to fit and keeps 11 bits of each pixel.",
-        },
-        default="float32",
-    )
-    max_sources = RangeField(
-        doc="Keep the stamps of at most this many sources, chosen at random by their ids; None keeps all.",
-        dtype=int,
-        default=None,
-        optional=True,
-        min=1,
-    )
     dia_sources_storage_class = dia_sources_storage_class()
-    block_size = RangeField(doc="Sources cut at a time.", dtype=int, default=256, min=1)
 
 
 class ExtractCutoutsTask(PipelineTask):
@@ -150,23 +132,23 @@ class ExtractCutoutsTask(PipelineTask):
         """
         if not len(sources):
             raise NoWorkFound("There is no DIA source to cut stamps at.")
-        sources = self._choose(sources)
+        options = to_options(self.config, CutoutOptions)
+        sources = self._choose(sources, options.max_sources)
         blocks = extract_triplets(
             science,
             template,
             difference,
             sources["x"],
             sources["y"],
-            self.config.size,
-            bad_planes=tuple(self.config.bad_planes),
-            block_size=self.config.block_size,
+            options.size,
+            bad_planes=options.bad_planes,
+            block_size=options.block_size,
         )
-        table = stamp_table(sources, blocks, dtype=self.config.pixel_type)
+        table = stamp_table(sources, blocks, dtype=options.pixel_type)
         self._account(table)
         return Struct(cutouts=table)
 
-    def _choose(self, sources: Table) -> Table:
-        limit = self.config.max_sources
+    def _choose(self, sources: Table, limit: int | None) -> Table:
         if limit is None or len(sources) <= limit:
             return sources
         draw = uniform(0, "stored-cutouts", np.abs(np.asarray(sources["id"])))[:, 0]

@@ -7,7 +7,7 @@ __all__ = ("MergeHostsConfig", "MergeHostsConnections", "MergeHostsTask")
 from typing import Any
 
 import numpy as np
-from lsst.pex.config import ConfigField, Field
+from lsst.pex.config import ConfigField
 from lsst.pipe.base import (
     InputQuantizedConnection,
     NoWorkFound,
@@ -21,9 +21,9 @@ from lsst.pipe.base import (
 from lsst.pipe.base import connectionTypes as ct
 from lsst.utils.timer import timeMethod
 
-from ..injection import HostOptions, Hosts, merge_hosts, select_hosts, trixels
+from ..injection import HostOptions, Hosts, MergeOptions, merge_hosts, select_hosts, trixels
 from ..legacy import read_projection
-from ._options import config_class, to_options
+from ._options import config_class, to_options, with_options
 
 _IMAGE = ("instrument", "visit", "detector")
 
@@ -55,11 +55,11 @@ class MergeHostsConnections(PipelineTaskConnections, dimensions=("htm7",)):
     )
 
 
+@with_options(MergeOptions)
 class MergeHostsConfig(PipelineTaskConfig, pipelineConnections=MergeHostsConnections):
     """Configuration of `MergeHostsTask`."""
 
     host: Any = ConfigField(doc="Which sources are hosts.", dtype=config_class(HostOptions))
-    radius = Field[float](doc="Detections this near each other are one galaxy (arcsec).", default=0.7)
 
 
 class MergeHostsTask(PipelineTask):
@@ -109,7 +109,7 @@ class MergeHostsTask(PipelineTask):
         lsst.pipe.base.NoWorkFound
             If there are none.
         """
-        merged = merge_hosts(seen, self.config.radius)
+        merged = merge_hosts(seen, to_options(self.config, MergeOptions).radius)
         hosts = merged[trixels(np.asarray(merged["ra"]), np.asarray(merged["dec"])) == trixel]
         if not len(hosts):
             raise NoWorkFound(f"no hosts in trixel {trixel}")

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from astropy.table import Table
-from lsst.pex.config import ChoiceField
 from lsst.pipe.base import (
     InputQuantizedConnection,
     NoWorkFound,
@@ -26,7 +25,8 @@ from lsst.pipe.base import (
 from lsst.pipe.base import connectionTypes as ct
 from lsst.utils.timer import timeMethod
 
-from ..injection import SELECTION, shard
+from ..injection import SELECTION, ShardOptions, shard
+from ._options import to_options, with_options
 
 
 class ShardInjectionCatalogConnections(
@@ -51,15 +51,9 @@ class ShardInjectionCatalogConnections(
     )
 
 
+@with_options(ShardOptions)
 class ShardInjectionCatalogConfig(PipelineTaskConfig, pipelineConnections=ShardInjectionCatalogConnections):
     """Configuration of `ShardInjectionCatalogTask`."""
-
-    target = ChoiceField[str](
-        doc="Rows of which kind are written: those for visit images or for templates.",
-        dtype=str,
-        allowed={"visit": "rows for visit images", "template": "rows for templates"},
-        default="visit",
-    )
 
 
 class ShardInjectionCatalogTask(PipelineTask):
@@ -103,9 +97,10 @@ class ShardInjectionCatalogTask(PipelineTask):
         lsst.pipe.base.NoWorkFound
             If no fake lies in the trixel.
         """
-        table = shard(catalogs, trixel, band, self.config.target)
+        target = to_options(self.config, ShardOptions).target
+        table = shard(catalogs, trixel, band, target)
         if not len(table):
-            raise NoWorkFound(f"no fakes for {self.config.target} images in trixel {trixel}, band {band}")
+            raise NoWorkFound(f"no fakes for {target} images in trixel {trixel}, band {band}")
         self.metadata["n_rows"] = len(table)
         self.log.info(
             "Wrote %d rows for trixel %d, band %s. Each visit takes its own where lsst.source_injection has "
