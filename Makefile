@@ -22,10 +22,10 @@ DATA ?=
 -include config/demo/$(notdir $(DATA:/=)).mk
 OPTIONS ?=
 
-.PHONY: help setup demo test lint types unit lock models clean
+.PHONY: help setup demo test lint types unit unit-fast unit-resolved lock models clean
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
 
 $(UV): requirements-bootstrap.lock
 	python=$$(bash tools/find-python)
@@ -47,15 +47,28 @@ demo: $(READY) ## run the main job on a simulated survey, or on real frames with
 
 test: lint types unit ## linters, types and tests
 
-lint: $(READY) ## ruff
+lint: $(READY) ## ruff, docstrings, spelling
 	ruff check .
 	ruff format --check .
+	codespell
 
 types: $(READY) ## mypy --strict on the package
 	mypy
 
 unit: $(READY) ## every test
 	python -m pytest -q
+
+unit-fast: $(READY) ## the tests that take a few seconds, in under a minute
+	python -m pytest -q -m "not slow"
+
+# An environment of its own, made from pyproject.toml alone: the oldest dependencies that it allows, or the newest.
+RESOLUTION ?= highest
+RESOLVED := $(CURDIR)/.cache/venv-$(RESOLUTION)
+unit-resolved: $(UV) ## every test with RESOLUTION=lowest-direct or highest dependencies
+	python=$$(bash tools/find-python)
+	"$(UV)" venv --quiet --clear --python "$$python" "$(RESOLVED)"
+	VIRTUAL_ENV="$(RESOLVED)" "$(UV)" pip install --quiet --resolution $(RESOLUTION) --editable '.[dev]'
+	PATH="$(RESOLVED)/bin:$$PATH" VIRTUAL_ENV="$(RESOLVED)" "$(RESOLVED)/bin/python" -m pytest -q
 
 models: $(READY) ## train the two packaged models again, from simulated surveys
 	python tools/train_packaged_models.py build/training
