@@ -288,6 +288,9 @@ def test_planes_of_the_template_get_names_of_their_own() -> None:
         template.set(name, _square(BBOX, 100, 3))
     mask = difference_mask(science, template, spread=2)
     assert mask.get("INJECTED").sum() == mask.get("INJECTED_TEMPLATE").sum() == 9
+    again = ensure_planes(template, ["INJECTED_TEMPLATE"])
+    again.set("INJECTED_TEMPLATE", _square(BBOX, 150, 3))  # as our own injection names it
+    assert difference_mask(science, again, spread=2).get("INJECTED_TEMPLATE").sum() == 18
     assert mask.get("SATURATED_TEMPLATE").sum() == 49 and mask.get("HIGH_VARIANCE").sum() == 9
     assert not any(mask.get(name).any() for name in ("DETECTED", "SATURATED", "COSMIC_RAY"))
 

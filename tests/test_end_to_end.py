@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from astropy.table import Table
+from astropy.table import Table, vstack
 from click.testing import CliRunner, Result
 from lsst.ctrl.mpexec.cli.pipetask import cli as pipetask
 from lsst.daf.butler import Butler
@@ -75,11 +75,18 @@ def _parameters(models: Mapping[str, str], fakes: float = 0.5) -> dict[str, floa
 
 
 def _executor(
-    repo: Path, output: str, models: Mapping[str, str], fakes: float = 0.5
+    repo: Path,
+    output: str,
+    models: Mapping[str, str],
+    fakes: float = 0.5,
+    populations: Mapping[str, float] | None = None,
+    **parameters: float,
 ) -> SimplePipelineExecutor:
     pipeline = Pipeline.from_uri(PIPELINE)
-    for name, value in _parameters(models, fakes).items():
+    for name, value in (_parameters(models, fakes) | parameters).items():
         pipeline.addConfigOverride("parameters", name, value)
+    for name, value in (populations or {}).items():
+        pipeline.addConfigOverride("createFakeSupernovae", name, value)
     butler = SimplePipelineExecutor.prep_butler(str(repo), inputs=["RealBogusCam/input"], output=output)
     return SimplePipelineExecutor.from_pipeline(pipeline, where=WHERE, butler=butler)
 
@@ -188,6 +195,94 @@ def test_the_run_has_a_summary_and_a_page(butler: Butler) -> None:
     assert not summary.bogus_assumed
     galleries = choose_galleries(results, lambda places: read_stamps(butler, "u/whole", places))
     assert "Injected supernovae that were found" in render_page(results, galleries, title="Small")
+
+
+@pytest.fixture(scope="module")
+def with_template_fakes(repo: Path, butler: Butler, models: dict[str, str]) -> dict[str, Any]:
+    """Tables of a run with fakes in the templates too, all images together."""
+    # The brightest stars keep their flux: a dozen make the kernel and the flux scale of so small an image.
+    populations = {
+        "star_mag_min": 20.5,
+        "mag_below_star": 0.5,
+        "offset_mean": 0.3,
+        "offset_scatter": 0.8,
+    }
+    executor = _executor(
+        repo,
+        "u/template",
+        models,
+        0.1,
+        {f"options.variable.{name}": value for name, value in populations.items()},
+        templateFakes=0.6,
+        templateDensity=8000.0,
+    )
+    executor.run(register_dataset_types=True)
+    keys = sorted(_all(butler, "injected_supernova_fate", "u/template"))
+    assert len(keys) == N_IMAGES
+    names = {
+        "fates": "injected_supernova_fate",
+        "match": "dia_source_match",
+        "made": "fake_supernova_catalog",
+        "sources": "dia_source_unstandardized",
+        "scores": "dia_source_reliability",
+    }
+    tables = {name: _all(butler, dataset_type, "u/template") for name, dataset_type in names.items()}
+    return {
+        name: vstack([by_image[key] for key in keys], metadata_conflicts="silent")
+        for name, by_image in tables.items()
+    }
+
+
+def test_defect_07_fakes_in_templates_are_found_with_their_sign(with_template_fakes: dict[str, Any]) -> None:
+    run = with_template_fakes
+    fates, made, sources = run["fates"], run["made"], run["sources"]
+    assert len(fates) == len(set(fates["injection_id"].tolist()))
+    by_id = {int(row["injection_id"]): row for row in made}
+    population = np.array([by_id[int(i)]["population"] for i in fates["injection_id"]])
+    lost_for_cause = np.isin(fates["fate"], ["masked", "edge", "not_drawn", "off_image"])
+    bright = np.asarray(fates["is_primary"]) & (np.asarray(fates["snr_expected"]) > 8) & ~lost_for_cause
+    rows = {int(i): n for n, i in enumerate(sources["diaSourceId"])}
+    kinds = {
+        "template": bright & (population == "template"),
+        "fading": bright & (population == "variable") & (np.asarray(fates["flux"]) < 0),
+        "brightening": bright & (population == "variable") & (np.asarray(fates["flux"]) > 0),
+    }
+    for kind, chosen in kinds.items():
+        fate = np.asarray(fates["fate"])[chosen]
+        # Some lie on a cosmic ray, which passes for a star, or touch another fake.
+        assert np.sum(fate == "found") > 2 and np.mean(fate == "found") > 0.6, (kind, fate)
+        found = fates[chosen][fate == "found"]
+        at = [rows[int(i)] for i in found["diaSourceId"]]
+        negative = np.asarray(sources["isNegative"])[at]
+        assert (negative == (kind != "brightening")).all(), kind
+        labels = run["match"][at]
+        assert (np.asarray(labels["label"]) == Label.REAL).all()
+        assert set(labels["label_reason"]) == {"injected"}
+        assert abs(np.median(sources["psfFlux"][at] / found["flux"]) - 1) < 0.35, kind
+        flag = "injected_template" if kind == "template" else "injected"
+        assert np.asarray(sources[f"pixelFlags_{flag}Center"])[at].mean() > 0.9, kind
+    assert len(run["scores"]) == len(sources)
+
+
+def test_defect_07_rows_of_templates_add_up(with_template_fakes: dict[str, Any], butler: Butler) -> None:
+    fates, match, made = (with_template_fakes[name] for name in ("fates", "match", "made"))
+    assert set(fates["injection_id"].tolist()) == set(made["injection_id"].tolist())
+    twin = {int(row["injection_id"]): int(row["twin_id"]) for row in made}
+    where = {int(row["injection_id"]): row for row in fates}
+    for row in fates:
+        other = where.get(twin[int(row["injection_id"])])
+        if other is not None:
+            assert (row["fate"], row["diaSourceId"], row["flux"]) == (
+                other["fate"], other["diaSourceId"], other["flux"],
+            )  # fmt: skip
+            assert row["is_primary"] != other["is_primary"]
+    primary = fates[np.asarray(fates["is_primary"])]
+    found = primary[np.asarray(primary["fate"]) == Fate.FOUND]
+    is_injected = match[np.asarray(match["label_reason"]) == "injected"]
+    assert sorted(found["diaSourceId"]) == sorted(is_injected["diaSourceId"])
+    assert sorted(found["injection_id"]) == sorted(is_injected["injection_id"])
+    summary = summarize(read_collection(butler, "u/template"))
+    assert (summary.n_injected, summary.n_found) == (len(primary), len(found))
 
 
 def _pipetask(repo: Path, models: Mapping[str, str], *options: str) -> Result:

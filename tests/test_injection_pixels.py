@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import astropy.io.fits
 import astropy.units as u
 import numpy as np
 import pytest
@@ -22,7 +25,9 @@ from lsst.images import (
     get_legacy_visit_image_mask_planes,
 )
 from lsst.images.fields import ChebyshevField
+from lsst.images.fits import ExtensionKey, FitsOpaqueMetadata
 from lsst.images.psfs import GaussianPointSpreadFunction
+from lsst.images.serialization import read_archive
 
 from lsst.meas.realbogus.errors import InvalidCatalogError
 from lsst.meas.realbogus.injection import InjectionFlag, InjectionOptions, inject
@@ -240,6 +245,22 @@ def test_input_is_left_alone_and_the_result_says_what_was_done() -> None:
     assert all(isinstance(value, int | float | str | bool) for value in meta.values())
     assert result.image.mask.get("INJECTED").sum() == 33 * 33
     assert result.image.mask.get("INJECTED_CORE").sum() == 9
+
+
+def test_an_image_that_another_task_has_injected_can_be_injected_again(tmp_path: Path) -> None:
+    """lsst.source_injection leaves its keys in the FITS header, which is read-only afterwards."""
+    image = make_image()
+    header = astropy.io.fits.Header({"INJECTED": True, "OTHER": 3})
+    image._opaque_metadata = FitsOpaqueMetadata(headers={ExtensionKey(): header})
+    with pytest.raises(KeyError, match="would shadow"):
+        image.metadata["INJECTED"] = "yes"
+    rows = make_rows(image, np.array([1128.0]), np.array([560.0]), 20.0)
+    once = inject(image, rows, seed=7, dataset_type="theirs").image
+    twice = inject(once, rows, seed=8, dataset_type="ours").image
+    twice.write(str(tmp_path / "image.fits"))
+    read = read_archive(str(tmp_path / "image.fits")).metadata
+    for metadata in (twice.metadata, read):
+        assert (metadata["INJECTED"], metadata["INJECTION_SEED"], metadata["OTHER"]) == ("ours", 8, 3)
 
 
 def test_templates_have_planes_of_their_own() -> None:

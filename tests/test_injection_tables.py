@@ -207,6 +207,7 @@ def test_trixels_are_the_butlers() -> None:
 
 
 def test_ap_columns_are_complete() -> None:
+    """Without a twin no column of twins: AP's matching fails on one that names none."""
     catalog = make_table(
         INJECTION_CATALOG,
         {
@@ -223,9 +224,12 @@ def test_ap_columns_are_complete() -> None:
     names = (
         "x y mag ra dec source_type isVisitSource isTemplateSource injection_id visit detector host_id "
         "host_flux host_mag host_ra host_dec delta_ra delta_dec delta_mag host_a host_b host_pa "
-        "hosted_fake twin_id mag_offset isVariable"
+        "hosted_fake mag_offset isVariable"
     )
     assert set(table.colnames) == set(names.split())
+    catalog["twin_id"] = 5
+    twins = to_visit_detector_fakes(catalog, [10.0], [20.0])
+    assert set(twins.colnames) == {*names.split(), "twin_id"}
     assert table["delta_ra"][0] == pytest.approx(3.6) and table["hosted_fake"][0]
     assert table["host_flux"][0] == pytest.approx(10 ** (0.4 * 11.4))
 

@@ -92,6 +92,22 @@ def test_projections_read_in_both_worlds(monkeypatch: pytest.MonkeyPatch) -> Non
     assert converted == ("converted", "afw wcs")
 
 
+def test_an_image_of_ours_is_not_converted_to_read_its_projection() -> None:
+    """Inside the stack that would read all of it."""
+
+    class Native(Handle):
+        butler = types.SimpleNamespace(
+            get_dataset_type=lambda name: types.SimpleNamespace(storageClass_name="VisitImage")
+        )
+        ref = types.SimpleNamespace(
+            datasetType=types.SimpleNamespace(nameAndComponent=lambda: ("image", None))
+        )
+
+    assert legacy.stored_class(Native(stack=True)) == "VisitImage"  # type: ignore[arg-type]
+    assert legacy.read_projection(Native(stack=True)) == "native projection"  # type: ignore[arg-type]
+    assert legacy.stored_class(Handle(stack=True)) is None  # type: ignore[arg-type]
+
+
 def test_tables_read_in_both_worlds() -> None:
     assert legacy.read_table(Handle(stack=False))["id"][0] == 2  # type: ignore[arg-type]
     assert legacy.read_table(Handle(stack=True))["id"][0] == 1  # type: ignore[arg-type]

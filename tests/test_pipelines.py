@@ -16,6 +16,7 @@ LABELS = {
     "injectVisit",
     "assembleTemplate",
     "buildTemplate",
+    "injectTemplate",
     "subtractImages",
     "detectAndMeasureDiaSource",
     "matchDiaSources",
@@ -98,7 +99,13 @@ def test_what_the_job_writes_and_needs() -> None:
         ("template", {"assembleTemplate", "buildTemplate"}),
         (
             "differencing",
-            {"assembleTemplate", "buildTemplate", "subtractImages", "detectAndMeasureDiaSource"},
+            {
+                "assembleTemplate",
+                "buildTemplate",
+                "injectTemplate",
+                "subtractImages",
+                "detectAndMeasureDiaSource",
+            },
         ),
         ("labelling", {"matchDiaSources", "extractCutouts"}),
         ("scoring", {"rbClassifier"}),
@@ -117,6 +124,27 @@ def test_parameters_reach_the_tasks() -> None:
     assert create.options.hosted.fraction == 0.2
     assert create.seed == graph.tasks["injectVisit"].config.seed == 7
     assert (classifier.model_uri, classifier.nodia_model_uri) == ("package:dia-9", "")
+
+
+@pytest.mark.usefixtures("location")
+@pytest.mark.parametrize("share", [0.0, 0.2, "0.2"])
+def test_defect_07_one_parameter_puts_fakes_into_templates(share: float | str) -> None:
+    """Everything that looks at the template then looks at the one with fakes, and nothing does otherwise."""
+    pipeline = Pipeline.from_uri(MAIN)
+    pipeline.addConfigOverride("parameters", "templateFakes", share)
+    pipeline.addConfigOverride("parameters", "seed", 7)
+    tasks = _graph(pipeline).tasks
+    on = float(share) > 0
+    template = "injected_template_detector" if on else "template_detector"
+    for label in ("subtractImages", "extractCutouts", "rbClassifier"):
+        assert _inputs(tasks[label])["template"] == template, label
+    inject, create = tasks["injectTemplate"], tasks["createFakeSupernovae"].config.options
+    assert (create.variable.fraction > 0, create.template.density > 0) == (on, on)
+    inputs = {"exposure": "template_detector", "catalog": "fake_supernova_catalog"}
+    assert _inputs(inject) == (inputs if on else {})
+    assert (inject.config.seed, inject.config.options.target) == (7, "template")
+    catalog = _inputs(tasks["matchDiaSources"]).get("injectedTemplate")
+    assert catalog == ("injected_template_detector_catalog" if on else None)
 
 
 def test_package_resources_are_the_top_level_folders() -> None:

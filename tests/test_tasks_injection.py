@@ -284,8 +284,9 @@ def test_ap_columns(sharded: Butler) -> None:
             "fake_supernova_catalog", {"instrument": INSTRUMENT, "visit": key[0], "detector": key[1]}
         )
         np.testing.assert_array_equal(table["injection_id"], fakes["injection_id"])
-        for name in ("x", "y", "isVisitSource", "isTemplateSource", "host_id", "twin_id", "isVariable"):
+        for name in ("x", "y", "isVisitSource", "isTemplateSource", "host_id", "isVariable"):
             assert name in table.colnames
+        assert "twin_id" not in table.colnames
 
 
 class StandInConnections(PipelineTaskConnections, dimensions=("instrument", "visit", "detector")):

@@ -19,7 +19,12 @@ from lsst.pipe.base import Pipeline
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 from lsst.pipe.base.testUtils import lintConnections
 
-from lsst.meas.realbogus.errors import InvalidInputError, ModelNotFoundError
+from lsst.meas.realbogus.errors import (
+    ImageMismatchError,
+    InvalidCatalogError,
+    InvalidInputError,
+    ModelNotFoundError,
+)
 from lsst.meas.realbogus.model import (
     DATASET_TYPE,
     STORAGE_CLASS,
@@ -41,6 +46,7 @@ from lsst.meas.realbogus.tasks.rb_classifier import (
 )
 
 OUTPUT = "rb_test_scores"
+_DATA_ID = {"instrument": "OracleCam", "visit": 42, "detector": 4}
 _RUN_NUMBERS = itertools.count()
 
 
@@ -240,3 +246,26 @@ def test_stamps_are_resampled_when_told(models: dict[str, str]) -> None:
     bare = {name: Image(array, bbox=box) for name, array in pixels.items()}
     with pytest.raises(InvalidInputError, match="sky projection"):
         task.run(sources, bare)
+
+
+def test_defect_09_swapped_datasets_are_refused(
+    score: Callable[..., tuple[Butler, dict[int, Table]]], models: dict[str, str]
+) -> None:
+    """A graph takes a difference for a science image, as it is one with more to it."""
+    swapped = {"connections.science": "difference_image", "connections.template": "template_detector"}
+    with pytest.raises(ImageMismatchError, match="are science and difference swapped"):
+        score(model_uri=models["nodia"], **swapped)
+
+
+def test_defect_09_catalogues_of_another_image_are_refused(
+    repo: Path, score: Callable[..., tuple[Butler, dict[int, Table]]], models: dict[str, str]
+) -> None:
+    with Butler.from_config(repo, writeable=True, run="u/test/wrong") as butler:
+        sources = butler.get("dia_source_unstandardized", _DATA_ID, collections="oracle/run")
+        dataset_type = butler.get_dataset_type("dia_source_unstandardized")
+        wrong = DatasetType("wrong_sources", dataset_type.dimensions, "ArrowAstropy")
+        butler.registry.registerDatasetType(wrong)
+        sources["visit"] = 43
+        butler.put(sources, wrong, _DATA_ID)
+    with pytest.raises(InvalidCatalogError, match="wrong_sources: visit is 43 in row 0"):
+        score(("u/test/wrong",), model_uri=models["dia"], **{"connections.diaSources": "wrong_sources"})

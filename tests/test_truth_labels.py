@@ -222,6 +222,7 @@ def test_the_schemas_are_frozen() -> None:
     }
     assert {name: (c.dtype, c.unit) for name, c in INJECTED_FATE.items()} == {
         "injection_id": ("int64", None),
+        "is_primary": ("bool", None),
         "fate": ("str", None),
         "diaSourceId": ("int64", None),
         "match_distance": ("float64", "arcsec"),

@@ -8,15 +8,24 @@ only, and on repositories of afw exposures and catalogues inside the full stack.
 
 from __future__ import annotations
 
-__all__ = ("DeferredImage", "afw_catalog", "read_mask", "read_projection", "read_table")
+__all__ = (
+    "DeferredImage",
+    "afw_catalog",
+    "read_grid",
+    "read_mask",
+    "read_projection",
+    "read_table",
+    "stored_class",
+)
 
+import contextlib
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from astropy.table import Table
     from lsst.daf.butler import DeferredDatasetHandle
-    from lsst.images import Mask, SkyProjection
+    from lsst.images import Box, Mask, SkyProjection
 
 # afw's names of planes that lsst.images calls otherwise.
 _RENAMED_PLANES = {
@@ -60,15 +69,47 @@ def _read_afw_mask(handle: DeferredDatasetHandle) -> Mask:
 
 def read_projection(handle: DeferredDatasetHandle) -> SkyProjection[Any]:
     """Read the sky projection of an image dataset, without its pixels and without a Detector."""
-    try:
-        wcs = dataclasses.replace(handle, storageClass="ExposureF").get(component="wcs")
-    except (ValueError, ImportError):
+    wcs = None
+    # Asked for a component that the stored kind lacks, the stack reads and converts all of the image.
+    if (stored_class(handle) or "Exposure").startswith("Exposure"):
+        with contextlib.suppress(ValueError, ImportError):
+            wcs = dataclasses.replace(handle, storageClass="ExposureF").get(component="wcs")
+    if wcs is None:
         projection: SkyProjection[Any] = handle.get(component="sky_projection")
         return projection
     import astropy.units as u
     from lsst.images import GeneralFrame, SkyProjection
 
     return SkyProjection.from_legacy(wcs, GeneralFrame(unit=u.pix))
+
+
+def read_grid(handle: DeferredDatasetHandle) -> tuple[Box, SkyProjection[Any]]:
+    """Read the box and the sky projection of an image dataset, opening its file once where that can be."""
+    if stored_class(handle) in ("VisitImage", "DifferenceImage"):
+        names = ["bbox", "sky_projection"]
+        parts = handle.get(component="components", parameters={"components": names})
+        return parts["bbox"], parts["sky_projection"]
+    return handle.get(component="bbox"), read_projection(handle)
+
+
+def stored_class(handle: DeferredDatasetHandle) -> str | None:
+    """Name the storage class that a dataset is stored as, whatever it is declared as.
+
+    Parameters
+    ----------
+    handle
+        Deferred handle of any connection.
+
+    Returns
+    -------
+    str or None
+        Such as ``VisitImage``, ``DifferenceImage`` or ``ExposureF``; None if the Butler does not know, as one
+        that is made from a quantum graph.
+    """
+    look_up = getattr(getattr(handle, "butler", None), "get_dataset_type", None)
+    if look_up is None:
+        return None
+    return str(look_up(handle.ref.datasetType.nameAndComponent()[0]).storageClass_name)
 
 
 def read_table(handle: DeferredDatasetHandle) -> Table:

@@ -5,15 +5,16 @@ from __future__ import annotations
 __all__ = ("command",)
 
 import contextlib
+import dataclasses
 import functools
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import InvalidInputError
+from ..errors import ImageMismatchError, InvalidInputError
 from ._command import Command
 from ._resumable import Part, fingerprint, run_parts
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from astropy.table import Table
 
-    from ..cutouts import StampBatch
+    from ..cutouts import ImageFile, StampBatch
+    from ..imaging import Place
     from ..model import Classifier
 
 FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -206,15 +208,39 @@ def _catalogue_parts(
     path: Path, images: dict[str, Path], classifiers: Sequence[Classifier], chunk: int
 ) -> Iterator[Part]:
     from ..cutouts import read_dia_sources, read_image_file
+    from ..imaging import check_catalog
+    from ..tables import as_astropy
 
     _check_roles(images, classifiers, "the command line")
     files = {role: read_image_file(image) for role, image in images.items()}
-    projections = [file.projection for file in files.values() if file.projection is not None]
-    sources = read_dia_sources(_read_catalogue(path), projections[0] if projections else None, name=str(path))
+    places = _check_images(images, files)
+    catalogue = as_astropy(_read_catalogue(path), str(path))
+    projection = next((place.projection for place in places.values() if place.projection is not None), None)
+    sources = read_dia_sources(catalogue, projection, name=str(path))
+    first = "science" if "science" in places else next(iter(places))
+    image, place = str(images[first]), places[first]
+    check_catalog(str(path), catalogue, image, dataclasses.replace(place, projection=None))
+    check_catalog(str(path), sources, image, place)  # positions, now in pixels and degrees
     pixels: dict[str, Any] = {role: (file.image, file.mask) for role, file in files.items()}
     for begin in range(0, max(len(sources), 1), chunk):
         run = functools.partial(_score, sources[begin : begin + chunk], pixels, classifiers)
         yield Part(f"sources-{begin:012d}", str(path), run)
+
+
+def _check_images(images: Mapping[str, Path], files: Mapping[str, ImageFile]) -> dict[str, Place]:
+    """Refuse images that do not belong together, by the names of their files."""
+    from ..imaging import Place, check_together
+
+    places = {
+        role: Place(file.image.bbox, file.projection, file.visit, file.detector, file.is_difference)
+        for role, file in files.items()
+    }
+    try:
+        check_together(places)
+    except ImageMismatchError as error:
+        names = ", ".join(f"{role} {path}" for role, path in images.items())
+        raise ImageMismatchError(f"{error} ({names})") from error
+    return places
 
 
 def _score(sources: Table, pixels: dict[str, Any], classifiers: Sequence[Classifier]) -> Table:

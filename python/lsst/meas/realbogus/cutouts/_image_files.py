@@ -4,8 +4,8 @@ from __future__ import annotations
 
 __all__ = ("ImageFile", "read_image_file")
 
+import dataclasses
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from astropy.wcs import WCS, FITSFixedWarning
 from lsst.images import (
     Box,
+    DifferenceImage,
     GeneralFrame,
     Image,
     Mask,
@@ -22,6 +23,7 @@ from lsst.images import (
     MaskPlane,
     MaskSchema,
     SkyProjection,
+    VisitImage,
     get_legacy_difference_image_mask_planes,
 )
 from lsst.images.serialization import read_archive
@@ -30,7 +32,7 @@ from ..errors import InvalidInputError
 from ..tables import open_fits
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class ImageFile:
     """An image that was read from a file.
 
@@ -42,11 +44,18 @@ class ImageFile:
         Mask planes by the names of `lsst.images`, if the file has any.
     projection
         Sky projection, if the file has one.
+    visit, detector
+        What it is an image of, if the file says so: in the projection, or as a Butler's dataset.
+    is_difference
+        Whether it is a difference image, if the file says so.
     """
 
     image: Image
     mask: Mask | None
     projection: SkyProjection[Any] | None
+    visit: int | None = None
+    detector: int | None = None
+    is_difference: bool | None = None
 
 
 def read_image_file(path: Path) -> ImageFile:
@@ -72,17 +81,33 @@ def read_image_file(path: Path) -> ImageFile:
         if "JSONADDR" in hdus[0].header:
             return _read_native(path)
         if any(card.startswith("MP_") for hdu in hdus for card in hdu.header):
-            return _read_afw(path, hdus)
+            return _as_dataset(_read_afw(path, hdus), hdus[0].header)
         return _read_plain(path, hdus)
 
 
 def _read_native(path: Path) -> ImageFile:
     content = read_archive(str(path))
+    if isinstance(content, VisitImage):
+        frame, is_difference = content.sky_projection.pixel_frame, isinstance(content, DifferenceImage)
+        visit, detector = getattr(frame, "visit", None), getattr(frame, "detector", None)
+        return ImageFile(content.image, content.mask, content.sky_projection, visit, detector, is_difference)
     if isinstance(content, MaskedImage):
         return ImageFile(content.image, content.mask, content.sky_projection)
     if isinstance(content, Image):
         return ImageFile(content, None, content.sky_projection)
     raise InvalidInputError(f"{path}: a {type(content).__name__} is not an image")
+
+
+def _as_dataset(file: ImageFile, header: astropy.io.fits.Header) -> ImageFile:
+    """Add what a Butler wrote of itself into the header."""
+    card = "LSST BUTLER {}".format
+    name = header.get(card("DATASETTYPE"))
+    return dataclasses.replace(
+        file,
+        visit=header.get(card("DATAID VISIT")),
+        detector=header.get(card("DATAID DETECTOR")),
+        is_difference=None if name is None else "difference" in name,
+    )
 
 
 def _read_afw(path: Path, hdus: astropy.io.fits.HDUList) -> ImageFile:

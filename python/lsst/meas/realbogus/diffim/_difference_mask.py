@@ -16,8 +16,16 @@ _TEMPLATE_TO_DIFFERENCE = {
     "SATURATED": "SATURATED_TEMPLATE",
     "INJECTED": "INJECTED_TEMPLATE",
     "INJECTED_CORE": "INJECTED_CORE_TEMPLATE",
+    "INJECTED_TEMPLATE": "INJECTED_TEMPLATE",
+    "INJECTED_CORE_TEMPLATE": "INJECTED_CORE_TEMPLATE",
 }
-_NOT_SPREAD = ("INJECTED", "INJECTED_CORE", "HIGH_VARIANCE")
+_NOT_SPREAD = (
+    "INJECTED",
+    "INJECTED_CORE",
+    "INJECTED_TEMPLATE",
+    "INJECTED_CORE_TEMPLATE",
+    "HIGH_VARIANCE",
+)
 
 
 def difference_mask(science: Mask, template: Mask, *, spread: int, spread_science: bool = False) -> Mask:
@@ -37,8 +45,8 @@ def difference_mask(science: Mask, template: Mask, *, spread: int, spread_scienc
     Mask
         All planes of the science image but its detections; of the template, NO_DATA, BAD and HIGH_VARIANCE
         under their names, and SATURATED, INJECTED and INJECTED_CORE under the same names with
-        ``_TEMPLATE`` added. Planes of injected sources and HIGH_VARIANCE do not spread. These are the
-        rules of ip_diffim.
+        ``_TEMPLATE`` added, unless the template has it already. Planes of injected sources and HIGH_VARIANCE
+        do not spread. These are the rules of ip_diffim.
     """
     out = ensure_planes(science, DIFFERENCE_PLANES).copy()
     for name in _SCIENCE_CLEARED:

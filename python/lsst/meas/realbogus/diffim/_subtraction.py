@@ -18,7 +18,9 @@ from ..imaging import (
     UNUSABLE_PLANES,
     Frame,
     KernelField,
+    Place,
     any_plane,
+    check_together,
     convolve_image,
     kernel_reach,
     own_psf,
@@ -91,7 +93,7 @@ def subtract(
     Raises
     ------
     ImageMismatchError
-        If the template does not cover the science image or has another unit.
+        If the template does not cover the science image, is on another pixel grid or has another unit.
     SubtractionError
         If no matching kernel can be found.
 
@@ -151,6 +153,7 @@ def subtract(
 
 
 def _check(science: MaskedImage, template: MaskedImage) -> None:
+    check_together({"science": Place.of(science), "template": Place.of(template)})
     if not template.bbox.contains(science.bbox):
         raise ImageMismatchError(
             f"the template {template.bbox} does not cover the science image {science.bbox}"

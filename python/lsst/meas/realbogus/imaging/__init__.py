@@ -19,6 +19,7 @@ from ._planes import (
 )
 from ._polynomials import chebyshev_design, chebyshev_field, chebyshev_grid, n_terms
 from ._sky import local_jacobian, pixel_to_sky, sky_to_pixel
+from ._together import Place, check_catalog, check_together, looks_swapped
 from ._variance import robust_std
 
 __all__ = (
@@ -27,17 +28,21 @@ __all__ = (
     "UNUSABLE_PLANES",
     "Frame",
     "KernelField",
+    "Place",
     "any_plane",
     "band_kernel",
     "chebyshev_design",
     "chebyshev_field",
     "chebyshev_grid",
+    "check_catalog",
+    "check_together",
     "convolve_image",
     "dilate_bits",
     "ensure_planes",
     "fill_smoothly",
     "kernel_reach",
     "local_jacobian",
+    "looks_swapped",
     "missing_pixels",
     "n_terms",
     "overlap",

@@ -121,11 +121,12 @@ def to_visit_detector_fakes(catalog: Table, x: npt.ArrayLike, y: npt.ArrayLike) 
     -------
     astropy.table.Table
         Columns as lsst.ap.pipe's createApFakes writes and pipe_tasks' matching reads; ``hosted_fake`` and
-        ``isVariable`` are booleans, missing numbers NaN.
+        ``isVariable`` are booleans, missing numbers NaN. ``twin_id`` is there only if a row has a twin: that
+        matching joins twins wherever the column is, and fails if there are none.
     """
     east = (np.asarray(catalog["ra"]) - np.asarray(catalog["host_ra"]) + 180.0) % 360.0 - 180.0
     host_mag = np.asarray(catalog["host_mag"])
-    return Table(
+    table = Table(
         {
             "injection_id": np.asarray(catalog["injection_id"]),
             "x": np.asarray(x, dtype=np.float64),
@@ -158,3 +159,6 @@ def to_visit_detector_fakes(catalog: Table, x: npt.ArrayLike, y: npt.ArrayLike) 
             "isVariable": np.asarray(catalog["population"]) == "variable",
         }
     )
+    if not np.any(table["twin_id"]):
+        table.remove_column("twin_id")
+    return table

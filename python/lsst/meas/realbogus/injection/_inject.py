@@ -103,12 +103,17 @@ def inject(
         x, y, flux = (np.asarray(rows[name], dtype=np.float64) for name in ("x", "y", "flux"))
         _Painter(image, regions, options, seed).paint(rows, _image_flux(image, flux, x, y))
     rows.meta.update(FLAG_BITS)
-    image.metadata["INJECTED"] = dataset_type
-    image.metadata["INJECTION_SEED"] = seed
-    image.metadata["INJECTION_PLANE"] = options.planes[0]
-    image.metadata["INJECTION_N_DRAWN"] = int(np.count_nonzero(np.asarray(rows["injection_flag"]) == 0))
-    image.metadata["INJECTION_N_FLAGGED"] = int(np.count_nonzero(np.asarray(rows["injection_flag"])))
-    image.metadata["INJECTION_N_DROPPED"] = n_dropped
+    drawn = int(np.count_nonzero(np.asarray(rows["injection_flag"]) == 0))
+    # As a whole: one key at a time may not cover what lsst.source_injection has put into the FITS header.
+    image.metadata = {
+        **image.metadata.native,
+        "INJECTED": dataset_type,
+        "INJECTION_SEED": seed,
+        "INJECTION_PLANE": options.planes[0],
+        "INJECTION_N_DRAWN": drawn,
+        "INJECTION_N_FLAGGED": len(rows) - drawn,
+        "INJECTION_N_DROPPED": n_dropped,
+    }
     return Injection(image, rows, n_dropped)
 
 

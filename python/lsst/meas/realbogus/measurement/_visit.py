@@ -9,6 +9,7 @@ from astro_metadata_translator import ObservationInfo
 from lsst.images import DifferenceImage, MaskedImage
 from lsst.images.psfs import PointSpreadFunction
 
+from ..imaging import Place, check_together
 from ._dia_catalog import DiaCatalog, SourceIds, detect_and_measure
 from ._options import DetectionOptions
 
@@ -43,7 +44,14 @@ def measure_difference(
     tuple
         The difference image less its smooth background, with the planes DETECTED and DETECTED_NEGATIVE,
         and the sources.
+
+    Raises
+    ------
+    ImageMismatchError
+        If the images do not belong together.
     """
+    images = {"science": science, "matched template": template, "difference": difference}
+    check_together({name: Place.of(image) for name, image in images.items()})
     frame = difference.sky_projection.pixel_frame
     ids = SourceIds(
         visit=0 if frame.visit is None else frame.visit,

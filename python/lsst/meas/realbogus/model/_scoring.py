@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ("SCORE_COLUMNS", "SourceScores", "column_endings", "score_sources", "score_table")
 
 import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ SCORE_COLUMNS: Schema = {
 _OTHER_SCORE = Column("float32", "Score of the model so named.")
 _BLOCK = 256
 _FLAGS = ("flag_edge", "flag_nan", "flag_degenerate", "flag_no_template", "flag_unscorable")
+_LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -94,8 +96,11 @@ def score_sources(
     ------
     InvalidInputError
         Raised if an image that a model needs is absent.
+    ImageMismatchError
+        Raised if the images do not belong together, see `imaging.check_together`.
     """
     from ..cutouts import DEFAULT_BAD_PLANES, open_pixels
+    from ..imaging import Place, check_together
 
     planes = DEFAULT_BAD_PLANES if bad_planes is None else tuple(bad_planes)
     x, y = np.atleast_1d(np.asarray(x, np.float64)), np.atleast_1d(np.asarray(y, np.float64))
@@ -103,6 +108,7 @@ def score_sources(
     needed: set[str] = {name for c in classifiers for name in c.contract.inputs}
     if absent := sorted(needed - set(images)):
         raise InvalidInputError(f"the models need the images {sorted(needed)}; {absent} are absent")
+    check_together({name: Place.of(images[name]) for name in sorted(needed)})
     cut_sizes = [classifier.cut_size(pixel_scale) for classifier in classifiers]
     readers: dict[str, PixelReader] = {
         name: open_pixels(images[name], len(x), max(cut_sizes)) for name in sorted(needed)
@@ -115,6 +121,8 @@ def score_sources(
                 name: reader.extract(x[rows], y[rows], size, bad_planes=planes)
                 for name, reader in readers.items()
             }
+            if start == 0:
+                _warn_of_swap(stamps)
             for i, classifier in enumerate(classifiers):
                 if cut_sizes[i] == size:
                     parts[i].append(_score_block(classifier, stamps, negative[rows], pixel_scale))
@@ -122,6 +130,18 @@ def score_sources(
         SourceScores(classifier, Scores.concatenate(part))
         for classifier, part in zip(classifiers, parts, strict=True)
     ]
+
+
+def _warn_of_swap(stamps: Mapping[str, Stamps]) -> None:
+    """Say so if the science image looks like a difference, and the difference like a science image."""
+    from ..imaging import looks_swapped
+
+    roles = ("science", "template", "difference")
+    if all(role in stamps for role in roles) and looks_swapped(*(stamps[role].pixels for role in roles)):
+        _LOG.warning(
+            "The difference image shows what the template shows, and the science image does not: have they "
+            "been given in place of each other?"
+        )
 
 
 def _score_block(

@@ -24,10 +24,11 @@ from ._open import find_datasets, open_repository
 _SOURCES = "dia_source_unstandardized"
 _STAMP_SIZE = 51
 _IMAGES = {
-    "science": "injected_preliminary_visit_image",
-    "template": "template_detector",
-    "difference": "difference_image",
+    "science": ("injected_preliminary_visit_image",),
+    "template": ("injected_template_detector", "template_detector"),
+    "difference": ("difference_image",),
 }
+"""Names of each image, the one with fakes first where only some runs have it."""
 _SCORES = ("score_dia", "score_nodia")
 # Packages that decide what a run makes, as the run's own dataset ``packages`` calls them.
 _PACKAGES = (
@@ -174,10 +175,11 @@ class _Run:
         return table
 
     def fates(self, ref: DatasetRef) -> Table:
-        """Read the fates of an image's injected sources."""
+        """Read the fates of an image's injected sources; of the two rows of a variable, the primary one."""
         table = self.get_if_any("injected_supernova_fate", ref.dataId)
         if table is None:
             table = empty_table(INJECTED_FATE)
+        table = table[np.asarray(table["is_primary"])]
         table.meta.clear()
         for name in ("detector", "visit"):
             table.add_column(np.full(len(table), ref.dataId[name], np.int64), name=name, index=0)
@@ -243,12 +245,16 @@ class _Run:
             for row, identifier in enumerate(table["diaSourceId"].tolist())
         }
 
+    def _image(self, role: str, ref: DatasetRef) -> str:
+        names = _IMAGES[role]
+        return next((name for name in names[:-1] if self.butler.exists(name, ref.dataId)), names[-1])
+
     def _fresh_stamps(self, ref: DatasetRef, places: Table) -> list[Stamps]:
         """Cut stamps out of the images."""
         if not len(places):
             return []
         science, template, difference = (
-            DeferredImage(self.butler.getDeferred(_IMAGES[role], ref.dataId)) for role in ROLES
+            DeferredImage(self.butler.getDeferred(self._image(role, ref), ref.dataId)) for role in ROLES
         )
         block = concatenate(
             extract_triplets(science, template, difference, places["x"], places["y"], _STAMP_SIZE)

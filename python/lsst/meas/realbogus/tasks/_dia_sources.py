@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ("dia_sources_storage_class", "read_placed")
 
+import dataclasses
 from typing import Any, Protocol
 
 from astropy.table import Table
@@ -12,7 +13,8 @@ from lsst.images import SkyProjection
 from lsst.pex.config import ChoiceField
 
 from ..errors import InvalidCatalogError
-from ..legacy import read_projection, read_table
+from ..imaging import Place, check_catalog
+from ..legacy import read_table
 
 
 class CatalogReader(Protocol):
@@ -37,6 +39,8 @@ def dia_sources_storage_class() -> Any:
 def read_placed(read: CatalogReader, handle: DeferredDatasetHandle, science: DeferredDatasetHandle) -> Table:
     """Read a catalogue with pixel positions, its own or those that the science image's projection gives.
 
+    A catalogue of another visit or detector than the science image's is refused.
+
     Parameters
     ----------
     read
@@ -44,11 +48,15 @@ def read_placed(read: CatalogReader, handle: DeferredDatasetHandle, science: Def
     handle
         The catalogue.
     science
-        The science image; its projection is read only where the catalogue has no pixel positions.
+        The science image, of which box and projection are read.
     """
     table, name = read_table(handle), str(handle.ref.datasetType.name)
+    image, place = str(science.ref.datasetType.name), Place.of(science)
+    check_catalog(name, table, image, dataclasses.replace(place, projection=None))
     try:
-        return read(table, name=name)
+        sources = read(table, name=name)
     except InvalidCatalogError:
         # Perhaps it has sky positions only; whatever else is wrong is said again.
-        return read(table, read_projection(science), name=name)
+        return read(table, place.projection, name=name)
+    check_catalog(name, sources, image, place)  # positions, now in pixels and degrees
+    return sources

@@ -30,6 +30,7 @@ from ..cutouts import (
     read_dia_sources,
     stamp_table,
 )
+from ..imaging import Place, check_together
 from ..randomness import uniform
 from ._dia_sources import dia_sources_storage_class, read_placed
 from ._options import to_options, with_options
@@ -129,9 +130,13 @@ class ExtractCutoutsTask(PipelineTask):
         ------
         lsst.pipe.base.NoWorkFound
             If there is no source.
+        ImageMismatchError
+            If the images do not belong together.
         """
         if not len(sources):
             raise NoWorkFound("There is no DIA source to cut stamps at.")
+        images = {"science": science, "template": template, "difference": difference}
+        check_together({name: Place.of(image) for name, image in images.items() if image is not None})
         options = to_options(self.config, CutoutOptions)
         sources = self._choose(sources, options.max_sources)
         blocks = extract_triplets(

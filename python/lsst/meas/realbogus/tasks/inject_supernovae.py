@@ -16,6 +16,7 @@ from lsst.pipe.base import (
     PipelineTask,
     PipelineTaskConfig,
     PipelineTaskConnections,
+    QuantaAdjuster,
     QuantumContext,
     Struct,
 )
@@ -32,6 +33,8 @@ class InjectSupernovaeConnections(
     defaultTemplates={"image": "preliminary_visit_image", "prefix": "injected_"},
 ):
     """Data sets of `InjectSupernovaeTask`; templates as in lsst.source_injection."""
+
+    config: InjectSupernovaeConfig
 
     exposure = ct.Input(
         doc="Image to put fakes into.",
@@ -58,12 +61,25 @@ class InjectSupernovaeConnections(
         dimensions=("instrument", "visit", "detector"),
     )
 
+    def __init__(self, *, config: InjectSupernovaeConfig) -> None:
+        if not config.enabled:  # nor may inputs that nobody reads narrow the graph
+            del self.exposure, self.catalog
+
+    def adjust_all_quanta(self, adjuster: QuantaAdjuster) -> None:  # noqa: D102
+        if not self.config.enabled:
+            for data_id in list(adjuster.iter_data_ids()):
+                adjuster.remove_quantum(data_id)
+
 
 class InjectSupernovaeConfig(PipelineTaskConfig, pipelineConnections=InjectSupernovaeConnections):
     """Configuration of `InjectSupernovaeTask`."""
 
     seed = Field[int](
         doc="Seed of the noise, which is keyed by it, visit, detector and injection_id.", default=20
+    )
+    enabled = Field[bool](
+        doc="Inject at all? If not, the task has no quanta: for pipelines that decide by a parameter.",
+        default=True,
     )
     process_all_data_ids = Field[bool](
         doc="Write an untouched copy of an image that no fake falls on, and an empty catalogue. Without it "

@@ -5,12 +5,14 @@ from __future__ import annotations
 __all__ = ("MatchDiaSourcesConfig", "MatchDiaSourcesConnections", "MatchDiaSourcesTask")
 
 import collections
+import dataclasses
 import typing
 
 import numpy as np
 from astropy.table import Table
 from lsst.images import Image, Mask
 from lsst.images.psfs import PointSpreadFunction
+from lsst.pex.config import Field
 from lsst.pipe.base import (
     InputQuantizedConnection,
     OutputQuantizedConnection,
@@ -23,12 +25,15 @@ from lsst.pipe.base import (
 )
 from lsst.utils.timer import timeMethod
 
+from ..imaging import Place, check_catalog
 from ..truth import (
     Conditions,
     FateRules,
     Label,
     MatchRules,
+    Reason,
     injected_fates,
+    join_injected,
     label_dia_sources,
     measure_conditions,
 )
@@ -47,6 +52,12 @@ class MatchDiaSourcesConnections(PipelineTaskConnections, dimensions=("instrumen
     injected = connectionTypes.Input(
         doc="Catalogue of injected sources, with positions, fluxes and flags.",
         name="injected_preliminary_visit_image_catalog",
+        storageClass="ArrowAstropy",
+        dimensions=("instrument", "visit", "detector"),
+    )
+    injectedTemplate = connectionTypes.Input(
+        doc="Catalogue of what was injected into the template.",
+        name="injected_template_detector_catalog",
         storageClass="ArrowAstropy",
         dimensions=("instrument", "visit", "detector"),
     )
@@ -78,10 +89,18 @@ class MatchDiaSourcesConnections(PipelineTaskConnections, dimensions=("instrumen
         dimensions=("instrument", "visit", "detector"),
     )
 
+    def __init__(self, *, config: MatchDiaSourcesConfig) -> None:
+        if not config.template_fakes:
+            del self.injectedTemplate
+
 
 @with_options(MatchRules, FateRules)
 class MatchDiaSourcesConfig(PipelineTaskConfig, pipelineConnections=MatchDiaSourcesConnections):
     """Radii and limits: `~lsst.meas.realbogus.truth.MatchRules` and `FateRules`."""
+
+    template_fakes = Field[bool](
+        doc="Were fakes injected into the template too? Their catalogue is read then.", default=False
+    )
 
 
 class MatchDiaSourcesTask(PipelineTask):
@@ -101,7 +120,9 @@ class MatchDiaSourcesTask(PipelineTask):
         inputs = butlerQC.get(inputRefs)
         difference = inputs.pop("difference")
         planes = {name: difference.get(component=name) for name in ("mask", "variance", "psf")}
+        inputs["place"] = Place.of(difference)
         inputs["dia_sources"] = inputs.pop("diaSources")
+        inputs["injected_template"] = inputs.pop("injectedTemplate", None)
         butlerQC.put(self.run(**inputs, **planes), outputRefs)
 
     @timeMethod
@@ -111,9 +132,11 @@ class MatchDiaSourcesTask(PipelineTask):
         injected: Table,
         truth: Table | None = None,
         *,
+        injected_template: Table | None = None,
         mask: Mask | None = None,
         variance: Image | None = None,
         psf: PointSpreadFunction | None = None,
+        place: Place | None = None,
     ) -> Struct:
         """Label DIA sources and find out what became of injected ones.
 
@@ -125,16 +148,28 @@ class MatchDiaSourcesTask(PipelineTask):
             What was injected there.
         truth
             What else is there, if known.
+        injected_template
+            What was injected into the template.
         mask, variance, psf
             Planes and PSF of the difference image.
+        place
+            Where it lies, so that tables of another image are refused.
 
         Returns
         -------
         lsst.pipe.base.Struct
             ``match`` and ``fates``, tables of the schemas `~lsst.meas.realbogus.truth.DIA_SOURCE_MATCH` and
-            `~lsst.meas.realbogus.truth.INJECTED_FATE`.
+            `~lsst.meas.realbogus.truth.INJECTED_FATE`; the second with the rows of both catalogues.
         """
         fate_rules = to_options(self.config, FateRules)
+        injected = join_injected(injected, injected_template)
+        if place is not None:
+            image = "difference image"
+            check_catalog("DIA sources", dia_sources, image, place)
+            # Rows may have been made for a neighbour and reach over; true positions are not those of the WCS.
+            check_catalog("injected catalogue", injected, image, place, columns=("visit",))
+            if truth is not None:
+                check_catalog("truth table", truth, image, dataclasses.replace(place, projection=None))
         matched = label_dia_sources(dia_sources, injected, truth, rules=to_options(self.config, MatchRules))
         conditions = None
         if mask is not None and variance is not None:
@@ -153,7 +188,8 @@ class MatchDiaSourcesTask(PipelineTask):
 
     def _account(self, dia_sources: Table, match: Table, fates: Table, conditions: Conditions | None) -> None:
         labels = collections.Counter(Label(value).name.lower() for value in match["label"])
-        lost = collections.Counter(str(fate) for fate in fates["fate"])
+        objects = fates[np.asarray(fates["is_primary"])]
+        lost = collections.Counter(str(fate) for fate in objects["fate"])
         for name, count in labels.items():
             self.metadata[f"n_{name}"] = count
         for name, count in lost.items():
@@ -164,13 +200,15 @@ class MatchDiaSourcesTask(PipelineTask):
             labels["real"],
             labels["bogus"],
             labels["undecided"],
-            len(fates),
+            len(objects),
             lost["found"],
         )
         if "pixelFlags_injectedCenter" in dia_sources.colnames:
             # The mask plane tells of injected light without regard to positions: an independent check.
             flagged = np.asarray(dia_sources["pixelFlags_injectedCenter"], bool)
-            unflagged = int(np.sum(~flagged & (np.asarray(match["injection_id"]) != 0)))
+            if "pixelFlags_injected_templateCenter" in dia_sources.colnames:
+                flagged = flagged | np.asarray(dia_sources["pixelFlags_injected_templateCenter"], bool)
+            unflagged = int(np.sum(~flagged & (np.asarray(match["label_reason"]) == Reason.INJECTED)))
             self.metadata["n_matched_without_injected_flag"] = unflagged
             if unflagged:
                 self.log.warning(

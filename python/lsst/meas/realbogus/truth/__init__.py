@@ -9,6 +9,7 @@ from ._fates import FateRules, injected_fates
 from ._labels import Matched, MatchRules, label_dia_sources
 from ._match import Matches, match
 from ._matching import Pairs, match_mutual_nearest, unit_vectors
+from ._objects import InjectedObjects, injected_objects, join_injected
 from ._schema import DIA_SOURCE_MATCH, INJECTED_FATE, Column, Fate, Label, Reason, empty_table
 
 __all__ = (
@@ -24,6 +25,7 @@ __all__ = (
     "Conditions",
     "Fate",
     "FateRules",
+    "InjectedObjects",
     "Label",
     "MatchRules",
     "Matched",
@@ -34,6 +36,8 @@ __all__ = (
     "empty_table",
     "gather_candidates",
     "injected_fates",
+    "injected_objects",
+    "join_injected",
     "label_dia_sources",
     "match",
     "match_mutual_nearest",

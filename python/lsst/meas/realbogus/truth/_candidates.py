@@ -11,6 +11,7 @@ import numpy.typing as npt
 from astropy.table import Table
 
 from ..errors import InvalidCatalogError
+from ._objects import InjectedObjects
 from ._schema import Reason
 
 Floats = npt.NDArray[np.float64]
@@ -25,8 +26,6 @@ STATIC_KINDS = frozenset({"star", "galaxy", "high_proper_motion"})
 #: Kinds that cover much of an image, and explain only what nothing smaller explains.
 DIFFUSE_KINDS = frozenset({"ghost", "edge", "psf_change"})
 
-
-_INJECTED = ("injection_id", "ra", "dec", "flux", "injection_flag")
 _TRUTH = ("truth_id", "kind", "ra", "dec", "flux", "template_flux")
 
 
@@ -45,7 +44,7 @@ class Candidates:
     injection_id, truth_id
         Identifiers, 0 where the other one applies.
     row
-        Row number in the table the candidate came from.
+        Number of the object in `InjectedObjects`, or of the row in the truth table.
     """
 
     ra: Floats
@@ -64,14 +63,15 @@ class Candidates:
         return Candidates(*(getattr(self, field.name)[wanted] for field in dataclasses.fields(self)))
 
 
-def gather_candidates(injected: Table, truth: Table | None = None) -> Candidates:
+def gather_candidates(injected: Table, objects: InjectedObjects, truth: Table | None = None) -> Candidates:
     """Collect what could make a real DIA source.
 
     Parameters
     ----------
     injected
-        Catalogue of injected sources: ``injection_id``, ``ra``, ``dec``, ``flux``, and ``injection_flag``,
-        which is not 0 for rows that were not drawn.
+        Catalogue of injected sources, as for `injected_objects`.
+    objects
+        Its objects.
     truth
         Truth table of the image, if there is one: ``truth_id``, ``kind``, ``ra``, ``dec``, ``flux``,
         ``template_flux``.
@@ -79,22 +79,22 @@ def gather_candidates(injected: Table, truth: Table | None = None) -> Candidates
     Returns
     -------
     Candidates
-        Drawn injected sources first, then the truth's rows of `REAL_KINDS`.
+        Injected objects that were drawn first, one each, then the truth's rows of `REAL_KINDS`.
 
     Raises
     ------
     InvalidCatalogError
-        Raised if columns are missing or injection ids occur twice.
+        Raised if columns are missing.
     """
-    _check("injected catalogue", injected, _INJECTED, identifier="injection_id")
-    drawn = np.flatnonzero(np.asarray(injected["injection_flag"]) == 0)
+    drawn = np.flatnonzero(np.asarray(injected["injection_flag"])[objects.primary] == 0)
+    rows = objects.primary[drawn]
     parts = [
         Candidates(
-            ra=np.asarray(injected["ra"], float)[drawn],
-            dec=np.asarray(injected["dec"], float)[drawn],
-            change=np.asarray(injected["flux"], float)[drawn],
+            ra=np.asarray(injected["ra"], float)[rows],
+            dec=np.asarray(injected["dec"], float)[rows],
+            change=objects.change[drawn],
             reason=np.full(drawn.size, Reason.INJECTED.value),
-            injection_id=np.asarray(injected["injection_id"], np.int64)[drawn],
+            injection_id=np.asarray(injected["injection_id"], np.int64)[rows],
             truth_id=np.zeros(drawn.size, np.int64),
             row=drawn.astype(np.int64),
         )
@@ -123,10 +123,7 @@ def gather_candidates(injected: Table, truth: Table | None = None) -> Candidates
     )
 
 
-def _check(name: str, table: Table, columns: tuple[str, ...], identifier: str | None = None) -> None:
+def _check(name: str, table: Table, columns: tuple[str, ...]) -> None:
     reasons = [f"column {column} is missing" for column in columns if column not in table.colnames]
-    if identifier is not None and identifier in table.colnames:
-        values, counts = np.unique(np.asarray(table[identifier]), return_counts=True)
-        reasons += [f"{identifier} {value} occurs more than once" for value in values[counts > 1]]
     if reasons:
         raise InvalidCatalogError(name, reasons)

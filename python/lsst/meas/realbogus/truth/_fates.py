@@ -14,6 +14,7 @@ from ..options import Options, option
 from ..tables import separation
 from ._conditions import EDGE_PLANES, MASKED_PLANES, Conditions
 from ._labels import Matched
+from ._objects import injected_objects
 from ._schema import INJECTED_FATE, Fate, make_table
 
 #: AB magnitude of 1 nJy.
@@ -54,7 +55,7 @@ def injected_fates(
     Parameters
     ----------
     injected
-        Catalogue of injected sources with ``x``, ``y``, ``flux``.
+        Catalogue of injected sources, as for `injected_objects`, with ``x`` and ``y``.
     dia_sources
         DIA sources of the image.
     matched
@@ -68,27 +69,34 @@ def injected_fates(
     Returns
     -------
     astropy.table.Table
-        Table of schema `INJECTED_FATE`, one row for every injected source, in order.
+        Table of schema `INJECTED_FATE`, one row for every row of the catalogue, in order. The two rows of a
+        variable share their fate, unless one of them was not drawn, and one of them is primary.
     """
     rules = rules or FateRules()
     n = len(injected)
     conditions = conditions or Conditions.unknown(n)
-    flux = np.asarray(injected["flux"], float)
+    objects = injected_objects(injected)
+    drawn = np.asarray(injected["injection_flag"]) == 0
+    light = np.asarray(injected["flux"], float)
+    flux = np.where(drawn, objects.change[objects.of_row], light)
     with np.errstate(invalid="ignore", divide="ignore"):
         snr = np.abs(flux) / conditions.flux_error
         mag = _ZERO_POINT_NJY - 2.5 * np.log10(np.abs(flux))
     if "mag" in injected.colnames:
-        mag = np.asarray(injected["mag"], float)
+        single = (np.abs(flux) == np.abs(light)) | ~np.isfinite(flux)
+        mag = np.where(single, np.asarray(injected["mag"], float), mag)
+    is_primary = np.zeros(n, bool)
+    is_primary[objects.primary] = True
     source = matched.injected_to_source
     found = source >= 0
     fate = np.select(
         [
-            np.asarray(injected["injection_flag"]) != 0,
+            ~drawn,
             found,
             ~conditions.on_image,
             conditions.masked,
             conditions.edge,
-            snr < rules.detection_threshold,
+            (snr < rules.detection_threshold) | (flux == 0),
             _beside_another(injected, dia_sources, rules),
         ],
         [
@@ -112,6 +120,7 @@ def injected_fates(
     )
     columns = {
         "injection_id": injected["injection_id"],
+        "is_primary": is_primary,
         "fate": fate,
         "diaSourceId": ids,
         "match_distance": distance,

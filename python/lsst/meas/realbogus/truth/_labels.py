@@ -17,6 +17,7 @@ from ..tables import read_signs
 from ._candidates import Candidates, gather_candidates
 from ._explanations import column_or, explain_bogus
 from ._matching import match_mutual_nearest, unit_vectors
+from ._objects import injected_objects
 from ._schema import DIA_SOURCE_MATCH, Label, Reason, make_table
 
 Bools = npt.NDArray[np.bool_]
@@ -75,7 +76,8 @@ class Matched:
     table
         Table of schema `~lsst.meas.realbogus.truth.DIA_SOURCE_MATCH`.
     injected_to_source
-        For every row of the injected catalogue the row of its DIA source, -1 for none.
+        For every row of the injected catalogue the row of its DIA source, -1 for none. Rows of one object
+        have the same; rows that were not drawn have none.
     """
 
     table: Table
@@ -92,7 +94,8 @@ def label_dia_sources(
     dia_sources
         DIA sources with the columns of the DiaSource schema.
     injected
-        Catalogue of injected sources, as the injection task writes it.
+        Catalogue of injected sources, as the injection task writes it; with fakes in the template, what
+        `join_injected` makes of the two catalogues.
     truth
         Truth table of the image, if there is one.
     rules
@@ -114,6 +117,9 @@ def label_dia_sources(
     spatial match with an astrophysical change). Bogus are, in this order: sources on a compact artefact,
     residuals of stars that moved, other dipoles, residuals of stars and galaxies, sources on a diffuse
     artefact, and what nothing explains.
+
+    A variable is one change: the flux of its row in the visit less that of its row in the template. Light in
+    the template alone is a negative change.
     """
     rules = rules or MatchRules()
     _check_sources(dia_sources)
@@ -123,7 +129,8 @@ def label_dia_sources(
     injection_id, truth_id = np.zeros(n, np.int64), np.zeros(n, np.int64)
     distance = np.full(n, np.nan)
 
-    candidates = _plausible(gather_candidates(injected, truth), dia_sources, rules)
+    objects = injected_objects(injected)
+    candidates = _plausible(gather_candidates(injected, objects, truth), dia_sources, rules)
     source, candidate, matched_distance = _match(dia_sources, candidates, rules)
     label[source], reason[source] = Label.REAL, candidates.reason[candidate]
     injection_id[source], truth_id[source] = (
@@ -155,9 +162,11 @@ def label_dia_sources(
     elif rules.unmatched_is_bogus:
         label[free] = Label.BOGUS
 
-    back = np.full(len(injected), -1, np.int64)
-    is_injected = candidates.injection_id[candidate] != 0
+    back = np.full(len(objects), -1, np.int64)
+    is_injected = candidates.reason[candidate] == Reason.INJECTED
     back[candidates.row[candidate[is_injected]]] = source[is_injected]
+    drawn = np.asarray(injected["injection_flag"]) == 0
+    injected_to_source = np.where(drawn, back[objects.of_row], -1)
     columns = {
         "diaSourceId": dia_sources["diaSourceId"],
         "label": label,
@@ -166,7 +175,7 @@ def label_dia_sources(
         "truth_id": truth_id,
         "match_distance": distance,
     }
-    return Matched(make_table(DIA_SOURCE_MATCH, columns), back)
+    return Matched(make_table(DIA_SOURCE_MATCH, columns), injected_to_source)
 
 
 def _check_sources(dia_sources: Table) -> None:

@@ -84,12 +84,13 @@ DIA_SOURCE_MATCH: Mapping[str, Column] = {
 
 INJECTED_FATE: Mapping[str, Column] = {
     "injection_id": Column("int64", "identifier of the injected source; one row each, in order"),
+    "is_primary": Column("bool", "False for the second row of a variable, so that objects count once"),
     "fate": Column("str", "what became of it"),
     "diaSourceId": Column("int64", "the DIA source that it is, 0 for none"),
     "match_distance": Column("float64", "distance to that DIA source, NaN for none", "arcsec"),
-    "flux": Column("float64", "injected flux", "nJy"),
-    "snr_expected": Column("float64", "flux over the noise of a PSF fit at its place in the difference"),
-    "mag": Column("float64", "injected AB magnitude", "mag"),
+    "flux": Column("float64", "injected flux: in the image, less that of the object in the template", "nJy"),
+    "snr_expected": Column("float64", "|flux| over the noise of a PSF fit at its place in the difference"),
+    "mag": Column("float64", "AB magnitude of |flux|", "mag"),
     "x": Column("float64", "position in parent pixels", "pix"),
     "y": Column("float64", "position in parent pixels", "pix"),
 }
