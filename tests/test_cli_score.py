@@ -146,7 +146,7 @@ def test_interrupted_run_goes_on(tmp_path, models, stamps, ids, monkeypatch) -> 
 
     classifier(models, "dia")  # its golden scores are checked before
     monkeypatch.setattr(Classifier, "score", stops)
-    score(*arguments, code=1)
+    score(*arguments, code=130)
     assert not output.exists()
     result = score(*arguments)
     assert "8 of them had been scored before" in result.output

@@ -169,7 +169,7 @@ def test_defect_05_what_was_left_out_is_tried_again_without_keep_going(
         return real(self, *args, **kwargs)
 
     monkeypatch.setattr(Classifier, "score", stops)
-    run(*arguments, "--keep-going", "--chunk", 1, code=1)
+    run(*arguments, "--keep-going", "--chunk", 1, code=130)
     monkeypatch.undo()
     assert "b.npz" in run(*arguments, code=1).output
     run(*arguments, "--keep-going", code=3)
