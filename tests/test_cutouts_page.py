@@ -6,6 +6,7 @@ import json
 import re
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,8 +94,14 @@ def test_task_keeps_a_sample_on_request(run: Butler) -> None:
     assert np.isin(tables[0]["diaSourceId"], sources["id"]).all()
 
 
-def cards_of(page: str) -> list[dict]:
-    return json.loads(re.search(r'<script type="application/json" id="cards">(.*?)</script>', page)[1])
+def facts_of(page: str) -> dict[str, Any]:
+    return json.loads(re.search(r'<script type="application/json" id="facts">(.*?)</script>', page)[1])
+
+
+def stamps_in(page: str) -> list[str]:
+    return re.search(r'<script type="text/plain" id="stamps">\n(.*?)\n</script>', page, re.DOTALL)[1].split(
+        "\n"
+    )
 
 
 def test_command_draws_a_page_of_everything(run: Butler, repo: Path, tmp_path: Path) -> None:
@@ -102,17 +109,19 @@ def test_command_draws_a_page_of_everything(run: Butler, repo: Path, tmp_path: P
     arguments = ["cutouts", "show", str(repo), "u/test", "-o", str(output)]
     result = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert result.exit_code == 0 and "50 of 50 sources on 2 images" in result.output
-    cards = cards_of(output.read_text())
+    facts = facts_of(output.read_text())
     tables = [
         run.get("dia_source_cutouts", instrument="OracleCam", visit=visit, detector=detector)
         for visit, detector in VISITS.items()
     ]
     ids = [str(identifier) for table in tables for identifier in table["diaSourceId"]]
-    assert [card["id"] for card in cards] == ids
+    assert facts["id"] == ids
+    np.testing.assert_allclose(facts["ra"], np.concatenate([table["ra"] for table in tables]), atol=1e-7)
     reliability = run.get("dia_source_reliability", instrument="OracleCam", visit=42, detector=4)
-    assert cards[3]["scores"]["score"] == pytest.approx(float(reliability["score"][3]), abs=1e-5)
-    assert all(card["image"].startswith("data:image/png;base64,") for card in cards)
-    assert "http" not in re.sub(r"data:[^\"]*", "", output.read_text())
+    assert facts["scores"]["score"][3] == pytest.approx(float(reliability["score"][3]), abs=1e-5)
+    stamps = stamps_in(output.read_text())
+    assert len(stamps) == 50 and all(one.startswith("3 51 51 ") for one in stamps)
+    assert "http" not in output.read_text() and "src=" not in output.read_text()
 
     refused = CliRunner().invoke(main, arguments)
     assert refused.exit_code == 1 and "exists" in refused.output
@@ -132,10 +141,33 @@ def test_cards_carry_labels_and_flags() -> None:
     scores = Table({"id": [6, 5], "score": [np.nan, 0.75], "flag_unscorable": [True, False]})
     match = Table({"diaSourceId": [5], "label": np.array([1], np.int8), "label_reason": ["injected"]})
     first, second = make_cards(table, scores, match)
-    assert (first.label, first.reason, first.scores, first.flags) == ("real", "injected", {"score": 0.75}, [])
+    assert (first.label, first.reason, first.scores, first.flags) == ("real", "injected", {"score": 0.75}, ())
     assert second.scores == {"score": None} and second.label == ""
-    assert second.flags == ["negative", "edge", "missing pixels", "unscorable"]
+    assert second.flags == ("negative", "edge", "missing pixels", "unscorable")
     page = render_cutouts_page([first, second], title="</script><b>", note="")
-    assert "</script><b>" not in page and len(cards_of(page)) == 2
+    assert "</script><b>" not in page and len(facts_of(page)["id"]) == len(stamps_in(page)) == 2
     with pytest.raises(InvalidCatalogError, match="no column id or diaSourceId"):
         make_cards(table, Table({"score": [1.0]}))
+
+
+def test_defect_23_each_model_has_its_own_score() -> None:
+    """Where models have their own columns, ``score`` only repeats the first."""
+    sources = read_dia_sources({"diaSourceId": [5], "x": [10.0], "y": [10.0], "psfFlux": [1.0]})
+    flat = np.arange(400.0).reshape(20, 20)
+    table = stamp_table(sources, extract_triplets(flat, flat, None, [10], [10], 7))
+    scores = Table({"id": [5], "score": [0.25], "score_dia": [0.25], "score_mine": [np.nan]})
+    (card,) = make_cards(table, scores)
+    assert card.scores == {"score_dia": 0.25, "score_mine": None}
+    assert card.roles == ("science", "template") and card.ra is None
+
+
+def test_defect_23_no_text_from_data_ends_a_script() -> None:
+    evil = "</script><script>alert(1)</script>"
+    sources = read_dia_sources({"diaSourceId": [5], "x": [10.0], "y": [10.0], "psfFlux": [1.0]})
+    flat = np.arange(400.0).reshape(20, 20)
+    table = stamp_table(sources, extract_triplets(flat, flat, flat, [10], [10], 7))
+    scores = Table({"id": [5], "score_" + evil: [0.5], "flag_" + evil: [True]})
+    match = Table({"diaSourceId": [5], "label": np.array([1], np.int8), "label_reason": [evil]})
+    page = render_cutouts_page(make_cards(table, scores, match, where=evil), title=evil, note=evil)
+    assert "<script>alert" not in page and page.count("</script>") == 3
+    assert facts_of(page)["reason"]["values"] == [evil] == facts_of(page)["where"]["values"]

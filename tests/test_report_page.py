@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import io
+import base64
+import zlib
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.table import Table
-from matplotlib.image import imread
 
 from lsst.meas.realbogus.evaluation import Results, summarize
 from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.report import Gallery, TripletCard, choose_galleries, write_page
-from lsst.meas.realbogus.report._figures import triplet_png
 from lsst.meas.realbogus.report._galleries import CARDS
 from lsst.meas.realbogus.report._page import count_labels_by_model, render_page, tabulate_images
+from lsst.meas.realbogus.report._stamps import LEVELS, pack_panels, stretch_fake, stretch_triplet
 
 
 def _run(n_real: int = 60, n_bogus: int = 140, n_lost: int = 25, *, truth: bool = True) -> Results:
@@ -118,7 +118,7 @@ def test_the_page_is_well_formed_and_refers_to_nothing_outside(page: str) -> Non
     assert all(link.startswith(("#", "data:")) for link in parsed.links)
     for link in parsed.links:
         assert not link.startswith("#") or link[1:] in parsed.ids
-    assert "url(http" not in page and "<script" not in page
+    assert "url(http" not in page and "<script " not in page
 
 
 def test_text_from_tables_is_escaped(page: str) -> None:
@@ -161,14 +161,74 @@ def test_runs_with_little_in_them_have_a_page(sizes: tuple[int, int, int], tmp_p
     assert not _Page(path.read_text()).open
 
 
-def test_stamps_are_drawn_pixel_by_pixel() -> None:
-    stamp = np.zeros((21, 21))
-    stamp[10, 10], stamp[0, 0] = 100.0, np.nan
-    image = imread(io.BytesIO(triplet_png({"science": stamp, "difference": -stamp})))
-    assert image.shape[:2] == (21, 44)
-    assert image[10, 10, 0] > 0.9 and image[10, 33, 0] < 0.1
-    assert image[20, 0, 0] > image[20, 0, 2] + 0.1  # missing, in the lower left corner
-    triplet_png({"science": np.full((5, 5), np.nan)})
+def unpack(stamps: str) -> np.ndarray:
+    *shape, levels, data = stamps.split(" ")
+    pixels = np.frombuffer(zlib.decompress(base64.b64decode(data), -zlib.MAX_WBITS), np.uint8)
+    assert int(levels) == LEVELS and pixels.max() <= LEVELS
+    return pixels.reshape([int(side) for side in shape])
+
+
+def test_stamps_are_packed_pixel_by_pixel() -> None:
+    stamp = np.zeros((21, 31))
+    stamp[10, 12], stamp[0, 0] = 100.0, np.nan
+    science, difference = unpack(pack_panels(stretch_triplet({"science": stamp, "difference": -stamp})))
+    assert science.shape == difference.shape == (21, 31)
+    assert science[10, 12] == LEVELS and difference[10, 12] == 1
+    missing = np.zeros((21, 31), bool)
+    missing[20, 0] = True  # the lower left corner: rows go down from the top
+    np.testing.assert_array_equal(science == 0, missing)
+    assert (unpack(pack_panels(stretch_triplet({"science": np.full((5, 5), np.nan)}))) == 0).all()
+
+
+def test_grey_levels_are_finer_than_the_noise() -> None:
+    noise = generator(2, "test-report").normal(size=(51, 51))
+    for role in ("science", "difference"):
+        (panel,) = stretch_triplet({role: noise})
+        (levels,) = unpack(pack_panels([panel]))
+        near = np.abs(noise) < 1
+        steps = np.ptp(np.flip(levels, 0)[near].astype(int)) / np.ptp(noise[near])
+        assert steps > 3, "grey levels to a standard deviation of the noise"
+
+
+def test_defect_21_ten_thousand_noisy_sources_stay_under_60_mb() -> None:
+    """White noise is what compresses least; what else is on the page is a tenth of the stamps."""
+    rng = generator(7, "test-report")
+    roles = ("science", "template", "difference")
+    packed = [
+        pack_panels(stretch_triplet({role: rng.normal(50, 3, (51, 51)) for role in roles})) for _ in range(50)
+    ]
+    assert 10_000 * np.mean([len(stamps) for stamps in packed]) < 56e6
+
+
+@pytest.mark.parametrize("host", [0.0, 3000.0])
+@pytest.mark.parametrize("peak", [0.7, 3.0, 1000.0])
+def test_defect_23_a_fake_shows_however_faint_it_and_bright_its_host(host: float, peak: float) -> None:
+    """On one scale for all three, the fake is at least three grey levels above the difference's zero."""
+    rng = generator(8, "test-report")
+    y, x = np.mgrid[-20:21, -20:21]
+    before = rng.normal(100, 1, (41, 41)) + host * np.exp(-np.hypot(x, y) / 3)
+    after = before + peak * np.exp(-(x**2 + y**2) / 8)
+    stretch = stretch_fake(before, after)
+    first, second, difference = unpack(pack_panels(stretch.panels)).astype(int)
+    assert difference[20, 20] - difference[0, 0] >= 3
+    assert 0.85 < stretch.noise < 1.5
+    assert stretch.white == pytest.approx(max(peak / stretch.noise, 3))
+    # One scale: what has the same level has the same value above its zero.
+    middle = np.nanmedian(before)
+    flat = [np.flip(part, 0) for part in (before - middle, after - before)]
+    same = np.abs(flat[0] - flat[1]) < 0.02
+    assert np.abs(first - difference)[same].max(initial=0) <= 1
+    assert (second >= first).all()
+
+
+def test_defect_23_every_mark_of_the_curves_is_in_the_legend(page: str) -> None:
+    for text in ("95 % interval of purity", "at a score of 0.5", "chance"):
+        assert text in page
+
+
+def test_defect_23_badges_name_their_model(page: str) -> None:
+    assert ">dia 0.93</span>" in page and ">nodia –</span>" in page
+    assert page.count('data-names="science,template,difference"') == 3
 
 
 def test_galleries_show_what_went_right_and_wrong() -> None:

@@ -162,6 +162,8 @@ def ingest(repo: str, table: Path, run: str, band: str | None, dataset_type: str
 @click.option("-d", "--where", default="", help='Restrict the images, as "visit IN (1, 2)".')
 @click.option("--image", default="preliminary_visit_image", show_default=True, help="Dataset type before.")
 @click.option("--prefix", default="injected_", show_default=True, help="What injection puts before its name.")
+@click.option("--fates", default="injected_supernova_fate", show_default=True,
+              help="Dataset type of what became of them, shown where there is one.")  # fmt: skip
 @click.option(
     "--stamps", type=click.IntRange(min=0), default=24, show_default=True, help="How many fakes to show."
 )
@@ -176,11 +178,12 @@ def show(
     where: str,
     image: str,
     prefix: str,
+    fates: str,
     stamps: int,
     size: int,
     overwrite: bool,
 ) -> None:
-    """Write a page with stamps, distributions and light curves of the fakes in the Butler repository REPO."""
+    """Write a page with stamps, fates, distributions and light curves of the fakes in the Butler REPO."""
     from ..report import FakeCard, choose_fakes, write_fakes_page
     from ..repository import open_repository, read_fake_stamps, read_injected_catalogs
 
@@ -188,7 +191,7 @@ def show(
         atomic_output(output, overwrite=overwrite) as page,
         open_repository(repo, collections) as butler,
     ):
-        catalog = read_injected_catalogs(butler, f"{prefix}{image}_catalog", where)
+        catalog = read_injected_catalogs(butler, f"{prefix}{image}_catalog", where, fates=fates)
         chosen = catalog[choose_fakes(catalog, stamps)]
         pixels = read_fake_stamps(butler, chosen, image, prefix, size)
         cards = [

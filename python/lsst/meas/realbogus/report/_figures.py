@@ -1,4 +1,4 @@
-"""Figures of a report, as SVG or PNG in memory."""
+"""Figures of a report, as SVG in memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ __all__ = (
     "draw_histograms",
     "draw_pulls",
     "model_colors",
-    "triplet_png",
 )
 
 import io
@@ -19,11 +18,9 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.image import imsave
 from matplotlib.typing import RcKeyType
 
 from ..evaluation import BinnedFraction, Pull, ThresholdCurve
@@ -32,7 +29,6 @@ Floats = npt.NDArray[np.float64]
 
 REAL, BOGUS, INK, MUTED = "#0f766e", "#c2410c", "#1f2933", "#9aa5b1"
 _MODEL_COLORS = ("#1d4ed8", "#be185d", "#7c3aed", "#b45309")
-_MISSING = np.array([0.93, 0.78, 0.72])
 
 _STYLE: dict[RcKeyType, Any] = {
     "font.family": "DejaVu Sans",
@@ -51,6 +47,8 @@ _STYLE: dict[RcKeyType, Any] = {
     "ytick.color": "#52606d",
     "legend.edgecolor": "none",
     "legend.framealpha": 0.85,
+    # Names of models are text, not formulae.
+    "text.parse_math": False,
     "svg.fonttype": "none",
     "svg.hashsalt": "lsst.meas.realbogus",
 }
@@ -130,7 +128,7 @@ def draw_curves(curves: Mapping[str, ThresholdCurve], areas: Mapping[str, float]
         An ``<svg>`` element.
     """
     colors = model_colors(list(curves))
-    with _panels(2, 8.8, 3.7) as (figure, (roc, purity)):
+    with _panels(2, 8.8, 4.3) as (figure, (roc, purity)):
         for name, curve in curves.items():
             if not curve.threshold.size:
                 continue
@@ -142,13 +140,16 @@ def draw_curves(curves: Mapping[str, ThresholdCurve], areas: Mapping[str, float]
             if mark >= 0:
                 roc.plot(curve.false_positive_rate[mark], curve.completeness[mark], "o", color=color, ms=6)
                 purity.plot(curve.completeness[mark], curve.purity[mark], "o", color=color, ms=6)
-        roc.plot([0, 1], [0, 1], color=MUTED, lw=0.8, ls=":")
+        roc.plot([0, 1], [0, 1], color=MUTED, lw=0.8, ls=":", label="chance")
+        for axis in (roc, purity):
+            axis.plot([], [], "o", color=MUTED, ms=6, label=f"at a score of {threshold:g}")
+        purity.fill_between([], [], color=MUTED, alpha=0.3, lw=0, label="95 % interval of purity")
         roc.set(xlabel="false positive rate", ylabel="completeness", xlim=(-0.01, 1), ylim=(0, 1.02))
         roc.set_title("ROC")
-        roc.legend(loc="lower right")
         purity.set(xlabel="completeness", ylabel="purity", xlim=(0, 1.02), ylim=(0, 1.02))
         purity.set_title("Purity and completeness")
-        purity.legend(loc="lower left")
+        for axis in (roc, purity):
+            axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
         return _svg(figure)
 
 
@@ -219,43 +220,3 @@ def draw_pulls(pulls: Mapping[str, Pull]) -> str:
             )  # fmt: skip
         axes[0].set_ylabel("sources")
         return _svg(figure)
-
-
-def triplet_png(stamps: Mapping[str, npt.NDArray[np.floating]], gap: int = 2) -> bytes:
-    """Draw the stamps of one source side by side.
-
-    Parameters
-    ----------
-    stamps
-        Square stamps by role; the difference is scaled symmetrically about 0, the others from their
-        background upwards.
-    gap
-        White pixels between stamps.
-
-    Returns
-    -------
-    bytes
-        A PNG file, one pixel for each pixel of the stamps.
-    """
-    parts: list[npt.NDArray[np.floating]] = []
-    for role, pixels in stamps.items():
-        if parts:
-            parts.append(np.ones((pixels.shape[0], gap, 3)))
-        parts.append(_rendered(np.asarray(pixels, float), symmetric=role == "difference"))
-    file = io.BytesIO()
-    imsave(file, np.concatenate(parts, axis=1), origin="lower", format="png")
-    return file.getvalue()
-
-
-def _rendered(pixels: Floats, *, symmetric: bool) -> npt.NDArray[np.floating]:
-    good = np.isfinite(pixels)
-    if not good.any():
-        return np.broadcast_to(_MISSING, (*pixels.shape, 3))
-    centre = 0.0 if symmetric else float(np.median(pixels[good]))
-    noise = 1.4826 * float(np.median(np.abs(pixels[good] - np.median(pixels[good])))) or 1.0
-    # asinh keeps the noise and the cores of stars visible at once (Lupton et al. 2004).
-    stretched = np.arcsinh(np.where(good, pixels - centre, 0.0) / (2 * noise))
-    top = max(float(np.quantile(np.abs(stretched[good]), 0.995)), 1.5)
-    low = -top if symmetric else -1.0
-    grey = colormaps["gray"](np.clip((stretched - low) / (top - low), 0, 1))[..., :3]
-    return np.where(good[..., None], grey, _MISSING)

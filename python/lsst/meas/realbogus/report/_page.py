@@ -4,11 +4,10 @@ from __future__ import annotations
 
 __all__ = ("render_page", "write_page")
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from astropy.table import Table
 
 from ..evaluation import (
@@ -25,7 +24,8 @@ from ..evaluation import (
 from ..truth import Fate, Label
 from . import _figures as figures
 from ._galleries import Gallery
-from ._html import page_environment, png_uri, write_html
+from ._html import page_environment, write_html
+from ._stamps import pack_panels, stretch_triplet
 
 _N_BINS = 8
 
@@ -84,7 +84,7 @@ def render_page(results: Results, galleries: Sequence[Gallery] = (), *, title: s
         HTML that refers to nothing outside itself.
     """
     environment = page_environment()
-    environment.filters["data_uri"] = _data_uri
+    environment.filters["pack"] = lambda stamps: pack_panels(stretch_triplet(stamps))
     environment.filters["score"] = lambda value: "–" if np.isnan(value) else f"{value:.3f}"
     summary = summarize(results)
     return environment.get_template("run.html").render(
@@ -99,10 +99,6 @@ def render_page(results: Results, galleries: Sequence[Gallery] = (), *, title: s
         colors=figures.model_colors(list(results.models)),
         label_names={int(label): label.name.lower() for label in Label},
     )
-
-
-def _data_uri(stamps: Mapping[str, npt.NDArray[np.floating]]) -> str:
-    return png_uri(figures.triplet_png(stamps))
 
 
 def _drawings(results: Results, summary: Summary) -> dict[str, str]:

@@ -6,13 +6,12 @@ __all__ = ("StoredCutouts", "read_cutouts")
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
 
 from astropy.table import Table
-from lsst.daf.butler import Butler, DatasetNotFoundError, DatasetRef, MissingDatasetTypeError
+from lsst.daf.butler import Butler
 
 from ..errors import InvalidInputError
-from ._open import find_datasets
+from ._open import find_dataset, find_datasets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,11 +84,5 @@ def read_cutouts(
                 table = table[[int(row * step) for row in range(share)]]
             left -= len(table)
         place = ", ".join(f"{key} {ref.dataId[key]}" for key in ("visit", "detector"))
-        yield StoredCutouts(place, table, total, _find(butler, scores, ref), _find(butler, match, ref))
-
-
-def _find(butler: Butler, name: str, ref: DatasetRef) -> Any:
-    try:
-        return butler.get(name, ref.dataId)
-    except (DatasetNotFoundError, MissingDatasetTypeError):
-        return None
+        known = [find_dataset(butler, name, ref.dataId) for name in (scores, match)]
+        yield StoredCutouts(place, table, total, *known)

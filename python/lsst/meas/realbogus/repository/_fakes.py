@@ -13,7 +13,7 @@ from lsst.images import Box, NoOverlapError
 
 from ..errors import InvalidCatalogError, InvalidInputError
 from ..injection import stack_catalogs, trixels
-from ._open import find_datasets
+from ._open import find_dataset, find_datasets
 
 Pixels = npt.NDArray[np.float64]
 
@@ -92,8 +92,10 @@ def _register(butler: Butler, name: str) -> None:
         raise InvalidInputError(f"the repository has a dataset type {name} of another kind") from error
 
 
-def read_injected_catalogs(butler: Butler, dataset_type: str, where: str = "") -> Table:
-    """Read the injected catalogues of all images and put them below each other.
+def read_injected_catalogs(
+    butler: Butler, dataset_type: str, where: str = "", *, fates: str = "injected_supernova_fate"
+) -> Table:
+    """Read the injected catalogues of all images, with what became of the fakes, and put them together.
 
     Parameters
     ----------
@@ -103,11 +105,14 @@ def read_injected_catalogs(butler: Butler, dataset_type: str, where: str = "") -
         Dataset type of the catalogues.
     where
         Butler expression that selects images; empty for all.
+    fates
+        Dataset type of fates, as `~lsst.meas.realbogus.truth.INJECTED_FATE`; images may lack it.
 
     Returns
     -------
     astropy.table.Table
-        All rows, in order of the images.
+        The rows of all images, in order of the images, with ``fate`` (empty where unknown) and
+        ``snr_expected`` (NaN there).
 
     Raises
     ------
@@ -118,7 +123,19 @@ def read_injected_catalogs(butler: Butler, dataset_type: str, where: str = "") -
     if not refs:
         collections = ", ".join(butler.collections.defaults)
         raise InvalidInputError(f"{collections} has no {dataset_type}" + (f" where {where}" if where else ""))
-    return stack_catalogs([butler.get(ref) for ref in refs])
+    catalogs = [butler.get(ref) for ref in refs]
+    for ref, catalog in zip(refs, catalogs, strict=True):
+        _add_fates(catalog, find_dataset(butler, fates, ref.dataId))
+    return stack_catalogs(catalogs)
+
+
+def _add_fates(catalog: Table, fates: Table | None) -> None:
+    rows = {} if fates is None else {int(one): row for row, one in enumerate(fates["injection_id"])}
+    found = np.array([rows.get(int(one), -1) for one in catalog["injection_id"]], dtype=np.int64)
+    for name, otherwise in (("fate", np.array("", "U24")), ("snr_expected", np.array(np.nan))):
+        catalog[name] = np.full(len(catalog), otherwise)
+        if fates is not None:
+            catalog[name][found >= 0] = np.asarray(fates[name])[found[found >= 0]]
 
 
 def read_fake_stamps(

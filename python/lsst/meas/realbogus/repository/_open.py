@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-__all__ = ("find_datasets", "open_repository")
+__all__ = ("find_dataset", "find_datasets", "open_repository")
 
 import contextlib
 import difflib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from lsst.daf.butler import (
     Butler,
+    DataCoordinate,
+    DatasetNotFoundError,
     DatasetRef,
     InvalidQueryError,
     MissingCollectionError,
@@ -125,3 +128,26 @@ def find_datasets(butler: Butler, dataset_type: str, where: str = "") -> list[Da
             f"cannot select by {where!r}: {reason}; an expression is such as \"visit = 42 AND band = 'r'\""
         ) from error
     return sorted(refs, key=lambda ref: tuple(ref.dataId.required_values))
+
+
+def find_dataset(butler: Butler, dataset_type: str, data_id: DataCoordinate) -> Any:
+    """Read a dataset that may not be there.
+
+    Parameters
+    ----------
+    butler
+        Butler with collections to look into.
+    dataset_type
+        Name of the dataset type.
+    data_id
+        Which one.
+
+    Returns
+    -------
+    object or None
+        The dataset, None if there is none.
+    """
+    try:
+        return butler.get(dataset_type, data_id)
+    except (DatasetNotFoundError, MissingDatasetTypeError):
+        return None

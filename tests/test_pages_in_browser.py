@@ -1,0 +1,343 @@
+"""The pages as a browser shows them: what is drawn, filtered, sorted, copied and printed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+
+from chromium import EXECUTABLE, Browser
+from lsst.meas.realbogus.cutouts import extract_triplets, read_dia_sources, stamp_table
+from lsst.meas.realbogus.evaluation import Results
+from lsst.meas.realbogus.randomness import generator
+from lsst.meas.realbogus.report import (
+    CutoutCard,
+    FakeCard,
+    Gallery,
+    TripletCard,
+    make_cards,
+    write_cutouts_page,
+    write_fakes_page,
+    write_page,
+)
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(EXECUTABLE is None, reason="there is no chromium on this machine"),
+]
+
+EVIL = "<script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\">"
+N = 60
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with Browser(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def load(browser: Browser, tmp_path: Path) -> Callable[..., Browser]:
+    """Write cards on a page and open it."""
+
+    def load(cards: list[CutoutCard], width: int = 1400) -> Browser:
+        browser.open(write_cutouts_page(tmp_path / "page.html", cards, title=EVIL, note=EVIL), width)
+        browser.drawn()
+        return browser
+
+    return load
+
+
+def make_sources(
+    n: int = N, reason: str = "injected", where: str = "visit 1000, detector 4"
+) -> list[CutoutCard]:
+    """Make cards of noise; SNR, scores and labels follow the row, every tenth source has no score."""
+    rng = generator(3, "test-browser")
+    row, image = np.arange(n), rng.normal(size=(80, 80)).astype(np.float32)
+    x, y = rng.uniform(0, 79, (2, n))
+    sources = read_dia_sources(
+        {
+            "diaSourceId": 8796093022208001 + row,
+            "x": x,
+            "y": y,
+            "ra": np.linspace(0, 359.9999999, n),
+            "dec": np.linspace(-89, 89, n),
+            "psfFlux": (row + 1.0) * np.where(row % 4, 1, -1),
+            "psfFluxErr": np.ones(n),
+        }
+    )
+    scores = Table(
+        {
+            "id": sources["id"],
+            "score": np.full(n, 0.5),
+            "score_dia": np.where(row % 10 == 9, np.nan, row / n),
+            "score_nodia": 1 - row / n,
+            "flag_nan": row % 5 == 0,
+        }
+    )
+    match = Table({"diaSourceId": sources["id"], "label": (row % 2).astype(np.int8)})
+    match["label_reason"] = np.full(n, reason)
+    stamps = extract_triplets(image, image, image, x, y, 21)
+    return make_cards(stamp_table(sources, stamps), scores, match, where=where)
+
+
+def found(browser: Browser) -> int:
+    return int(browser.run("document.querySelector('#count').textContent").split()[0])
+
+
+def shown_ids(browser: Browser) -> list[int]:
+    script = "[...document.querySelectorAll('.card .name .copy')].map(node => node.textContent)"
+    return [int(text) - 8796093022208001 for text in browser.run(script)]
+
+
+def test_defect_23_stamps_are_labelled_and_badges_name_their_model(load: Callable[..., Browser]) -> None:
+    page = load(make_sources())
+    text = page.run("document.querySelector('.card').innerText")
+    assert text.split("\n")[:3] == ["science", "template", "difference"]
+    assert "dia 0.000" in text and "nodia 1.000" in text and "score 0.5" not in text
+    assert "negative" in text and "bogus: injected" in text and "visit 1000, detector 4" in text
+    assert page.run("document.querySelector('canvas').getAttribute('aria-label')").startswith(
+        "science, template"
+    )
+    assert not page.faults()
+
+
+def test_defect_23_an_empty_field_is_no_limit(load: Callable[..., Browser]) -> None:
+    page = load(make_sources())
+    assert found(page) == N
+    page.enter("#high", "0.5")
+    assert found(page) == 31 - 3 + 6
+    page.enter("#high", "")
+    assert found(page) == N
+    page.enter("#low", "0.5")
+    assert found(page) == 30 - 3 + 6
+    page.run("document.querySelector('#unscored').click()")
+    assert found(page) == 30 - 3
+    page.enter("#low", "")
+    assert found(page) == N - 6
+    page.enter("#snr-low", "50")
+    assert found(page) == 11 - 2
+    page.run("document.querySelector('button[type=reset]').click()")
+    page.wait(f"document.querySelector('#count').textContent.startsWith('{N} ')")
+
+
+def test_filters_add_up(load: Callable[..., Browser]) -> None:
+    page = load(make_sources(20, where="visit 7, detector 1") + make_sources(30))
+    page.enter("#id", "Visit 7")
+    assert found(page) == 20
+    page.run("document.querySelector('#flags input[value=negative]').click()")
+    assert found(page) == 5
+    page.enter("#label", "real")
+    assert found(page) == 0
+    assert page.run("document.querySelector('#nothing').hidden") is False
+    page.enter("#label", "bogus")
+    page.enter("#id", "8796093022208005")
+    assert found(page) == 2
+
+
+def test_sources_are_sorted_and_those_without_a_score_come_last(load: Callable[..., Browser]) -> None:
+    page = load(make_sources())
+    scored, unscored = [row for row in range(N) if row % 10 != 9], list(range(9, N, 10))
+    assert shown_ids(page) == list(range(N))
+    page.enter("#order", "-score")
+    assert shown_ids(page) == scored[::-1] + unscored
+    page.enter("#order", "score")
+    assert shown_ids(page) == scored + unscored
+    page.enter("#which", "score_nodia")
+    assert shown_ids(page) == list(range(N))[::-1]
+    page.enter("#order", "-snr")
+    assert shown_ids(page) == list(range(N))[::-1]
+
+
+def test_defect_23_positions_are_shown_and_can_be_copied(load: Callable[..., Browser]) -> None:
+    page = load(make_sources())
+    texts, titles = (
+        page.run(f"[...document.querySelectorAll('.card [title]')].map(node => node.{what})")
+        for what in ("textContent", "title")
+    )
+    degrees = np.array([text.split() for text in texts], float)
+    np.testing.assert_allclose(degrees[:, 0], np.linspace(0, 359.9999999, N), atol=6e-7)
+    np.testing.assert_allclose(degrees[:, 1], np.linspace(-89, 89, N), atol=6e-7)
+    told = SkyCoord(titles, unit=("hourangle", "deg"))
+    assert told.separation(SkyCoord(*degrees.T, unit="deg")).arcsec.max() < 0.02
+    assert all(int(title[:2]) < 24 and ":60." not in title for title in titles)
+    page.run("getSelection().removeAllRanges()")
+    page.click(".card [title]")
+    assert page.run("getSelection().toString()") == texts[0]
+
+
+def test_defect_21_a_long_list_holds_few_cards_and_shows_all(load: Callable[..., Browser]) -> None:
+    page = load(make_sources(400) * 10)
+    assert found(page) == 4000
+    assert page.run("document.querySelectorAll('.card').length") < 500
+    page.run("window.scrollTo(0, document.documentElement.scrollHeight)")
+    last = "document.querySelector('.block:last-child .card:last-child')"
+    page.wait(f"{last} && {last}.getBoundingClientRect().top < innerHeight")
+    assert page.run(f"{last}.querySelector('.copy').textContent") == str(8796093022208001 + 399)
+    page.drawn()
+    assert page.run("document.querySelectorAll('.card').length") < 500
+    page.resize(500)
+    page.wait("document.querySelector('main').style.getPropertyValue('--columns') === '1'")
+    assert page.run("document.querySelectorAll('.card').length") < 500
+    assert not page.faults()
+
+
+def test_stamps_are_drawn_as_they_are(load: Callable[..., Browser]) -> None:
+    """A source in the upper right of its stamp is in the upper right of the picture, gaps are salmon."""
+    image = np.zeros((40, 40), np.float32)
+    image[25, 26] = 100.0
+    sources = read_dia_sources({"diaSourceId": [1], "x": [20.0], "y": [20.0], "psfFlux": [1.0]})
+    image[14, 14] = np.nan
+    page = load(make_cards(stamp_table(sources, extract_triplets(image, image, -image, [20], [20], 13))))
+    pixels = page.run(
+        "(c => [c.width, c.height, ...c.getContext('2d').getImageData(0, 0, c.width, c.height).data])"
+        "(document.querySelector('canvas'))"
+    )
+    assert pixels[:2] == [3 * 13 + 2 * 2, 13]
+    drawn = np.array(pixels[2:]).reshape(13, 43, 4)
+    assert (
+        (drawn[1, 12, :3] == 255).all() and (drawn[1, 27, :3] == 255).all() and (drawn[1, 42, :3] == 0).all()
+    )
+    assert tuple(drawn[12, 0]) == (237, 199, 184, 255)
+    assert (drawn[:, 13:15, 3] == 0).all()
+
+
+@pytest.mark.parametrize("width", [1400, 500, 360])
+def test_defect_23_nothing_is_wider_than_the_window(load: Callable[..., Browser], width: int) -> None:
+    page = load(make_sources(), width)
+    page.run("document.querySelector('#panel').open = true")
+    assert page.overflow() == 0
+    for selector in ("header", "#panel", "main", ".card"):
+        assert page.run(f"(e => e.scrollWidth - e.clientWidth)(document.querySelector('{selector}'))") <= 0
+
+
+def test_what_is_drawn_is_printed(load: Callable[..., Browser], tmp_path: Path) -> None:
+    page = load(make_sources(400) * 3)
+    page.pdf(tmp_path / "page.pdf")
+    assert page.run("document.querySelector('#printed').textContent").startswith("1")
+    page.call("Emulation.setEmulatedMedia", media="print")
+    hidden = "getComputedStyle(document.querySelector('#filter')).display"
+    height = page.run("document.documentElement.scrollHeight")
+    page.call("Emulation.setEmulatedMedia", media="")
+    assert page.run(hidden) == "flex"
+    assert height < page.run("document.documentElement.scrollHeight") / 3
+
+
+def test_defect_23_text_from_data_stays_text(load: Callable[..., Browser]) -> None:
+    page = load(make_sources(3, reason=EVIL, where=EVIL))
+    assert page.run("document.title") == EVIL
+    assert page.run("document.querySelectorAll('script').length") == 3
+    assert page.run("document.querySelectorAll('img').length") == 0
+    assert page.run("document.querySelector('.card').textContent").count(EVIL) == 2
+    assert not page.faults()
+
+
+def fakes(population: str = "hosted") -> tuple[Table, list[FakeCard]]:
+    rng = generator(4, "test-browser")
+    before = rng.normal(100, 5, (31, 31))
+    catalog = Table(
+        {
+            "population": [population, population, "hostless"],
+            "injection_id": [5, 6, 7],
+            "supernova_id": [1, 2, 3],
+            "visit": [1, 1, 2],
+            "detector": [0, 0, 0],
+            "band": ["r", "r", "g"],
+            "sn_type": ["Ia", "Ia", "II"],
+            "sn_model": ["other", "other", "other"],
+            "mjd": [60000.0, 60000.0, 60003.0],
+            "peak_mjd": [60000.0, 60001.0, 60002.0],
+            "mag": [20.0, 25.1, 23.0],
+            "ra": [10.0, 10.01, 10.02],
+            "dec": [-5.0, -5.01, -5.02],
+            "x": [15.0, 16.0, 17.0],
+            "y": [15.0, 16.0, 17.0],
+            "host_mag": [22.0, 21.0, np.nan],
+            "host_offset": [0.3, 0.2, np.nan],
+            "host_a": [1.0, 1.0, np.nan],
+            "injection_flag": [0, 0, 0],
+            "fate": ["found", "below_threshold", ""],
+            "snr_expected": [50.0, 2.5, np.nan],
+        }
+    )
+    y, x = np.mgrid[-15:16, -15:16]
+    psf = np.exp(-(x**2 + y**2) / 8)
+    peaks = (500.0, 2.5, 50.0)
+    return catalog, [
+        FakeCard(dict(zip(catalog.colnames, row, strict=True)), before, before + peak * psf)
+        for row, peak in zip(catalog, peaks, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("width", [1400, 500, 360])
+def test_defect_23_the_fakes_page_shows_fates_and_expected_snr(
+    browser: Browser, tmp_path: Path, width: int
+) -> None:
+    page = browser
+    page.open(write_fakes_page(tmp_path / "fakes.html", "Fakes", *fakes()), width)
+    page.drawn()
+    cards = page.run("[...document.querySelectorAll('.card')].map(node => node.innerText)")
+    assert "found" in cards[0] and "expected SNR 50.0" in cards[0]
+    assert (
+        "below threshold" in cards[1] and "expected SNR 2.5" in cards[1] and "10.010000 -5.010000" in cards[1]
+    )
+    assert "SNR" not in cards[2] and "found" not in cards[2]
+    assert cards[0].split("\n")[:3] == ["before", "after", "difference"]
+    assert page.overflow() == 0 and not page.faults()
+
+
+def test_defect_23_text_of_the_fakes_page_stays_text(browser: Browser, tmp_path: Path) -> None:
+    catalog, cards = fakes(population=EVIL + " $\\frac$")
+    browser.open(write_fakes_page(tmp_path / "fakes.html", EVIL, catalog, cards))
+    browser.drawn()
+    assert browser.run("document.title") == EVIL
+    assert EVIL in browser.run("document.querySelector('.card').textContent")
+    assert not browser.faults()
+
+
+@pytest.mark.parametrize("width", [1400, 500, 360])
+def test_defect_23_the_report_fits_its_window(browser: Browser, tmp_path: Path, width: int) -> None:
+    stamp = generator(5, "test-browser").normal(size=(21, 21))
+    card = TripletCard(
+        "1 · 2",
+        dict.fromkeys(("science", "difference"), stamp),
+        {"<b>$\\dia$": 0.9, "b": np.nan},
+        {"SNR": EVIL},
+    )
+    n = 40
+    sources = Table(
+        {
+            "diaSourceId": np.arange(n) + 1,
+            "visit": np.full(n, 10**14),
+            "detector": np.zeros(n, int),
+            "label": (np.arange(n) % 2).astype(np.int8),
+            "label_reason": np.where(np.arange(n) % 2, "transient", "noise").astype("U24"),
+            "score": np.linspace(0, 1, n),
+            **dict.fromkeys(("psfFlux", "psfFluxErr", "x", "y", "xErr", "yErr"), np.ones(n)),
+        }
+    )
+    columns = ("visit", "detector", "diaSourceId", "x", "y", "flux", "snr_expected", "mag")
+    fates = Table({name: np.zeros(0) for name in columns} | {"fate": np.zeros(0, "U24")})
+    provenance = {EVIL: EVIL, "command": "pipetask run -b /" + "x" * 300}
+    results = Results(sources, fates, {"<b>$\\dia$": "score"}, 0.5, provenance)
+    galleries = [Gallery(EVIL, EVIL, [card] * 5, 9)]
+    browser.open(write_page(tmp_path / "report.html", results, galleries, title=EVIL), width)
+    browser.drawn()
+    text = browser.run("document.querySelector('.card').innerText")
+    assert (
+        text.split("\n")[:2] == ["science", "difference"]
+        and "<b>$\\dia$ 0.90" in text
+        and "b –" in text
+        and EVIL in text
+    )
+    assert (
+        browser.run("document.title") == EVIL and browser.run("document.querySelectorAll('img').length") == 0
+    )
+    assert browser.overflow() == 0
+    assert browser.run("(e => e.scrollWidth - e.clientWidth)(document.querySelector('header'))") <= 0
+    assert not browser.faults()
