@@ -90,7 +90,13 @@ def found(browser: Browser) -> int:
     return int(browser.run("document.querySelector('#count').textContent").split()[0])
 
 
+def wait_for_all(browser: Browser) -> None:
+    """Wait for the cards below the first screens."""
+    browser.wait(f"document.querySelectorAll('.card').length === {N}")
+
+
 def shown_ids(browser: Browser) -> list[int]:
+    wait_for_all(browser)
     script = "[...document.querySelectorAll('.card .name .copy')].map(node => node.textContent)"
     return [int(text) - 8796093022208001 for text in browser.run(script)]
 
@@ -156,6 +162,7 @@ def test_sources_are_sorted_and_those_without_a_score_come_last(load: Callable[.
 
 def test_defect_23_positions_are_shown_and_can_be_copied(load: Callable[..., Browser]) -> None:
     page = load(make_sources())
+    wait_for_all(page)
     texts, titles = (
         page.run(f"[...document.querySelectorAll('.card [title]')].map(node => node.{what})")
         for what in ("textContent", "title")
@@ -218,8 +225,10 @@ def test_defect_23_nothing_is_wider_than_the_window(load: Callable[..., Browser]
 
 def test_what_is_drawn_is_printed(load: Callable[..., Browser], tmp_path: Path) -> None:
     page = load(make_sources(400) * 3)
+    page.wait("document.querySelectorAll('.card').length === 120")
+    page.drawn()
     page.pdf(tmp_path / "page.pdf")
-    assert page.run("document.querySelector('#printed').textContent").startswith("1")
+    assert page.run("document.querySelector('#printed').textContent").startswith("120 of them")
     page.call("Emulation.setEmulatedMedia", media="print")
     hidden = "getComputedStyle(document.querySelector('#filter')).display"
     height = page.run("document.documentElement.scrollHeight")

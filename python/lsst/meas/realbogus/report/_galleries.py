@@ -177,7 +177,7 @@ def _choose_lost(results: Results) -> _Choice:
 
 
 def _heading(row: Any) -> str:
-    return f"{row['visit']} · {row['detector']}"
+    return f"visit {row['visit']}, detector {row['detector']}"
 
 
 def _place(row: Any) -> str:

@@ -6,7 +6,7 @@ const stamps = get("stamps").textContent.trim().split("\n");
 const total = facts.id.length;
 const ROWS = 8, KEPT = 3, NARROWEST = 250, SPACE = 13;
 const list = document.querySelector("main");
-let cardHeight = 220;
+let cardHeight = 220, later = 0;
 
 const coded = (name, row) => facts[name].values[facts[name].index[row]];
 const shownAs = (value, digits) => value === null ? "–" : value.toFixed(digits);
@@ -122,9 +122,13 @@ function show() {
   }
   nearby.disconnect();
   list.replaceChildren(...blocks);
-  blocks.slice(0, KEPT).forEach(fillBlock);
-  if (blocks.length) cardHeight = blocks[0].offsetHeight / Math.ceil(blocks[0].rows.length / columns) - SPACE;
+  if (blocks.length) {
+    fillBlock(blocks[0]);
+    cardHeight = blocks[0].offsetHeight / Math.ceil(blocks[0].rows.length / columns) - SPACE;
+  }
   for (const block of blocks) nearby.observe(block);
+  clearTimeout(later);
+  later = setTimeout(() => blocks.slice(0, KEPT).forEach(fillBlock), 500);  // to be printed
   get("count").textContent = `${rows.length} of ${total} sources`;
   get("nothing").hidden = rows.length > 0;
 }
