@@ -141,7 +141,8 @@ def test_real_catalogues_agree_between_generations(shared_data: Path, visit: str
 def test_defect_03_units_of_catalogues_are_applied() -> None:
     other = Table(PLAIN)
     for name, factor, unit in (
-        ("ra", np.pi / 180, "rad"), ("dec", 60.0, "arcmin"), ("psfFlux", 1e-3, "uJy"), ("psfFluxErr", 1e-3, "uJy"),
+        ("ra", np.pi / 180, "rad"), ("dec", 60.0, "arcmin"),
+        ("psfFlux", 1e-3, "uJy"), ("psfFluxErr", 1e-3, "uJy"),
     ):  # fmt: skip
         other[name] *= factor
         other[name].unit = unit

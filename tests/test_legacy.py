@@ -109,8 +109,8 @@ def test_an_image_of_ours_is_not_converted_to_read_its_projection() -> None:
 
 
 def test_tables_read_in_both_worlds() -> None:
-    assert legacy.read_table(Handle(stack=False))["id"][0] == 2  # type: ignore[arg-type]
-    assert legacy.read_table(Handle(stack=True))["id"][0] == 1  # type: ignore[arg-type]
+    assert legacy.get_table(Handle(stack=False))["id"][0] == 2  # type: ignore[arg-type]
+    assert legacy.get_table(Handle(stack=True))["id"][0] == 1  # type: ignore[arg-type]
 
 
 def test_stamps_are_cut_from_a_deferred_image() -> None:

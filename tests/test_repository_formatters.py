@@ -87,15 +87,13 @@ def _stamps(n: int, image: np.ndarray) -> Table:
 
 def _peak(function: Callable[[], object]) -> int:
     """Bytes of numpy and Arrow at the highest, above those before."""
-    usual = pyarrow.default_memory_pool()
-    pool = pyarrow.proxy_memory_pool(usual)  # the usual one remembers what tests before this one took
-    pyarrow.set_memory_pool(pool)
+    pool = pyarrow.default_memory_pool()
     tracemalloc.start()
+    before = pool.bytes_allocated()
     function()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    pyarrow.set_memory_pool(usual)
-    return int(peak + pool.max_memory())
+    return int(peak + max(pool.max_memory() - before, 0))
 
 
 def test_defect_21_cutting_stamps_holds_one_table_and_a_block() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lsst.meas.realbogus.errors import InvalidCatalogError, InvalidInputError
 from lsst.meas.realbogus.randomness import generator
+from lsst.meas.realbogus.tables import NO_ID, empty_table
 from lsst.meas.realbogus.truth import (
     DIA_SOURCE_MATCH,
     INJECTED_FATE,
@@ -17,7 +18,6 @@ from lsst.meas.realbogus.truth import (
     Fate,
     Label,
     MatchRules,
-    empty_table,
     injected_fates,
     label_dia_sources,
 )
@@ -93,8 +93,8 @@ def test_every_kind_of_source_gets_its_label_and_reason() -> None:
         "near_real",  # the negative lobe beside the injected one
     ]  # fmt: skip
     assert table["label"].tolist() == [1, 1, 1, 0, 0, 0, 0, 0, 0, -1]
-    assert table["injection_id"].tolist() == [1] + [0] * 9
-    assert table["truth_id"].tolist() == [0, 7001, 7002, 7003, 7004, 7005, 7006, 0, 0, 0]
+    assert table["injection_id"].tolist() == [1] + [-1] * 9
+    assert table["truth_id"].tolist() == [-1, 7001, 7002, 7003, 7004, 7005, 7006, -1, -1, -1]
     assert table["match_distance"][0] == pytest.approx(np.hypot(0.3, 0.1) * 0.2, rel=1e-3)
     assert np.isnan(table["match_distance"][3])
     assert matched.injected_to_source.tolist() == [0]
@@ -163,7 +163,7 @@ def test_every_injected_source_gets_its_fate() -> None:
     assert fates["fate"].tolist() == [
         "found", "not_drawn", "masked", "edge", "below_threshold", "merged", "undetected", "off_image",
     ]  # fmt: skip
-    assert fates["diaSourceId"].tolist() == [1000] + [0] * 7
+    assert fates["diaSourceId"].tolist() == [1000] + [-1] * 7
     assert fates["snr_expected"][[0, 4]] == pytest.approx([30.0, 3.0])
     assert fates["mag"][0] == pytest.approx(31.4 - 2.5 * np.log10(3000))
 
@@ -194,7 +194,7 @@ def test_the_tables_add_up(key: int, n_sources: int, n_injected: int) -> None:
     assert is_injected.sum() == found.sum()
     assert set(table["diaSourceId"][is_injected].tolist()) == set(fates["diaSourceId"][found].tolist())
     assert set(table["injection_id"][is_injected].tolist()) == set(fates["injection_id"][found].tolist())
-    assert (np.asarray(table["injection_id"] != 0) == is_injected).all()
+    assert (np.asarray(table["injection_id"] != NO_ID) == is_injected).all()
     assert np.isin(table["label"], list(Label)).all()
     assert np.isin(fates["fate"], list(Fate)).all()
 

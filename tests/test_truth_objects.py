@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lsst.meas.realbogus.errors import InvalidCatalogError
 from lsst.meas.realbogus.randomness import generator
+from lsst.meas.realbogus.tables import NO_ID
 from lsst.meas.realbogus.tasks.match_dia_sources import MatchDiaSourcesTask
 from lsst.meas.realbogus.truth import (
     Conditions,
@@ -60,7 +61,7 @@ def test_defect_07_fakes_of_templates_and_variables_match_by_sign_and_twin() -> 
     matched = label_dia_sources(SOURCES, joined)
     assert matched.table["label_reason"].tolist() == ["injected"] * 4 + ["near_real"]
     assert matched.table["label"].tolist() == [1, 1, 1, 1, -1]
-    assert matched.table["injection_id"].tolist() == [1, 12, 13, 31, 0]
+    assert matched.table["injection_id"].tolist() == [1, 12, 13, 31, NO_ID]
     assert matched.injected_to_source.tolist() == [0, 1, 2, -1, 1, 2, -1, 3]
 
 
@@ -73,7 +74,7 @@ def test_defect_07_twins_share_a_fate_and_count_once() -> None:
     assert fates["fate"].tolist() == [
         "found", "found", "found", "below_threshold", "found", "found", "below_threshold", "found",
     ]  # fmt: skip
-    assert fates["diaSourceId"].tolist() == [1000, 1001, 1002, 0, 1001, 1002, 0, 1003]
+    assert fates["diaSourceId"].tolist() == [1000, 1001, 1002, NO_ID, 1001, 1002, NO_ID, 1003]
     assert fates["is_primary"].tolist() == [True] * 4 + [False] * 3 + [True]
     assert fates["flux"].tolist() == [5000, -4000, 4000, 0, -4000, 4000, 0, -3000]
     assert fates["snr_expected"].tolist() == [50, 40, 40, 0, 40, 40, 0, 30]

@@ -11,10 +11,10 @@ from __future__ import annotations
 __all__ = (
     "DeferredImage",
     "afw_catalog",
+    "get_table",
     "read_grid",
     "read_mask",
     "read_projection",
-    "read_table",
     "stored_class",
 )
 
@@ -112,8 +112,8 @@ def stored_class(handle: DeferredDatasetHandle) -> str | None:
     return str(look_up(handle.ref.datasetType.nameAndComponent()[0]).storageClass_name)
 
 
-def read_table(handle: DeferredDatasetHandle) -> Table:
-    """Read a table: an afw catalogue as the stack converts it, a parquet file as it is."""
+def get_table(handle: DeferredDatasetHandle) -> Table:
+    """Read a table dataset: an afw catalogue as the stack converts it, a parquet file as it is."""
     try:
         return handle.get()
     except TypeError:

@@ -65,14 +65,11 @@ def count_unscored(table: Table) -> dict[str, int]:
         How many sources by reason (see `Unscored`); each source has one, and reasons without sources are left
         out.
     """
-    from ..tables import parse_flags  # who scores stamps need not wait for the table library
-
-    # In csv files flags are words.
-    unscored, edge, nan, degenerate, no_template = (
-        parse_flags(table[f"flag_{name}"])[0]
-        for name in ("unscorable", "edge", "nan", "degenerate", "no_template")
+    unscored = np.array(table["flag_unscorable"], bool)
+    edge, nan, degenerate, no_template = (
+        np.asarray(table[f"flag_{name}"], bool) for name in ("edge", "nan", "degenerate", "no_template")
     )
-    fraction = np.asarray(table["fraction_missing"], np.float32)
+    fraction = np.asarray(table["fraction_missing"])
     whole = fraction >= 1
     reasons = {
         "off_image": whole & edge & ~nan,
@@ -87,7 +84,7 @@ def count_unscored(table: Table) -> dict[str, int]:
     for reason, rows in reasons.items():
         if n := int(np.sum(rows & unscored)):
             counts[reason] = n
-        unscored = unscored & ~rows
+        unscored &= ~rows
     return counts
 
 

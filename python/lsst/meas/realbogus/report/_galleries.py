@@ -23,7 +23,7 @@ _PLACE = ["visit", "detector", "diaSourceId", "x", "y"]
 Stamps = Mapping[str, npt.NDArray[np.floating]]
 
 #: Gives the stamps, by role, at each row of a table with ``visit``, ``detector``, ``x``, ``y`` and
-#: ``diaSourceId``, which is 0 where there is no DIA source.
+#: ``diaSourceId``, which is -1 where there is no DIA source.
 ReadStamps = Callable[[Table], Sequence[Stamps]]
 
 #: Largest number of cards in a gallery.

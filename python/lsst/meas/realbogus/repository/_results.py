@@ -18,7 +18,8 @@ from ..cutouts import ROLES, concatenate, extract_triplets, stamps_of
 from ..errors import InvalidInputError
 from ..evaluation import Results
 from ..legacy import DeferredImage
-from ..truth import INJECTED_FATE, Label, empty_table
+from ..tables import empty_table
+from ..truth import INJECTED_FATE, Label
 from ._open import find_datasets, open_repository
 
 _SOURCES = "dia_source_unstandardized"
@@ -108,7 +109,7 @@ def read_stamps(repo: Butler | str | Path, collection: str, places: Table) -> li
     collection
         Output collection of the run.
     places
-        Rows with ``visit``, ``detector``, ``x``, ``y`` and ``diaSourceId``, which is 0 where there is no
+        Rows with ``visit``, ``detector``, ``x``, ``y`` and ``diaSourceId``, which is -1 where there is no
         DIA source.
 
     Returns

@@ -14,7 +14,7 @@ from lsst.pex.config import ChoiceField
 
 from ..errors import InvalidCatalogError
 from ..imaging import Place, check_catalog
-from ..legacy import read_table
+from ..legacy import get_table
 
 
 class CatalogReader(Protocol):
@@ -26,13 +26,16 @@ class CatalogReader(Protocol):
 def dia_sources_storage_class() -> Any:
     """Make the configuration field of the storage class of the connection ``diaSources``.
 
-    An afw ``SourceCatalog`` can be read as `astropy.table.Table` under the name ``AstropyTable`` only, a
-    parquet table under the name ``ArrowAstropy``.
+    An afw ``SourceCatalog`` can be read as `astropy.table.Table` under the name ``AstropyTable`` only; a
+    parquet table is read under either (`legacy.get_table`).
     """
     return ChoiceField[str](
-        doc="How diaSources are declared: AstropyTable where they are afw catalogues.",
-        allowed={"ArrowAstropy": "Parquet tables.", "AstropyTable": "afw SourceCatalog, read as a table."},
-        default="ArrowAstropy",
+        doc="How diaSources are declared.",
+        allowed={
+            "AstropyTable": "Parquet tables and afw catalogues alike.",
+            "ArrowAstropy": "Parquet tables only.",
+        },
+        default="AstropyTable",
     )
 
 
@@ -50,7 +53,7 @@ def read_placed(read: CatalogReader, handle: DeferredDatasetHandle, science: Def
     science
         The science image, of which box and projection are read.
     """
-    table, name = read_table(handle), str(handle.ref.datasetType.name)
+    table, name = get_table(handle), str(handle.ref.datasetType.name)
     image, place = str(science.ref.datasetType.name), Place.of(science)
     check_catalog(name, table, image, dataclasses.replace(place, projection=None))
     try:

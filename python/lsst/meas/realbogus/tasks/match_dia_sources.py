@@ -26,6 +26,7 @@ from lsst.pipe.base import (
 from lsst.utils.timer import timeMethod
 
 from ..imaging import Place, check_catalog
+from ..legacy import get_table
 from ..truth import (
     Conditions,
     FateRules,
@@ -36,7 +37,9 @@ from ..truth import (
     join_injected,
     label_dia_sources,
     measure_conditions,
+    read_matched_sources,
 )
+from ._dia_sources import dia_sources_storage_class
 from ._options import to_options, with_options
 
 
@@ -48,6 +51,7 @@ class MatchDiaSourcesConnections(PipelineTaskConnections, dimensions=("instrumen
         name="dia_source_unstandardized",
         storageClass="ArrowAstropy",
         dimensions=("instrument", "visit", "detector"),
+        deferLoad=True,
     )
     injected = connectionTypes.Input(
         doc="Catalogue of injected sources, with positions, fluxes and flags.",
@@ -92,12 +96,14 @@ class MatchDiaSourcesConnections(PipelineTaskConnections, dimensions=("instrumen
     def __init__(self, *, config: MatchDiaSourcesConfig) -> None:
         if not config.template_fakes:
             del self.injectedTemplate
+        self.diaSources = dataclasses.replace(self.diaSources, storageClass=config.dia_sources_storage_class)
 
 
 @with_options(MatchRules, FateRules)
 class MatchDiaSourcesConfig(PipelineTaskConfig, pipelineConnections=MatchDiaSourcesConnections):
     """Radii and limits: `~lsst.meas.realbogus.truth.MatchRules` and `FateRules`."""
 
+    dia_sources_storage_class = dia_sources_storage_class()
     template_fakes = Field[bool](
         doc="Were fakes injected into the template too? Their catalogue is read then.", default=False
     )
@@ -121,7 +127,7 @@ class MatchDiaSourcesTask(PipelineTask):
         difference = inputs.pop("difference")
         planes = {name: difference.get(component=name) for name in ("mask", "variance", "psf")}
         inputs["place"] = Place.of(difference)
-        inputs["dia_sources"] = inputs.pop("diaSources")
+        inputs["dia_sources"] = get_table(inputs.pop("diaSources"))
         inputs["injected_template"] = inputs.pop("injectedTemplate", None)
         butlerQC.put(self.run(**inputs, **planes), outputRefs)
 
@@ -143,9 +149,9 @@ class MatchDiaSourcesTask(PipelineTask):
         Parameters
         ----------
         dia_sources
-            DIA sources of one difference image.
+            DIA sources of one difference image, of any pipeline generation.
         injected
-            What was injected there.
+            What was injected there, by our task or by lsst.source_injection's.
         truth
             What else is there, if known.
         injected_template
@@ -162,7 +168,9 @@ class MatchDiaSourcesTask(PipelineTask):
             `~lsst.meas.realbogus.truth.INJECTED_FATE`; the second with the rows of both catalogues.
         """
         fate_rules = to_options(self.config, FateRules)
-        injected = join_injected(injected, injected_template)
+        projection = None if place is None else place.projection
+        dia_sources = read_matched_sources(dia_sources, projection)
+        injected = join_injected(injected, injected_template, projection)
         if place is not None:
             image = "difference image"
             check_catalog("DIA sources", dia_sources, image, place)
@@ -205,9 +213,9 @@ class MatchDiaSourcesTask(PipelineTask):
         )
         if "pixelFlags_injectedCenter" in dia_sources.colnames:
             # The mask plane tells of injected light without regard to positions: an independent check.
-            flagged = np.asarray(dia_sources["pixelFlags_injectedCenter"], bool)
+            flagged = np.asarray(dia_sources["pixelFlags_injectedCenter"])
             if "pixelFlags_injected_templateCenter" in dia_sources.colnames:
-                flagged = flagged | np.asarray(dia_sources["pixelFlags_injected_templateCenter"], bool)
+                flagged = flagged | np.asarray(dia_sources["pixelFlags_injected_templateCenter"])
             unflagged = int(np.sum(~flagged & (np.asarray(match["label_reason"]) == Reason.INJECTED)))
             self.metadata["n_matched_without_injected_flag"] = unflagged
             if unflagged:

@@ -6,11 +6,12 @@ from ._artefacts import distance_to_segments, nearest_artefact
 from ._candidates import DIFFUSE_KINDS, REAL_KINDS, STATIC_KINDS, Candidates, gather_candidates
 from ._conditions import EDGE_PLANES, MASKED_PLANES, Conditions, measure_conditions, noise_equivalent_area
 from ._fates import FateRules, injected_fates
+from ._inputs import read_injected, read_matched_sources, read_truth
 from ._labels import Matched, MatchRules, label_dia_sources
 from ._match import Matches, match
 from ._matching import Pairs, match_mutual_nearest, unit_vectors
 from ._objects import InjectedObjects, injected_objects, join_injected
-from ._schema import DIA_SOURCE_MATCH, INJECTED_FATE, Column, Fate, Label, Reason, empty_table
+from ._schema import DIA_SOURCE_MATCH, INJECTED_FATE, Fate, Label, Reason
 
 __all__ = (
     "DIA_SOURCE_MATCH",
@@ -21,7 +22,6 @@ __all__ = (
     "REAL_KINDS",
     "STATIC_KINDS",
     "Candidates",
-    "Column",
     "Conditions",
     "Fate",
     "FateRules",
@@ -33,7 +33,6 @@ __all__ = (
     "Pairs",
     "Reason",
     "distance_to_segments",
-    "empty_table",
     "gather_candidates",
     "injected_fates",
     "injected_objects",
@@ -44,5 +43,8 @@ __all__ = (
     "measure_conditions",
     "nearest_artefact",
     "noise_equivalent_area",
+    "read_injected",
+    "read_matched_sources",
+    "read_truth",
     "unit_vectors",
 )

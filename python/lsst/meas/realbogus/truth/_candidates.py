@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
 
-from ..errors import InvalidCatalogError
+from ..tables import NO_ID
+from ._inputs import read_truth
 from ._objects import InjectedObjects
 from ._schema import Reason
 
@@ -26,8 +27,6 @@ STATIC_KINDS = frozenset({"star", "galaxy", "high_proper_motion"})
 #: Kinds that cover much of an image, and explain only what nothing smaller explains.
 DIFFUSE_KINDS = frozenset({"ghost", "edge", "psf_change"})
 
-_TRUTH = ("truth_id", "kind", "ra", "dec", "flux", "template_flux")
-
 
 @dataclasses.dataclass(frozen=True)
 class Candidates:
@@ -42,7 +41,7 @@ class Candidates:
     reason
         ``"injected"`` or the kind of the truth table.
     injection_id, truth_id
-        Identifiers, 0 where the other one applies.
+        Identifiers, `tables.NO_ID` where the other one applies.
     row
         Number of the object in `InjectedObjects`, or of the row in the truth table.
     """
@@ -95,12 +94,12 @@ def gather_candidates(injected: Table, objects: InjectedObjects, truth: Table | 
             change=objects.change[drawn],
             reason=np.full(drawn.size, Reason.INJECTED.value),
             injection_id=np.asarray(injected["injection_id"], np.int64)[rows],
-            truth_id=np.zeros(drawn.size, np.int64),
+            truth_id=np.full(drawn.size, NO_ID),
             row=drawn.astype(np.int64),
         )
     ]
     if truth is not None:
-        _check("truth table", truth, _TRUTH)
+        truth = read_truth(truth)
         kinds = np.asarray(truth["kind"]).astype(str)
         real = np.flatnonzero(np.isin(kinds, sorted(REAL_KINDS)))
         parts.append(
@@ -110,7 +109,7 @@ def gather_candidates(injected: Table, objects: InjectedObjects, truth: Table | 
                 change=np.asarray(truth["flux"], float)[real]
                 - np.asarray(truth["template_flux"], float)[real],
                 reason=kinds[real],
-                injection_id=np.zeros(real.size, np.int64),
+                injection_id=np.full(real.size, NO_ID),
                 truth_id=np.asarray(truth["truth_id"], np.int64)[real],
                 row=real.astype(np.int64),
             )
@@ -121,9 +120,3 @@ def gather_candidates(injected: Table, objects: InjectedObjects, truth: Table | 
             for field in dataclasses.fields(Candidates)
         )
     )
-
-
-def _check(name: str, table: Table, columns: tuple[str, ...]) -> None:
-    reasons = [f"column {column} is missing" for column in columns if column not in table.colnames]
-    if reasons:
-        raise InvalidCatalogError(name, reasons)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from astropy.table import Table
 from scipy.spatial import cKDTree
 
-from ..tables import separation
+from ..tables import NO_ID, separation
 from ._artefacts import distance_to_segments, nearest_artefact
 from ._candidates import DIFFUSE_KINDS, REAL_KINDS, STATIC_KINDS
 from ._matching import unit_vectors
@@ -47,7 +47,7 @@ def explain_bogus(
     reason
         A kind of the truth table, ``"dipole"`` or ``"noise"``.
     truth_id
-        Row of the truth table that explains it, 0 for none.
+        Row of the truth table that explains it, `tables.NO_ID` for none.
     distance
         Distance to that star or galaxy in arcseconds, NaN for artefacts and where there is none.
     """
@@ -73,7 +73,7 @@ def explain_bogus(
     on = _touching(dia_sources, truth, np.flatnonzero(compact), artefact_margin)
     ascribe(on >= 0, on, np.nan)
 
-    ids = np.append(np.asarray(truth["truth_id"], np.int64), 0)
+    ids = np.append(np.asarray(truth["truth_id"], np.int64), NO_ID)
     return reason, ids[row], distance
 
 

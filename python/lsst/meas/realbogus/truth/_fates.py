@@ -11,14 +11,12 @@ import numpy.typing as npt
 from astropy.table import Table
 
 from ..options import Options, option
-from ..tables import separation
+from ..tables import NO_ID, make_table, njy_to_magnitude, separation
 from ._conditions import EDGE_PLANES, MASKED_PLANES, Conditions
+from ._inputs import read_injected, read_matched_sources
 from ._labels import Matched
 from ._objects import injected_objects
-from ._schema import INJECTED_FATE, Fate, make_table
-
-#: AB magnitude of 1 nJy.
-_ZERO_POINT_NJY = 31.4
+from ._schema import INJECTED_FATE, Fate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +71,7 @@ def injected_fates(
         variable share their fate, unless one of them was not drawn, and one of them is primary.
     """
     rules = rules or FateRules()
+    injected, dia_sources = read_injected(injected), read_matched_sources(dia_sources)
     n = len(injected)
     conditions = conditions or Conditions.unknown(n)
     objects = injected_objects(injected)
@@ -81,7 +80,7 @@ def injected_fates(
     flux = np.where(drawn, objects.change[objects.of_row], light)
     with np.errstate(invalid="ignore", divide="ignore"):
         snr = np.abs(flux) / conditions.flux_error
-        mag = _ZERO_POINT_NJY - 2.5 * np.log10(np.abs(flux))
+    mag = njy_to_magnitude(np.abs(flux))
     if "mag" in injected.colnames:
         single = (np.abs(flux) == np.abs(light)) | ~np.isfinite(flux)
         mag = np.where(single, np.asarray(injected["mag"], float), mag)
@@ -110,7 +109,7 @@ def injected_fates(
         ],
         default=Fate.UNDETECTED.value,
     )
-    ids, distance = np.zeros(n, np.int64), np.full(n, np.nan)
+    ids, distance = np.full(n, NO_ID), np.full(n, np.nan)
     ids[found] = np.asarray(dia_sources["diaSourceId"], np.int64)[source[found]]
     distance[found] = separation(
         injected["ra"][found],

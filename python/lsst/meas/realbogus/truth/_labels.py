@@ -13,18 +13,17 @@ from scipy.spatial import cKDTree
 
 from ..errors import InvalidCatalogError
 from ..options import Options, option
-from ..tables import read_signs
+from ..tables import NO_ID, make_table
 from ._candidates import Candidates, gather_candidates
 from ._explanations import column_or, explain_bogus
+from ._inputs import read_injected, read_matched_sources, read_truth
 from ._matching import match_mutual_nearest, unit_vectors
 from ._objects import injected_objects
-from ._schema import DIA_SOURCE_MATCH, Label, Reason, make_table
+from ._schema import DIA_SOURCE_MATCH, Label, Reason
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
-
-_NEEDED = ("diaSourceId", "ra", "dec", "x", "y", "psfFlux", "psfFluxErr")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +91,7 @@ def label_dia_sources(
     Parameters
     ----------
     dia_sources
-        DIA sources with the columns of the DiaSource schema.
+        DIA sources, as for `read_matched_sources`.
     injected
         Catalogue of injected sources, as the injection task writes it; with fakes in the template, what
         `join_injected` makes of the two catalogues.
@@ -109,7 +108,7 @@ def label_dia_sources(
     Raises
     ------
     InvalidCatalogError
-        Raised if columns are missing or identifiers occur twice.
+        Raised if columns are missing or hold what cannot be used, or identifiers occur twice.
 
     Notes
     -----
@@ -122,11 +121,13 @@ def label_dia_sources(
     the template alone is a negative change.
     """
     rules = rules or MatchRules()
+    dia_sources, injected = read_matched_sources(dia_sources), read_injected(injected)
+    truth = None if truth is None else read_truth(truth)
     _check_sources(dia_sources)
     n = len(dia_sources)
     label = np.full(n, Label.UNDECIDED, np.int8)
     reason = np.full(n, Reason.UNMATCHED.value, "U24")
-    injection_id, truth_id = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    injection_id, truth_id = np.full(n, NO_ID), np.full(n, NO_ID)
     distance = np.full(n, np.nan)
 
     objects = injected_objects(injected)
@@ -179,15 +180,8 @@ def label_dia_sources(
 
 
 def _check_sources(dia_sources: Table) -> None:
-    reasons = [f"column {name} is missing" for name in _NEEDED if name not in dia_sources.colnames]
-    if not reasons and len(np.unique(dia_sources["diaSourceId"])) != len(dia_sources):
-        reasons.append("diaSourceId occurs more than once")
-    if reasons:
-        raise InvalidCatalogError("DIA sources", reasons)
-
-
-def _negative(dia_sources: Table) -> Bools:
-    return read_signs(dia_sources, len(dia_sources), name="DIA sources", flux=dia_sources["psfFlux"])
+    if len(np.unique(dia_sources["diaSourceId"])) != len(dia_sources):
+        raise InvalidCatalogError("DIA sources", ["diaSourceId occurs more than once"])
 
 
 def _plausible(candidates: Candidates, dia_sources: Table, rules: MatchRules) -> Candidates:
@@ -203,7 +197,7 @@ def _match(dia_sources: Table, candidates: Candidates, rules: MatchRules) -> tup
     # Both are errors along great circles.
     error = 3600 * np.hypot(column_or(dia_sources, "raErr", 0.0), column_or(dia_sources, "decErr", 0.0))
     radius = np.clip(np.nan_to_num(rules.n_sigma * error), rules.radius, rules.max_radius)
-    negative, found = _negative(dia_sources), []
+    negative, found = np.asarray(dia_sources["isNegative"]), []
     for sign in (False, True):
         rows, others = np.flatnonzero(negative == sign), np.flatnonzero((candidates.change < 0) == sign)
         pairs = match_mutual_nearest(

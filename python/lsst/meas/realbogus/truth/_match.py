@@ -7,21 +7,16 @@ __all__ = ("Matches", "match")
 import dataclasses
 from typing import TYPE_CHECKING
 
-import numpy as np
 from astropy.table import Table
 
-from ..tables import as_astropy
+from ..tables import empty_table
 from ._conditions import measure_conditions
 from ._fates import FateRules, injected_fates
+from ._inputs import INJECTED, read_injected, read_matched_sources
 from ._labels import MatchRules, label_dia_sources
 
 if TYPE_CHECKING:
     from lsst.images import MaskedImage
-
-_INJECTED = {
-    **dict.fromkeys(("injection_id", "injection_flag"), np.int64),
-    **dict.fromkeys(("ra", "dec", "flux", "x", "y", "mag"), np.float64),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,9 +49,10 @@ def match(
     Parameters
     ----------
     dia_sources
-        DIA sources with the columns of the DiaSource schema.
+        DIA sources of any make and pipeline generation, see `read_matched_sources`.
     injected
-        Catalogue of injected sources, as `~lsst.meas.realbogus.injection.inject` returns it.
+        Catalogue of injected sources, as `~lsst.meas.realbogus.injection.inject` returns it or
+        lsst.source_injection writes it.
     truth
         Truth table of the image, if there is one.
     difference
@@ -74,10 +70,10 @@ def match(
     InvalidCatalogError
         Raised if columns are missing or identifiers occur twice.
     """
-    sources = as_astropy(dia_sources, "DIA sources").copy()
+    projection = None if difference is None else difference.sky_projection
+    sources = read_matched_sources(dia_sources, projection)
     fate_rules = FateRules() if fate_rules is None else fate_rules
-    if injected is None:
-        injected = Table({name: np.zeros(0, kind) for name, kind in _INJECTED.items()})
+    injected = empty_table(INJECTED) if injected is None else read_injected(injected, projection)
     matched = label_dia_sources(sources, injected, truth, rules=rules)
     conditions = None
     if difference is not None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 __all__ = ("InjectedObjects", "injected_objects", "join_injected")
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from astropy.table import Table, vstack
+from lsst.images import SkyProjection
 
 from ..errors import InvalidCatalogError
+from ._inputs import read_injected
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
-
-_NEEDED = ("injection_id", "ra", "dec", "flux", "injection_flag")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,13 +44,18 @@ class InjectedObjects:
         return self.primary.size
 
 
-def join_injected(in_visit: Table, in_template: Table | None = None) -> Table:
+def join_injected(
+    in_visit: Table, in_template: Table | None = None, projection: SkyProjection[Any] | None = None
+) -> Table:
     """Put the catalogues of what was injected into an image and into its template into one.
 
     Parameters
     ----------
     in_visit, in_template
-        Catalogues as the injection writes them; no second one if nothing was injected into the template.
+        Catalogues as the injection, ours or lsst.source_injection's, writes them; no second one if nothing
+        was injected into the template.
+    projection
+        Gives pixel positions where a catalogue has none.
 
     Returns
     -------
@@ -63,9 +69,11 @@ def join_injected(in_visit: Table, in_template: Table | None = None) -> Table:
     InvalidCatalogError
         Raised if columns are missing or identifiers occur twice in a catalogue.
     """
+    in_visit = read_injected(in_visit, projection)
     tables = {"injected catalogue": in_visit}
     if in_template is not None:
-        tables["injected catalogue of the template"] = in_template
+        name = "injected catalogue of the template"
+        in_template = tables[name] = read_injected(in_template, projection, name=name)
     for name, table in tables.items():
         _check(name, table)
     joined = in_visit.copy()
@@ -104,6 +112,7 @@ def injected_objects(injected: Table) -> InjectedObjects:
     InvalidCatalogError
         Raised if columns are missing, identifiers occur twice, or three rows are twins of each other.
     """
+    injected = read_injected(injected)
     _check("injected catalogue", injected)
     n = len(injected)
     first = np.minimum(np.arange(n), _twins(injected))
@@ -120,18 +129,15 @@ def injected_objects(injected: Table) -> InjectedObjects:
 
 
 def _check(name: str, table: Table) -> None:
-    reasons = [f"column {column} is missing" for column in _NEEDED if column not in table.colnames]
-    if "injection_id" in table.colnames:
-        values, counts = np.unique(np.asarray(table["injection_id"]), return_counts=True)
-        reasons += [f"injection_id {value} occurs more than once" for value in values[counts > 1]]
-    if reasons:
+    values, counts = np.unique(np.asarray(table["injection_id"]), return_counts=True)
+    if reasons := [f"injection_id {value} occurs more than once" for value in values[counts > 1]]:
         raise InvalidCatalogError(name, reasons)
 
 
 def _column(table: Table, name: str, default: bool) -> Bools:
     if name not in table.colnames:
         return np.full(len(table), default)
-    return np.asarray(table[name], bool)
+    return np.asarray(table[name])
 
 
 def _twins(injected: Table) -> Indices:
