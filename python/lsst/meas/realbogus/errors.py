@@ -31,10 +31,23 @@ __all__ = (
 )
 
 from collections.abc import Iterable
+from typing import Self
 
 
 class RealBogusError(Exception):
-    """Base class of everything this package raises on purpose."""
+    """Base class of everything this package raises on purpose.
+
+    Parameters
+    ----------
+    message
+        What is wrong, with the value and the dataset, and what to do.
+    **facts
+        Numbers and names that belong to it, for metadata.
+    """
+
+    def __init__(self, message: str, **facts: str | int | float | bool) -> None:
+        super().__init__(message)
+        self.facts = facts
 
 
 class InvalidInputError(RealBogusError, ValueError):
@@ -55,7 +68,10 @@ class InvalidCatalogError(InvalidInputError):
     def __init__(self, name: str, reasons: Iterable[str]) -> None:
         self.name = name
         self.reasons = tuple(reasons)
-        super().__init__(f"{name}: " + "; ".join(self.reasons))
+        super().__init__(f"{name}: " + "; ".join(self.reasons), n_reasons=len(self.reasons))
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, tuple[str, ...]]]:
+        return type(self), (self.name, self.reasons)
 
 
 class OutputError(InvalidInputError):

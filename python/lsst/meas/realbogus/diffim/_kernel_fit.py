@@ -138,7 +138,11 @@ class StampSystem:
             If there are no stamps.
         """
         if len(stamps) == 0:
-            raise SubtractionError(f"0 usable stamps are too few for a kernel; {_FEWEST_STAMPS} are needed")
+            raise SubtractionError(
+                f"0 usable stamps are too few for a kernel; {_FEWEST_STAMPS} are needed",
+                n_stamps=0,
+                n_stamps_needed=_FEWEST_STAMPS,
+            )
         margin = stamps.margin
         models = _convolved_basis(stamps.sharp, basis)[:, :, margin:-margin, margin:-margin]
         models = models.reshape(len(stamps), len(basis), -1)
@@ -186,7 +190,9 @@ class StampSystem:
         """
         if n_stamps < _FEWEST_STAMPS:
             raise SubtractionError(
-                f"{n_stamps} usable stamps are too few for a kernel; {_FEWEST_STAMPS} are needed"
+                f"{n_stamps} usable stamps are too few for a kernel; {_FEWEST_STAMPS} are needed",
+                n_stamps=int(n_stamps),
+                n_stamps_needed=_FEWEST_STAMPS,
             )
         while order > 0 and 2 * n_terms(order) > n_stamps:
             order -= 1
@@ -222,7 +228,10 @@ class StampSystem:
             used = keep
         flux_ratio = float(coefficients[0, 0])
         if not flux_ratio > 0:
-            raise SubtractionError(f"the images have a flux ratio of {flux_ratio:.3g}; it must be positive")
+            raise SubtractionError(
+                f"the images have a flux ratio of {flux_ratio:.3g}; it must be positive",
+                flux_ratio=flux_ratio,
+            )
         terms = np.einsum("bj,bhw->jhw", coefficients / flux_ratio, self.basis.images)
         held_out = self.held_out_chi2(used, order, ridge)
         return KernelFit(

@@ -13,7 +13,6 @@ from lsst.pipe.base import (
     InputQuantizedConnection,
     NoWorkFound,
     OutputQuantizedConnection,
-    PipelineTask,
     PipelineTaskConfig,
     PipelineTaskConnections,
     QuantumContext,
@@ -23,6 +22,7 @@ from lsst.pipe.base import (
 from lsst.utils.timer import timeMethod
 
 from ..templates import CoaddInput, CoaddOptions, Tract, assemble_coadd, needed_box, prepare_input
+from ._data_errors import RoomTask
 from ._options import to_options, with_options
 
 
@@ -58,7 +58,7 @@ class AssembleTemplateConfig(PipelineTaskConfig, pipelineConnections=AssembleTem
     """How visits are combined: `~lsst.meas.realbogus.templates.CoaddOptions`."""
 
 
-class AssembleTemplateTask(PipelineTask):
+class AssembleTemplateTask(RoomTask):
     """Warp template visits to a patch and average them."""
 
     ConfigClass: typing.ClassVar = AssembleTemplateConfig

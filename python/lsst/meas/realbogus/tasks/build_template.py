@@ -16,7 +16,6 @@ from lsst.pipe.base import (
     InputQuantizedConnection,
     NoWorkFound,
     OutputQuantizedConnection,
-    PipelineTask,
     PipelineTaskConfig,
     PipelineTaskConnections,
     QuantumContext,
@@ -26,6 +25,7 @@ from lsst.pipe.base import (
 from lsst.utils.timer import timeMethod
 
 from ..templates import TemplateOptions, build_template, needed_box
+from ._data_errors import RoomTask
 from ._options import to_options, with_options
 
 _COMPONENTS = ("bbox", "sky_projection", "detector", "obs_info")
@@ -62,7 +62,7 @@ class BuildTemplateConfig(PipelineTaskConfig, pipelineConnections=BuildTemplateC
     """How coadds are warped: `~lsst.meas.realbogus.templates.TemplateOptions`."""
 
 
-class BuildTemplateTask(PipelineTask):
+class BuildTemplateTask(RoomTask):
     """Warp template coadds to a detector."""
 
     ConfigClass: typing.ClassVar = BuildTemplateConfig

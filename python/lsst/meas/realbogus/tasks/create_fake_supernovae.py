@@ -14,7 +14,6 @@ from lsst.pipe.base import (
     InputQuantizedConnection,
     Instrument,
     OutputQuantizedConnection,
-    PipelineTask,
     PipelineTaskConfig,
     PipelineTaskConnections,
     QuantumContext,
@@ -34,6 +33,7 @@ from ..injection import (
 )
 from ..legacy import read_projection
 from ..tables import read_table_file
+from ._data_errors import RoomTask
 from ._options import config_class, to_options
 
 _IMAGE = ("instrument", "visit", "detector")
@@ -109,7 +109,7 @@ class CreateFakeSupernovaeConfig(PipelineTaskConfig, pipelineConnections=CreateF
     )
 
 
-class CreateFakeSupernovaeTask(PipelineTask):
+class CreateFakeSupernovaeTask(RoomTask):
     """Choose hosts, positions and magnitudes of the fakes of one image."""
 
     ConfigClass = CreateFakeSupernovaeConfig

@@ -12,7 +12,6 @@ from lsst.pipe.base import (
     InputQuantizedConnection,
     Instrument,
     OutputQuantizedConnection,
-    PipelineTask,
     PipelineTaskConfig,
     PipelineTaskConnections,
     QuantumContext,
@@ -22,6 +21,7 @@ from lsst.pipe.base import (
 from lsst.utils.timer import timeMethod
 
 from ..measurement import DetectionOptions, measure_difference
+from ._data_errors import RoomTask
 from ._options import to_options, with_options
 
 _ID_BITS = 63
@@ -67,7 +67,7 @@ class DetectAndMeasureConfig(PipelineTaskConfig, pipelineConnections=DetectAndMe
     """How to detect and measure: `~lsst.meas.realbogus.measurement.DetectionOptions`."""
 
 
-class DetectAndMeasureTask(PipelineTask):
+class DetectAndMeasureTask(RoomTask):
     """Find sources of both signs on a difference image."""
 
     ConfigClass: typing.ClassVar = DetectAndMeasureConfig

@@ -8,7 +8,6 @@ import typing
 
 from lsst.images import VisitImage
 from lsst.pipe.base import (
-    PipelineTask,
     PipelineTaskConfig,
     PipelineTaskConnections,
     Struct,
@@ -17,6 +16,7 @@ from lsst.pipe.base import (
 from lsst.utils.timer import timeMethod
 
 from ..measurement import SourceOptions, measure_sources
+from ._data_errors import RoomTask
 from ._options import to_options, with_options
 
 
@@ -42,7 +42,7 @@ class DetectCandidatesConfig(PipelineTaskConfig, pipelineConnections=DetectCandi
     """How faint: `~lsst.meas.realbogus.measurement.SourceOptions`."""
 
 
-class DetectCandidatesTask(PipelineTask):
+class DetectCandidatesTask(RoomTask):
     """Detect and measure the sources of a science image, as candidates for the path without DIA.
 
     Only images that changed after their source table was made, such as those with fakes, need it.

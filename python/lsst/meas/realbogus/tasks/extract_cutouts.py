@@ -14,7 +14,6 @@ from lsst.pipe.base import (
     InputQuantizedConnection,
     NoWorkFound,
     OutputQuantizedConnection,
-    PipelineTask,
     PipelineTaskConfig,
     PipelineTaskConnections,
     QuantumContext,
@@ -32,6 +31,7 @@ from ..cutouts import (
 )
 from ..imaging import Place, check_together
 from ..randomness import uniform
+from ._data_errors import RoomTask
 from ._dia_sources import dia_sources_storage_class, read_placed
 from ._options import to_options, with_options
 
@@ -90,7 +90,7 @@ class ExtractCutoutsConfig(PipelineTaskConfig, pipelineConnections=ExtractCutout
     dia_sources_storage_class = dia_sources_storage_class()
 
 
-class ExtractCutoutsTask(PipelineTask):
+class ExtractCutoutsTask(RoomTask):
     """Cut a triplet of stamps at every DIA source."""
 
     ConfigClass: typing.ClassVar = ExtractCutoutsConfig

@@ -13,7 +13,6 @@ from lsst.pipe.base import (
     InputQuantizedConnection,
     NoWorkFound,
     OutputQuantizedConnection,
-    PipelineTask,
     PipelineTaskConfig,
     PipelineTaskConnections,
     QuantaAdjuster,
@@ -24,6 +23,7 @@ from lsst.pipe.base import connectionTypes as ct
 from lsst.utils.timer import timeMethod
 
 from ..injection import InjectionOptions, inject
+from ._data_errors import RoomTask
 from ._options import config_class, to_options
 
 
@@ -89,7 +89,7 @@ class InjectSupernovaeConfig(PipelineTaskConfig, pipelineConnections=InjectSuper
     options: Any = ConfigField(doc="How light is drawn.", dtype=config_class(InjectionOptions))
 
 
-class InjectSupernovaeTask(PipelineTask):
+class InjectSupernovaeTask(RoomTask):
     """Draw point sources through an image's PSF, with noise, variance and mask planes."""
 
     ConfigClass = InjectSupernovaeConfig

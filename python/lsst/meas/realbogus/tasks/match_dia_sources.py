@@ -16,7 +16,6 @@ from lsst.pex.config import Field
 from lsst.pipe.base import (
     InputQuantizedConnection,
     OutputQuantizedConnection,
-    PipelineTask,
     PipelineTaskConfig,
     PipelineTaskConnections,
     QuantumContext,
@@ -39,6 +38,7 @@ from ..truth import (
     measure_conditions,
     read_matched_sources,
 )
+from ._data_errors import RoomTask
 from ._dia_sources import dia_sources_storage_class
 from ._options import to_options, with_options
 
@@ -109,7 +109,7 @@ class MatchDiaSourcesConfig(PipelineTaskConfig, pipelineConnections=MatchDiaSour
     )
 
 
-class MatchDiaSourcesTask(PipelineTask):
+class MatchDiaSourcesTask(RoomTask):
     """Give every DIA source a label and every injected source a fate."""
 
     ConfigClass: typing.ClassVar = MatchDiaSourcesConfig

@@ -12,7 +12,6 @@ from lsst.pipe.base import (
     InputQuantizedConnection,
     NoWorkFound,
     OutputQuantizedConnection,
-    PipelineTask,
     PipelineTaskConfig,
     PipelineTaskConnections,
     QuantumContext,
@@ -23,6 +22,7 @@ from lsst.utils.timer import timeMethod
 
 from ..injection import HostOptions, Hosts, MergeOptions, merge_hosts, select_hosts, trixels
 from ..legacy import read_projection
+from ._data_errors import RoomTask
 from ._options import config_class, to_options, with_options
 
 _IMAGE = ("instrument", "visit", "detector")
@@ -62,7 +62,7 @@ class MergeHostsConfig(PipelineTaskConfig, pipelineConnections=MergeHostsConnect
     host: Any = ConfigField(doc="Which sources are hosts.", dtype=config_class(HostOptions))
 
 
-class MergeHostsTask(PipelineTask):
+class MergeHostsTask(RoomTask):
     """Make one table of hosts, so that supernovae are at the same positions in every image."""
 
     ConfigClass = MergeHostsConfig

@@ -15,9 +15,9 @@ from astropy.table import Table
 from lsst.daf.butler import DeferredDatasetHandle
 from lsst.images import Box, Image, MaskedImage, SkyProjection
 from lsst.pipe.base import (
+    AnnotatedPartialOutputsError,
     InputQuantizedConnection,
     OutputQuantizedConnection,
-    PipelineTask,
     QuantumContext,
     Struct,
 )
@@ -36,13 +36,16 @@ from ..model import (
     score_table,
 )
 from ._butler_models import BUTLER_SCHEME
+from ._data_errors import RoomTask, UnusableDataError
 from ._dia_sources import read_placed
 from .rb_classifier_config import DIMENSIONS, RbClassifierConfig, RbClassifierConnections
 
 _FLAGS = ("flag_edge", "flag_nan", "flag_degenerate", "flag_no_template", "flag_unscorable")
+# Fewer sources may all lie where none can be scored.
+_NOT_BY_CHANCE = 5
 
 
-class RbClassifierTask(PipelineTask):
+class RbClassifierTask(RoomTask):
     """Cut the stamps of DIA sources in memory and score them.
 
     Every source that comes in goes out once, in order; one that cannot be scored has score NaN and flags that
@@ -76,7 +79,13 @@ class RbClassifierTask(PipelineTask):
         inputRefs: InputQuantizedConnection,
         outputRefs: OutputQuantizedConnection,
     ) -> None:
-        """Read the catalogue, and of the images what the stamps need."""
+        """Read the catalogue, and of the images what the stamps need.
+
+        Raises
+        ------
+        lsst.pipe.base.AnnotatedPartialOutputsError
+            If none of several sources has a score. The table is written, with the reasons in its flags.
+        """
         inputs = butlerQC.get(inputRefs)
         found = dict(self._classifiers)
         uris = {"model": self.config.model_uri, "nodiaModel": self.config.nodia_model_uri}
@@ -91,9 +100,15 @@ class RbClassifierTask(PipelineTask):
             images={name: DeferredImage(handle) for name, handle in handles.items()},
             classifiers=[found[uri] for uri in self.config.uris()],
         )
+        scores = results.classifications
         if self.config.classifications_storage_class == "Catalog":
-            results.classifications = afw_catalog(results.classifications)
+            results.classifications = afw_catalog(scores)
         butlerQC.put(results, outputRefs)
+        if len(scores) >= _NOT_BY_CHANCE and scores["flag_unscorable"].all():
+            reasons = "; ".join(unscored.text for unscored in explain_unscored(scores))
+            facts = {flag: int(scores[flag].sum()) for flag in _FLAGS}
+            error = UnusableDataError(f"none of {len(scores)} sources has a score: {reasons}", facts)
+            raise AnnotatedPartialOutputsError.annotate(error, self, log=self.log) from error
 
     def _read_sources(self, handle: DeferredDatasetHandle, science: DeferredDatasetHandle) -> Table:
         return read_placed(read_dia_sources, handle, science)

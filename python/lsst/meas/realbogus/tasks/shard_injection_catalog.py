@@ -16,7 +16,6 @@ from lsst.pipe.base import (
     InputQuantizedConnection,
     NoWorkFound,
     OutputQuantizedConnection,
-    PipelineTask,
     PipelineTaskConfig,
     PipelineTaskConnections,
     QuantumContext,
@@ -26,6 +25,7 @@ from lsst.pipe.base import connectionTypes as ct
 from lsst.utils.timer import timeMethod
 
 from ..injection import SELECTION, ShardOptions, shard
+from ._data_errors import RoomTask
 from ._options import to_options, with_options
 
 
@@ -56,7 +56,7 @@ class ShardInjectionCatalogConfig(PipelineTaskConfig, pipelineConnections=ShardI
     """Configuration of `ShardInjectionCatalogTask`."""
 
 
-class ShardInjectionCatalogTask(PipelineTask):
+class ShardInjectionCatalogTask(RoomTask):
     """Write ``injection_catalog`` for lsst.source_injection, in one step with making the fakes."""
 
     ConfigClass = ShardInjectionCatalogConfig

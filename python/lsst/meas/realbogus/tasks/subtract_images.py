@@ -8,7 +8,6 @@ import typing
 
 from lsst.images import VisitImage
 from lsst.pipe.base import (
-    PipelineTask,
     PipelineTaskConfig,
     PipelineTaskConnections,
     Struct,
@@ -17,6 +16,7 @@ from lsst.pipe.base import (
 from lsst.utils.timer import timeMethod
 
 from ..diffim import SubtractionOptions, subtract_visit
+from ._data_errors import RoomTask
 from ._options import to_options, with_options
 
 
@@ -54,7 +54,7 @@ class SubtractImagesConfig(PipelineTaskConfig, pipelineConnections=SubtractImage
     """How to subtract: `~lsst.meas.realbogus.diffim.SubtractionOptions`."""
 
 
-class SubtractImagesTask(PipelineTask):
+class SubtractImagesTask(RoomTask):
     """Match the PSFs of two images and subtract one from the other."""
 
     ConfigClass: typing.ClassVar = SubtractImagesConfig

@@ -1,0 +1,89 @@
+"""Where what data can cause becomes the error that the middleware has for it."""
+
+from __future__ import annotations
+
+__all__ = ("RoomTask", "UnusableDataError")
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lsst.pipe.base import (
+    AlgorithmError,
+    InputQuantizedConnection,
+    OutputQuantizedConnection,
+    PipelineTask,
+    QuantumContext,
+)
+from lsst.utils.introspection import get_full_type_name
+
+from ..errors import InvalidInputError, OutputError, SubtractionError
+
+_OF_DATA = (InvalidInputError, SubtractionError)
+
+RunQuantum = Callable[[Any, QuantumContext, InputQuantizedConnection, OutputQuantizedConnection], None]
+
+
+class UnusableDataError(AlgorithmError):
+    """The data of a quantum cannot be used; the same would happen again.
+
+    Parameters
+    ----------
+    message
+        What is wrong.
+    facts
+        Numbers and names that belong to it.
+    """
+
+    def __init__(self, message: str, facts: Mapping[str, str | int | float | bool]) -> None:
+        super().__init__(message)
+        self.facts = dict(facts)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the task's metadata say of the failure."""
+        return self.facts
+
+
+class RoomTask(PipelineTask):
+    """A task that leaves its work to the rooms, which know nothing of the middleware.
+
+    Their errors about data leave `runQuantum` as `UnusableDataError`, with the original as its cause; faults
+    of models, of the configuration and of the program stay what they are. `run` raises the rooms' own errors.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "runQuantum" in vars(cls):
+            cls.runQuantum = _translating(cls.runQuantum)  # type: ignore[assignment, method-assign]
+
+    def runQuantum(
+        self,
+        butlerQC: QuantumContext,
+        inputRefs: InputQuantizedConnection,
+        outputRefs: OutputQuantizedConnection,
+    ) -> None:
+        """Read the inputs, run, and write the outputs."""
+        super().runQuantum(butlerQC, inputRefs, outputRefs)
+
+
+def _translating(run_quantum: RunQuantum) -> RunQuantum:
+    @functools.wraps(run_quantum)
+    def translated(
+        task: Any,
+        butlerQC: QuantumContext,
+        inputRefs: InputQuantizedConnection,
+        outputRefs: OutputQuantizedConnection,
+    ) -> None:
+        try:
+            run_quantum(task, butlerQC, inputRefs, outputRefs)
+        except OutputError:
+            raise
+        except _OF_DATA as error:
+            facts = {"error": get_full_type_name(error), **error.facts}
+            raise UnusableDataError(f"{butlerQC.quantum.dataId}: {error}", facts) from error
+
+    return translated
+
+
+RoomTask.runQuantum = _translating(RoomTask.runQuantum)  # type: ignore[assignment, method-assign]
