@@ -138,15 +138,15 @@ def test_interrupted_run_goes_on(tmp_path, models, stamps, ids, monkeypatch) -> 
     arguments = ["-m", models["dia"], tmp_path / "s.npz", "-o", output, "--chunk", 4]
     real, calls = Classifier.score, []
 
-    def stops(self, *args):
+    def stops(self, *args, **kwargs):
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return real(self, *args)
+        return real(self, *args, **kwargs)
 
     classifier(models, "dia")  # its golden scores are checked before
     monkeypatch.setattr(Classifier, "score", stops)
-    score(*arguments, code=1)
+    score(*arguments, code=130)
     assert not output.exists()
     result = score(*arguments)
     assert "8 of them had been scored before" in result.output
@@ -249,7 +249,12 @@ def ztf_alerts(stamps, ids) -> tuple[dict, list[dict]]:
 
 
 @pytest.mark.parametrize("make", [lsst_alerts, ztf_alerts])
-def test_alerts_of_both_surveys(tmp_path, models, stamps, ids, expected, make) -> None:
+def test_alerts_of_both_surveys(tmp_path, models, stamps, ids, make) -> None:
+    """ZTF's differences of negative detections are stored with the other sign."""
+    shown = dict(stamps)
+    if make is ztf_alerts:
+        shown["difference"] = stamps["difference"] * np.where(np.arange(N) % 2, -1, 1)[:, None, None]
+    expected = classifier(models, "dia").score(shown).score
     schema, records = make(stamps, ids)
     with (tmp_path / "all.avro").open("wb") as file:
         fastavro.writer(file, fastavro.parse_schema(schema), records)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 import pytest
-from lsst.images import Box, Image
+from lsst.images import Box, Image, Mask, MaskedImage, MaskPlane, MaskSchema
 
 from lsst.meas.realbogus.cutouts import read_dia_sources
-from lsst.meas.realbogus.errors import InvalidInputError
+from lsst.meas.realbogus.errors import ImageMismatchError, InvalidInputError
 from lsst.meas.realbogus.model import (
     Classifier,
     Contract,
@@ -29,6 +32,7 @@ from lsst.meas.realbogus.model import (
 from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.tasks.rb_classifier import RbClassifierConfig, RbClassifierTask
 from lsst.meas.realbogus.tasks.rb_classifier_nodia import RbClassifierNoDiaConfig
+from lsst.meas.realbogus.templates import CoaddInput, assemble_coadd
 
 Stamps = dict[str, npt.NDArray[np.float32]]
 
@@ -108,6 +112,19 @@ def test_defect_06_a_second_model_without_a_score_sets_its_own_flag(images: dict
     assert table["flag_unscorable_dia"].tolist() == [False, True]
     assert np.isnan(table["score_dia"]).tolist() == [False, True]
     assert not table["flag_unscorable"].any()
+
+
+def test_defect_08_a_template_of_two_units_is_refused() -> None:
+    inputs = []
+    for unit in (u.nJy, u.adu):
+        image = Image(np.ones((8, 8), np.float32), unit=unit)
+        variance = Image(np.ones((8, 8), np.float32), unit=unit**2)
+        planes = Mask(schema=MaskSchema([MaskPlane("NO_DATA", "no data")]), bbox=image.bbox)
+        masked = MaskedImage(image, mask=planes, variance=variance)
+        inputs.append(CoaddInput(masked, np.ones((1, 1, 3, 3)), 1.0))
+    place: Any = SimpleNamespace(id=7)
+    with pytest.raises(ImageMismatchError, match="pixels in adu and in nJy"):
+        assemble_coadd(inputs, place, place, band="r")
 
 
 @pytest.mark.parametrize(

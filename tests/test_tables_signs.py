@@ -106,8 +106,9 @@ def test_defect_01_signs_of_stamp_files(tmp_path: Path, name: str, values: list[
     astropy.io.fits.HDUList(hdus).writeto(tmp_path / "s.fits")
     for path in sorted(tmp_path.iterdir()):
         with open_stamp_file(path) as file:
-            assert file.read(0, 4).is_negative.tolist() == expected, path.suffix
-            assert file.read(1, 3).is_negative.tolist() == expected[1:3], path.suffix
+            assert next(file.batches(4)).is_negative.tolist() == expected, path.suffix
+            rest = [sign for batch in file.batches(2, 1) for sign in batch.is_negative.tolist()]
+            assert rest == expected[1:], path.suffix
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,7 @@ class Entry:
         Parameters
         ----------
         value
-            Anything.
+            Anything; a single item stands for a list of one, or for a range without width.
 
         Returns
         -------
@@ -180,7 +180,7 @@ class Entry:
         if self.length is None:
             return self._one(value, value)
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-            self._refuse(value)
+            value = (value,) * max(self.length, 1)
         items = tuple(self._one(item, value) for item in value)
         if (self.length and len(items) != self.length) or len(items) < self.limits.fewest:
             self._refuse(value)
@@ -212,7 +212,8 @@ class Entry:
             return None
         if self.length is None:
             return self.read(self._parse_one(text, text))
-        return self.read([self._parse_one(part, text) for part in text.split(",")] if text.strip() else [])
+        items = [self._parse_one(part, text) for part in text.split(",")] if text.strip() else []
+        return self.read(items[0] if len(items) == 1 else items)
 
     def _parse_one(self, text: str, whole: str) -> Any:
         if self.kind is str:

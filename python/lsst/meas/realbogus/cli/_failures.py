@@ -22,6 +22,7 @@ class ExitCode(enum.IntEnum):
     FAILED = 1
     USAGE = 2
     PARTIAL = 3
+    NOTHING_SCORED = 4
     FAULT = 70
     INTERRUPTED = 130
 
@@ -31,6 +32,7 @@ EXIT_CODES: Mapping[ExitCode, str] = {
     ExitCode.FAILED: "an input, an output or a repository cannot be used; the message says which and why",
     ExitCode.USAGE: "wrong command line",
     ExitCode.PARTIAL: "done, but inputs were left out",
+    ExitCode.NOTHING_SCORED: "done, but not one source could be scored",
     ExitCode.FAULT: "a fault of the program",
     ExitCode.INTERRUPTED: "interrupted",
 }

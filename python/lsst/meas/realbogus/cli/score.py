@@ -4,33 +4,32 @@ from __future__ import annotations
 
 __all__ = ("command",)
 
-import contextlib
 import dataclasses
-import functools
+import hashlib
+import json
+import logging
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import ImageMismatchError, InvalidInputError
-from ._command import Command
-from ._resumable import Part, fingerprint, run_parts
+from ._command import Command, is_quiet
+from ._common import FILE
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     from astropy.table import Table
 
-    from ..cutouts import ImageFile, StampBatch
+    from ..cutouts import DifferenceSign, ImageFile, StampBatch
     from ..imaging import Place
     from ..model import Classifier
+    from ._resumable import Input
 
-FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
-SKIPPED = 3
+_LOG = logging.getLogger(__name__)
 _BATCH = 256
-_ALERT_FILES = 64
+_SIGNS = ("science-minus-template", "as-detected")
 
 
 @click.command(
@@ -50,7 +49,7 @@ _ALERT_FILES = 64
     multiple=True,
     default=("package:dia",),
     show_default=True,
-    help="Model: package:NAME, or a path or URI of an .rbmodel file. With two, both score, the first counts.",
+    help="Model: package:NAME, or path or URI of an .rbmodel file. Of several the first gives the score.",
 )
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False),
               help="Table of scores to write: .parquet, .ecsv, .csv or .fits.")  # fmt: skip
@@ -58,6 +57,13 @@ _ALERT_FILES = 64
 @click.option("--template", type=FILE, help="Template image.")
 @click.option("--difference", type=FILE, help="Difference image, where a model looks at it.")
 @click.option("--schema", type=FILE, help="Avro schema (.avsc) of bare alert packets.")
+@click.option(
+    "--difference-sign",
+    type=click.Choice(_SIGNS),
+    help="What differences in stamp files are for negative sources: science - template as for all others, or "
+    "turned so that the detection is positive, as in ZTF's data.  [default: as-detected where the signs are "
+    "in a column isdiffpos, else science-minus-template]",
+)
 @click.option("--engine", type=click.Choice(["onnxruntime", "tensorflow", "numpy"]), default="onnxruntime",
               show_default=True, help="What runs the network.")  # fmt: skip
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
@@ -66,7 +72,6 @@ _ALERT_FILES = 64
               help="Sources between two points from which an interrupted run goes on.")  # fmt: skip
 @click.option("--keep-going", is_flag=True, help="Leave out inputs that cannot be read; exit code 3.")
 @click.option("--overwrite", is_flag=True, help="Score again what has been scored, and replace the output.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar, no summary.")
 def command(
     inputs: tuple[Path, ...],
     models: tuple[str, ...],
@@ -75,76 +80,123 @@ def command(
     template: Path | None,
     difference: Path | None,
     schema: Path | None,
+    difference_sign: DifferenceSign | None,
     engine: str,
     device: str,
     chunk: int,
     keep_going: bool,
     overwrite: bool,
-    quiet: bool,
 ) -> None:
     """Score stamps, sources on images, or alert packets.
 
     INPUTS are files of stamps (.npz, .parquet, .fits), alert packets (.avro), or, with --science and the
     other images, one catalogue of sources (.parquet, .fits, .ecsv, .csv). Every source gives one row, in
-    order; one that cannot be scored has score NaN and a flag that says why.
+    the order of the inputs; one that cannot be scored has score NaN and a flag that says why.
 
     An interrupted run goes on where it stopped when the same command is given again.
 
     Exit codes: 0 done; 1 an error, what has been scored is kept; 2 a wrong command line; 3 done, but inputs
-    were left out.
+    were left out; 4 done, but not one source could be scored.
     """
-    from ..model import load_classifier
+    from ..model import column_endings, explain_unscored, load_classifier
+    from ._resumable import run
+    from ._score_tables import make_meta
 
     classifiers = [load_classifier(m, engine=engine, device=device) for m in models]
+    column_endings(classifiers)
     images = {"science": science, "template": template, "difference": difference}
     given = {role: path for role, path in images.items() if path is not None}
+    warned = _ScaleWarnings(classifiers)
+    sources: Sequence[Input[Any]]
+    score: Callable[[Sequence[Any]], Table]
     if given:
         if len(inputs) != 1:
             raise click.UsageError("with images, give exactly one catalogue of sources")
-        parts = _catalogue_parts(inputs[0], given, classifiers, chunk)
+        sources, score = _catalogue(inputs[0], given, classifiers, warned)
     else:
-        parts = _file_parts(inputs, classifiers, schema, chunk, keep_going)
+        size = min(chunk, _BATCH)
+        sources, score = _stamps(inputs, classifiers, schema, difference_sign, size, warned)
     files = [*inputs, *given.values(), *([schema] if schema else [])]
-    identity = fingerprint(files, [c.content_hash for c in classifiers], [engine, str(chunk)])
-    result = run_parts(parts, output, identity, overwrite=overwrite, keep_going=keep_going, quiet=quiet)
-    if not quiet:
+    options = {"engine": engine, "device": device, "difference_sign": difference_sign}
+    identity = _fingerprint(files, [c.content_hash for c in classifiers], options)
+    result = run(
+        sources,
+        score,
+        output,
+        identity,
+        lambda left_out: make_meta(identity, classifiers, files, options, left_out),
+        batch_rows=_BATCH,
+        part_rows=chunk,
+        overwrite=overwrite,
+        keep_going=keep_going,
+        quiet=is_quiet(),
+    )
+    if not is_quiet():
         click.echo(result.summary(), err=True)
-    if result.skipped:
-        sys.exit(SKIPPED)
+        for reason in explain_unscored(result.unscored, [c.contract for c in classifiers]):
+            click.echo(f"No score: {reason.text}.", err=True)
+    if result.exit_code:
+        sys.exit(int(result.exit_code))
 
 
-def _file_parts(
-    inputs: Sequence[Path],
+def _fingerprint(files: Iterable[Path], hashes: Iterable[str], options: Mapping[str, Any]) -> str:
+    """Identify a run by its files (path, size and time of change), models and options that decide scores."""
+    stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    content = json.dumps([stats, list(hashes), dict(options)])
+    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+
+class _ScaleWarnings:
+    """Says once for each model that stamps have pixels of another size."""
+
+    def __init__(self, classifiers: Sequence[Classifier]) -> None:
+        self._contracts = [classifier.contract for classifier in classifiers]
+
+    def check(self, pixel_scale: float | None) -> None:
+        from ..model import scale_warning
+
+        for contract in self._contracts.copy():
+            if text := scale_warning(contract, pixel_scale):
+                _LOG.warning("%s.", text)
+                self._contracts.remove(contract)
+
+
+def _stamps(
+    paths: Sequence[Path],
     classifiers: Sequence[Classifier],
     schema: Path | None,
-    chunk: int,
-    keep_going: bool,
-) -> Iterator[Part]:
-    alerts = [path for path in inputs if path.suffix == ".avro"]
-    for number, path in enumerate(path for path in inputs if path.suffix != ".avro"):
-        for begin in _starts(path, chunk, classifiers, keep_going):
-            run = functools.partial(_score_stamp_file, path, begin, chunk, classifiers)
-            yield Part(f"stamps-{number:05d}-{begin:012d}", str(path), run)
-    # Packets may come one a file: enough of them in a part.
-    together = 1 if keep_going else _ALERT_FILES
-    for first in range(0, len(alerts), together):
-        group = alerts[first : first + together]
-        run = functools.partial(_score_alerts, group, schema, classifiers)
-        yield Part(f"alerts-{first:07d}", str(group[-1]), run)
+    difference_sign: DifferenceSign | None,
+    size: int,
+    warned: _ScaleWarnings,
+) -> tuple[list[Input[StampBatch]], Callable[[Sequence[StampBatch]], Table]]:
+    """Return files of stamps and of alerts as inputs, and how to score them."""
+    from ..cutouts import open_stamp_file, read_alerts, stamp_batch
+    from ..model import score_stamps, score_table
+    from ._resumable import Input
 
+    roles = sorted({role for classifier in classifiers for role in classifier.contract.inputs})
 
-def _starts(path: Path, chunk: int, classifiers: Sequence[Classifier], keep_going: bool) -> Sequence[int]:
-    """Rows at which parts of a stamp file begin; the first if it cannot be read, which is said there."""
-    from ..cutouts import open_stamp_file
-
-    try:
-        with open_stamp_file(path) as file:
+    def of_file(path: Path, start: int) -> Iterator[StampBatch]:
+        with open_stamp_file(path, difference_sign=difference_sign) as file:
             _check_roles(file.roles, classifiers, str(path))
-            return range(0, max(file.n_rows, 1), chunk)
-    except InvalidInputError:
-        if not keep_going:
-            raise
-        return (0,)
+            yield from file.batches(size, start, roles)
+
+    def of_alerts(path: Path, start: int) -> Iterator[StampBatch]:
+        for alert in read_alerts(path, schema, start):
+            warned.check(alert.pixel_scale)
+            yield stamp_batch(alert, roles)
+
+    def score(batches: Sequence[StampBatch]) -> Table:
+        import numpy as np
+
+        ids = [batch.ids for batch in batches]
+        return score_table(np.concatenate([np.empty(0, np.int64), *ids]), score_stamps(classifiers, batches))
+
+    def reader(path: Path) -> Callable[[int], Iterator[StampBatch]]:
+        of = of_alerts if path.suffix == ".avro" else of_file
+        return lambda start: of(path, start)
+
+    return [Input(str(path), reader(path)) for path in paths], score
 
 
 def _check_roles(roles: Iterable[str], classifiers: Sequence[Classifier], name: str) -> None:
@@ -156,65 +208,22 @@ def _check_roles(roles: Iterable[str], classifiers: Sequence[Classifier], name: 
             )
 
 
-def _score_stamp_file(path: Path, begin: int, chunk: int, classifiers: Sequence[Classifier]) -> Table:
-    from ..cutouts import open_stamp_file
+def _catalogue(
+    path: Path, images: Mapping[str, Path], classifiers: Sequence[Classifier], warned: _ScaleWarnings
+) -> tuple[list[Input[Table]], Callable[[Sequence[Table]], Table]]:
+    """Return a catalogue as input, and how to score its sources on images."""
+    from astropy.table import vstack
 
-    with open_stamp_file(path) as file:
-        _check_roles(file.roles, classifiers, str(path))
-        end = min(begin + chunk, file.n_rows)
-        starts = range(begin, end, _BATCH)
-        return _score_batches((file.read(start, min(start + _BATCH, end)) for start in starts), classifiers)
-
-
-def _score_alerts(paths: Sequence[Path], schema: Path | None, classifiers: Sequence[Classifier]) -> Table:
-    from ..cutouts import Alert, read_alerts, stamp_batch
-
-    roles = sorted({role for classifier in classifiers for role in classifier.contract.inputs})
-
-    def batches() -> Iterator[StampBatch]:
-        waiting: list[Alert] = []
-        for path in paths:
-            for alert in read_alerts(path, schema):
-                waiting.append(alert)
-                if len(waiting) == _BATCH:
-                    yield stamp_batch(waiting, roles)
-                    waiting = []
-        if waiting:
-            yield stamp_batch(waiting, roles)
-
-    return _score_batches(batches(), classifiers)
-
-
-def _score_batches(batches: Iterable[StampBatch], classifiers: Sequence[Classifier]) -> Table:
-    import numpy as np
-
-    from ..model import Scores, SourceScores, score_table
-
-    ids: list[npt.NDArray[np.int64]] = [np.empty(0, np.int64)]
-    scores: list[list[Scores]] = [[] for _ in classifiers]
-    for batch in batches:
-        ids.append(batch.ids)
-        for part, classifier in zip(scores, classifiers, strict=True):
-            part.append(classifier.score(batch.stamps, None, batch.is_negative))
-    identifiers = np.concatenate(ids)
-    results = [
-        SourceScores(classifier, Scores.concatenate(part))
-        for part, classifier in zip(scores, classifiers, strict=True)
-    ]
-    return score_table(identifiers, results)
-
-
-def _catalogue_parts(
-    path: Path, images: dict[str, Path], classifiers: Sequence[Classifier], chunk: int
-) -> Iterator[Part]:
     from ..cutouts import read_dia_sources, read_image_file
-    from ..imaging import check_catalog
-    from ..tables import as_astropy
+    from ..imaging import check_catalog, pixel_scale
+    from ..model import score_sources, score_table
+    from ..tables import read_table_file
+    from ._resumable import Input
 
     _check_roles(images, classifiers, "the command line")
     files = {role: read_image_file(image) for role, image in images.items()}
     places = _check_images(images, files)
-    catalogue = as_astropy(_read_catalogue(path), str(path))
+    catalogue = read_table_file(path)
     projection = next((place.projection for place in places.values() if place.projection is not None), None)
     sources = read_dia_sources(catalogue, projection, name=str(path))
     first = "science" if "science" in places else next(iter(places))
@@ -222,9 +231,19 @@ def _catalogue_parts(
     check_catalog(str(path), catalogue, image, dataclasses.replace(place, projection=None))
     check_catalog(str(path), sources, image, place)  # positions, now in pixels and degrees
     pixels: dict[str, Any] = {role: (file.image, file.mask) for role, file in files.items()}
-    for begin in range(0, max(len(sources), 1), chunk):
-        run = functools.partial(_score, sources[begin : begin + chunk], pixels, classifiers)
-        yield Part(f"sources-{begin:012d}", str(path), run)
+    if projection is not None:
+        warned.check(pixel_scale(projection, place.box))
+
+    def batches(start: int) -> Iterator[Table]:
+        for begin in range(start, len(sources), _BATCH):
+            yield sources[begin : begin + _BATCH]
+
+    def score(parts: Sequence[Table]) -> Table:
+        rows = vstack(list(parts), metadata_conflicts="silent") if parts else sources[:0]
+        results = score_sources(classifiers, pixels, rows["x"], rows["y"], rows["is_negative"])
+        return score_table(rows["id"], results)
+
+    return [Input(str(path), batches)], score
 
 
 def _check_images(images: Mapping[str, Path], files: Mapping[str, ImageFile]) -> dict[str, Place]:
@@ -241,28 +260,3 @@ def _check_images(images: Mapping[str, Path], files: Mapping[str, ImageFile]) ->
         names = ", ".join(f"{role} {path}" for role, path in images.items())
         raise ImageMismatchError(f"{error} ({names})") from error
     return places
-
-
-def _score(sources: Table, pixels: dict[str, Any], classifiers: Sequence[Classifier]) -> Table:
-    from ..model import score_sources, score_table
-
-    results = score_sources(classifiers, pixels, sources["x"], sources["y"], sources["is_negative"])
-    return score_table(sources["id"], results)
-
-
-def _read_catalogue(path: Path) -> Table:
-    import astropy.io.fits
-    from astropy.table import Table
-
-    if path.suffix in (".parquet", ".parq"):
-        import pyarrow.parquet
-
-        return pyarrow.parquet.read_table(path)
-    with contextlib.suppress(OSError), astropy.io.fits.open(path) as hdus:
-        for number, hdu in enumerate(hdus):
-            if isinstance(hdu, astropy.io.fits.BinTableHDU):
-                return Table.read(path, hdu=number)
-    try:
-        return Table.read(path)
-    except (OSError, ValueError) as error:
-        raise InvalidInputError(f"{path}: cannot be read as a table: {error}") from error

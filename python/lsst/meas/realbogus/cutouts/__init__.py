@@ -19,20 +19,31 @@ from ._options import CutoutOptions, PixelOptions
 from ._planes import BIT_OF_PLANE, PLANES, plane_bits, plane_names, translate
 from ._readers import Handle, PixelInput, PixelReader, open_pixels
 from ._rotation import extract_north_up, north_up_matrices
-from ._stamp_files import StampBatch, StampFile, open_stamp_file
-from ._stamp_table import StampTableSchema, check_stamp_table, stamp_table, stamp_table_schema, stamps_of
-from ._triplets import MISSING_BITS, ROLES, StampBlock, concatenate, extract_triplets
+from ._stamp_files import DIFFERENCE_SIGNS, DifferenceSign, StampBatch, StampFile, open_stamp_file
+from ._stamp_table import (
+    StampTableSchema,
+    StoredStamps,
+    check_stamp_table,
+    stamp_table,
+    stamp_table_schema,
+    stamps_of,
+    stored_stamps,
+)
+from ._triplets import MISSING_BITS, OUTSIDE_BITS, ROLES, StampBlock, concatenate, extract_triplets
 
 __all__ = (
     "BIT_OF_PLANE",
     "DEFAULT_BAD_PLANES",
+    "DIFFERENCE_SIGNS",
     "MISSING_BITS",
     "NOWHERE",
+    "OUTSIDE_BITS",
     "PLANES",
     "ROLES",
     "STANDARD_COLUMNS",
     "Alert",
     "CutoutOptions",
+    "DifferenceSign",
     "Handle",
     "ImageFile",
     "Mode",
@@ -44,6 +55,7 @@ __all__ = (
     "StampFile",
     "StampTableSchema",
     "Stamps",
+    "StoredStamps",
     "TrimmedStamp",
     "check_stamp_table",
     "concatenate",
@@ -65,5 +77,6 @@ __all__ = (
     "stamp_table",
     "stamp_table_schema",
     "stamps_of",
+    "stored_stamps",
     "translate",
 )

@@ -6,6 +6,7 @@ __all__ = ("Alert", "read_alerts", "stamp_batch")
 
 import gzip
 import io
+import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from ._stamp_files import StampBatch
 from ._triplets import ROLES
 
 _FIELDS = {role: f"cutout{role.capitalize()}" for role in ROLES}
+_ZTF_PIXEL_SCALE = 1.01
 _CONFLUENT_HEADER = struct.Struct(">bI")
 
 
@@ -36,15 +38,19 @@ class Alert:
     is_negative
         Is the source negative in the difference?
     stamps
-        By role, float32; an image that the packet lacks is absent.
+        By role, float32; an image that the packet lacks is absent. The difference is science − template:
+        ZTF's packets hold that of negative detections with the other sign, which is turned back.
+    pixel_scale
+        Pixel scale of the stamps [arcsec], where the packet tells it.
     """
 
     id: int
     is_negative: bool
     stamps: Mapping[str, npt.NDArray[np.float32]]
+    pixel_scale: float | None = None
 
 
-def read_alerts(path: Path, schema: Path | None = None) -> Iterator[Alert]:
+def read_alerts(path: Path, schema: Path | None = None, start: int = 0) -> Iterator[Alert]:
     """Read the alerts of a file, one after the other.
 
     Parameters
@@ -54,6 +60,8 @@ def read_alerts(path: Path, schema: Path | None = None) -> Iterator[Alert]:
         Kafka, with or without the five bytes that name its schema.
     schema
         The schema of a bare packet (``.avsc``).
+    start
+        How many alerts to pass over, whose stamps are not decoded.
 
     Yields
     ------
@@ -74,7 +82,8 @@ def read_alerts(path: Path, schema: Path | None = None) -> Iterator[Alert]:
             file.seek(0)
             records = fastavro.reader(file) if is_container else [_bare_record(path, file, schema)]
             for number, record in enumerate(records):
-                yield _alert(record, f"{path}, alert {number}")
+                if number >= start:
+                    yield _alert(record, f"{path}, alert {number}")
     except InvalidInputError:
         raise
     except unreadable as error:
@@ -97,20 +106,24 @@ def _bare_record(path: Path, file: BinaryIO, schema: Path | None) -> Any:
 def _alert(record: Any, name: str) -> Alert:
     if not isinstance(record, dict):
         raise InvalidInputError(f"{name}: not a record")
-    stamps = {}
+    stamps, scale = {}, None
     for role, field in _FIELDS.items():
         cutout = record.get(field)
         if isinstance(cutout, dict):  # ZTF: file name and data
             cutout = cutout.get("stampData")
         if cutout:
-            stamps[role] = _decode(cutout, f"{name}, {field}")
+            stamps[role], found = _decode(cutout, f"{name}, {field}")
+            scale = scale or found
     source = record.get("diaSource")
     if isinstance(source, dict):
-        return Alert(int(source["diaSourceId"]), _is_negative(source, name), stamps)
+        return Alert(int(source["diaSourceId"]), _is_negative(source, name), stamps, scale)
     candidate = record.get("candidate")
     if isinstance(candidate, dict):
         identifier = record["candid"] if "candid" in record else candidate["candid"]
-        return Alert(int(identifier), _is_negative(candidate, name), stamps)
+        negative = _is_negative(candidate, name)
+        if negative and "difference" in stamps:
+            stamps["difference"] = -stamps["difference"]
+        return Alert(int(identifier), negative, stamps, _ZTF_PIXEL_SCALE)
     raise InvalidInputError(f"{name}: neither an LSST alert (diaSource) nor a ZTF one (candidate)")
 
 
@@ -120,44 +133,44 @@ def _is_negative(source: Mapping[str, Any], name: str) -> bool:
     return bool(read_signs(columns, 1, name=name, flux=None if flux is None else [flux])[0])
 
 
-def _decode(content: bytes, name: str) -> npt.NDArray[np.float32]:
-    """Take the first image out of a (gzipped) FITS file, without looking at its coordinates."""
+def _decode(content: bytes, name: str) -> tuple[npt.NDArray[np.float32], float | None]:
+    """Take the first image out of a (gzipped) FITS file, and its pixel scale [arcsec] if there is one."""
     if content[:2] == b"\x1f\x8b":
         content = gzip.decompress(content)
     with astropy.io.fits.open(io.BytesIO(content), memmap=False) as hdus:
         for hdu in hdus:
             if hdu.is_image and hdu.header.get("NAXIS") == 2:
-                return np.asarray(hdu.data, np.float32)
+                return np.asarray(hdu.data, np.float32), _scale(hdu.header)
     raise InvalidInputError(f"{name}: no image in it")
 
 
-def stamp_batch(alerts: Sequence[Alert], roles: Sequence[str] = ROLES) -> StampBatch:
-    """Bring alerts to stamps of one size.
+def _scale(header: astropy.io.fits.Header) -> float | None:
+    """Read the pixel scale off the CD matrix alone: the coordinates of stamps are often not valid."""
+    cd = [header.get(f"CD{i}_{j}", 0.0) for i in (1, 2) for j in (1, 2)]
+    area = abs(cd[0] * cd[3] - cd[1] * cd[2]) if all(isinstance(value, int | float) for value in cd) else 0.0
+    return 3600 * math.sqrt(area) if area > 0 else None
+
+
+def stamp_batch(alert: Alert, roles: Sequence[str] = ROLES) -> StampBatch:
+    """Take an alert as a batch of one source.
 
     Parameters
     ----------
-    alerts
-        Alerts with stamps of any sizes.
+    alert
+        The alert.
     roles
         Which images are wanted.
 
     Returns
     -------
     StampBatch
-        Stamps of the largest size among them, the smaller ones centred and padded with NaN; a stamp that an
-        alert lacks is all NaN.
+        Its stamps; one that the alert lacks is all NaN.
     """
-    shapes = [stamp.shape for alert in alerts for role, stamp in alert.stamps.items() if role in roles]
-    height, width = np.max(shapes, axis=0).tolist() if shapes else (1, 1)
-    cubes = {role: np.full((len(alerts), height, width), np.nan, np.float32) for role in roles}
-    for row, alert in enumerate(alerts):
-        for role, stamp in alert.stamps.items():
-            if role in cubes:
-                # Both sizes are halved downwards, so that the central pixels fall on each other.
-                y, x = height // 2 - stamp.shape[0] // 2, width // 2 - stamp.shape[1] // 2
-                cubes[role][row, y : y + stamp.shape[0], x : x + stamp.shape[1]] = stamp
+    size = next((stamp.shape for stamp in alert.stamps.values()), (1, 1))
+    nothing = np.full(size, np.nan, np.float32)
     return StampBatch(
-        np.array([alert.id for alert in alerts], np.int64),
-        cubes,
-        np.array([alert.is_negative for alert in alerts], bool),
+        np.array([alert.id], np.int64),
+        {role: alert.stamps.get(role, nothing)[None] for role in roles},
+        np.array([alert.is_negative], bool),
+        pixel_scale=alert.pixel_scale,
     )

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Protocol, cast, runtime_checkable
 
+import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 from lsst.images import Box, Image, Mask, MaskedImage
@@ -40,6 +41,11 @@ class PixelReader(Protocol):
     @property
     def box(self) -> Box:
         """The image's box, parent coordinates."""
+        ...
+
+    @property
+    def unit(self) -> u.UnitBase | None:
+        """Unit of the pixels; `None` if the image does not say, or nothing of it has been read yet."""
         ...
 
     def extract(
@@ -107,6 +113,10 @@ class _InMemory:
     def box(self) -> Box:
         return self.image.bbox
 
+    @property
+    def unit(self) -> u.UnitBase | None:
+        return self.image.unit
+
     def extract(
         self,
         x: npt.ArrayLike,
@@ -123,6 +133,7 @@ class _ByBox:
 
     def __init__(self, handle: DeferredImage, box: Box) -> None:
         self.box = box
+        self.unit: u.UnitBase | None = None
         self._handle = handle
         self._image: _InMemory | None = None
 
@@ -153,6 +164,7 @@ class _ByBox:
             return _InMemory(Image(np.full((1, 1), np.nan, np.float32), yx0=self.box.start), None)
         part = Box.factory[y0:y1, x0:x1]
         image = self._handle.get(component="image", parameters={"bbox": part})
+        self.unit = image.unit
         if image.bbox != part:
             self._image = _whole(self._handle, image)
             return self._image

@@ -1,23 +1,29 @@
-"""Stamps outside a Butler: npz, parquet and FITS files, read a batch at a time."""
+"""Stamps outside a Butler: npz, parquet and FITS files, read from front to back in bounded memory."""
 
 from __future__ import annotations
 
-__all__ = ("StampBatch", "StampFile", "open_stamp_file")
+__all__ = ("DIFFERENCE_SIGNS", "DifferenceSign", "StampBatch", "StampFile", "open_stamp_file")
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
-import astropy.io.fits
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet
 
 from ..errors import InvalidInputError
-from ..tables import SIGN_COLUMNS, read_signs
+from ..tables import Column, apply_schema, read_signs, reading, sign_column
+from ._stamp_columns import FileColumns, open_cubes, open_npz, open_parquet
+from ._stamp_table import stored_stamps
 from ._triplets import ROLES
+
+type DifferenceSign = Literal["science-minus-template", "as-detected"]
+DIFFERENCE_SIGNS: tuple[str, ...] = get_args(DifferenceSign.__value__)
+"""Signs that stored differences may have: science − template for every source, or, as in ZTF's alerts, the
+one that makes the detection positive."""
 
 _ROLE_NAMES: Mapping[str, tuple[str, ...]] = {
     "science": ("science", "srch", "search", "cutoutScience"),
@@ -26,26 +32,41 @@ _ROLE_NAMES: Mapping[str, tuple[str, ...]] = {
 }
 _IDS = ("diaSourceId", "id", "candid", "sourceId")
 _FLUX = "psfFlux"
-_COLUMNS = (*_IDS, *SIGN_COLUMNS, _FLUX)
+_AS_DETECTED_COLUMN = "isdiffpos"
+_BATCH_BYTES = 64 << 20
+_OPENERS: Mapping[str, Callable[[Path, contextlib.ExitStack], FileColumns]] = {
+    ".npz": open_npz,
+    ".parquet": open_parquet,
+    ".parq": open_parquet,
+    ".fits": open_cubes,
+}
 
 
 @dataclass(frozen=True)
 class StampBatch:
-    """Consecutive sources of a stamp file.
+    """Consecutive sources of a stamp file or of alerts.
 
     Attributes
     ----------
     ids
         Int64, shape ``(n,)``.
     stamps
-        By role, float32, shape ``(n, height, width)``, NaN where missing.
+        By role, float32, shape ``(n, height, width)``, NaN where missing; differences are science − template.
     is_negative
         Bool, shape ``(n,)``; False where neither a sign nor a flux says.
+    missing, outside
+        By role, bool, shape of the stamps: pixels not to be used, and those of them off the image, where that
+        is known.
+    pixel_scale
+        Pixel scale of the stamps [arcsec], where it is known.
     """
 
     ids: npt.NDArray[np.int64]
     stamps: Mapping[str, npt.NDArray[np.float32]]
     is_negative: npt.NDArray[np.bool_]
+    missing: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
+    outside: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
+    pixel_scale: float | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -53,7 +74,7 @@ class StampBatch:
 
 @dataclass(frozen=True)
 class StampFile:
-    """A stamp file whose sources can be read from any row on.
+    """An open stamp file.
 
     Attributes
     ----------
@@ -62,37 +83,78 @@ class StampFile:
     n_rows
         How many sources it has.
     roles
-        Which images.
-    read
-        Reads the sources of a range of rows.
+        Which images it has.
+    as_detected
+        Whether the file's differences have the sign that makes the detection positive.
     """
 
     name: str
     n_rows: int
     roles: tuple[str, ...]
-    read: Callable[[int, int], StampBatch]
+    as_detected: bool
+    _columns: FileColumns
+    _names: Mapping[str, str]
+    _others: tuple[str, ...]
 
-    def batches(self, size: int, start: int = 0) -> Iterator[StampBatch]:
-        """Read the sources in batches.
+    def batches(
+        self, size: int = 256, start: int = 0, roles: Sequence[str] | None = None
+    ) -> Iterator[StampBatch]:
+        """Read the sources in batches, from a row to the end.
 
         Parameters
         ----------
         size
-            Sources in a batch.
+            Largest number of sources in a batch. A batch holds no more than 64 MB of pixels, or one source.
         start
             First row.
+        roles
+            Which images are read; by default all that there are.
 
         Yields
         ------
         StampBatch
             Batches in order.
+
+        Raises
+        ------
+        InvalidInputError
+            If the file turns out to be damaged, or ids or signs are none.
         """
-        for begin in range(start, self.n_rows, size):
-            yield self.read(begin, min(begin + size, self.n_rows))
+        names = {role: self._names[role] for role in roles or self.roles}
+        row_bytes = sum(4 * math.prod(self._columns.shapes[name][1:]) for name in names.values())
+        size = max(1, min(size, _BATCH_BYTES // max(row_bytes, 1)))
+        scales = (f"{role}_scale" for role in names)
+        wanted = [*names.values(), *self._others, *(n for n in scales if n in self._columns.shapes)]
+        row = start
+        with _told(self.name):
+            for columns in self._columns.read(wanted, size, start):
+                batch = self._batch(columns, names, row)
+                row += len(batch)
+                yield batch
+
+    def _batch(
+        self, columns: Mapping[str, npt.NDArray[Any]], names: Mapping[str, str], row: int
+    ) -> StampBatch:
+        n = len(columns[next(iter(names.values()))])
+        where = f"{self.name}, rows from {row}"
+        stored = stored_stamps({**columns, **{role: columns[name] for role, name in names.items()}}, names)
+        negative = read_signs(columns, n, name=where, flux=columns.get(_FLUX))
+        stamps = {role: stamp.pixels for role, stamp in stored.items()}
+        if self.as_detected and "difference" in stamps and negative.any():
+            stamps["difference"] = np.where(
+                negative[:, None, None], -stamps["difference"], stamps["difference"]
+            )
+        return StampBatch(
+            _identifiers(where, columns, n, row),
+            stamps,
+            negative,
+            {role: stamp.missing for role, stamp in stored.items() if stamp.missing is not None},
+            {role: stamp.outside for role, stamp in stored.items() if stamp.outside is not None},
+        )
 
 
 @contextlib.contextmanager
-def open_stamp_file(path: Path) -> Iterator[StampFile]:
+def open_stamp_file(path: Path, *, difference_sign: DifferenceSign | None = None) -> Iterator[StampFile]:
     """Open a file of stamps.
 
     Parameters
@@ -102,8 +164,12 @@ def open_stamp_file(path: Path) -> Iterator[StampFile]:
         them as the model wants (the short names ``srch``, ``tmpl``, ``diff`` do too); a ``.parquet`` with
         such array columns, as ``dia_source_cutouts``; or a FITS file with such cubes as extensions and
         perhaps a table. Arrays or columns ``id`` (or ``diaSourceId``, ``candid``), ``isNegative`` (or
-        ``isdiffpos``, see `tables.read_signs`) and ``psfFlux`` are used; without, sources are numbered from
-        0 and positive.
+        ``isdiffpos``, see `tables.read_signs`), ``psfFlux``, and ``missing`` and ``*_scale`` of
+        ``dia_source_cutouts`` are used; without, sources are numbered from 0 and positive.
+    difference_sign
+        One of `DIFFERENCE_SIGNS`: what the file's differences are of negative sources. By default
+        ``"as-detected"`` where the signs are in a column ``isdiffpos``, as in ZTF's data, otherwise
+        ``"science-minus-template"``.
 
     Yields
     ------
@@ -113,97 +179,56 @@ def open_stamp_file(path: Path) -> Iterator[StampFile]:
     Raises
     ------
     InvalidInputError
-        If the file is of another kind, damaged, or has no stamps.
+        If the file is of another kind, damaged, or lacks the stamps.
     """
-    openers = {".npz": _open_npz, ".parquet": _open_parquet, ".parq": _open_parquet, ".fits": _open_fits}
-    suffix = path.name.removesuffix(".gz")
-    opener = openers.get(Path(suffix).suffix.lower())
-    if opener is None:
-        raise InvalidInputError(f"{path}: not a stamp file; known are {', '.join(openers)}")
+    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    if suffix not in _OPENERS:
+        raise InvalidInputError(f"{path}: not a stamp file; known are {', '.join(_OPENERS)}")
     if not path.is_file():
         raise InvalidInputError(f"{path}: no such file")
+    if difference_sign is not None and difference_sign not in DIFFERENCE_SIGNS:
+        raise InvalidInputError(
+            f"the sign of differences must be one of {', '.join(DIFFERENCE_SIGNS)}; got {difference_sign!r}"
+        )
     with contextlib.ExitStack() as stack:
-        try:
-            file = opener(path, stack)
-        except InvalidInputError:
-            raise
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            raise InvalidInputError(f"{path}: cannot be read as stamps: {error}") from error
+        with _told(str(path)):
+            columns = _OPENERS[suffix](path, stack)
+            file = _stamp_file(path, columns, difference_sign)
         yield file
 
 
-def _open_npz(path: Path, stack: contextlib.ExitStack) -> StampFile:
-    content = stack.enter_context(np.load(path, allow_pickle=False))
-    names = _role_names(path, content.files)
-    cubes = {role: _cube(path, name, content[name]) for role, name in names.items()}
-    n = _common_length(path, cubes)
-    columns = {name: content[name] for name in _COLUMNS if name in content.files}
-    return _in_memory(path, n, cubes, columns)
+def _stamp_file(path: Path, columns: FileColumns, difference_sign: DifferenceSign | None) -> StampFile:
+    names = _role_names(path, list(columns.shapes))
+    lengths = {}
+    for role, name in names.items():
+        if len(columns.shapes[name]) != 3:
+            raise InvalidInputError(
+                f"{path}: {name} must have shape (n, height, width), not {columns.shapes[name]}"
+            )
+        lengths[role] = columns.shapes[name][0]
+    if len(set(lengths.values())) != 1:
+        raise InvalidInputError(f"{path}: different numbers of stamps: {lengths}")
+    n = next(iter(lengths.values()))
+    sign = sign_column(columns.shapes)
+    wanted = [next((name for name in _IDS if name in columns.shapes), None), sign, _FLUX, "missing"]
+    others = tuple(name for name in wanted if name is not None and name in columns.shapes)
+    for name in others:
+        if columns.shapes[name][:1] != (n,):
+            raise InvalidInputError(f"{path}: {name} has shape {columns.shapes[name]} for {n} stamps")
+    as_detected = sign == _AS_DETECTED_COLUMN if difference_sign is None else difference_sign == "as-detected"
+    return StampFile(str(path), n, tuple(names), as_detected, columns, names, others)
 
 
-def _open_fits(path: Path, stack: contextlib.ExitStack) -> StampFile:
-    hdus = stack.enter_context(astropy.io.fits.open(path, memmap=not path.name.endswith(".gz")))
-    extensions = {hdu.name: hdu for hdu in hdus}
-    names = _role_names(path, list(extensions))
-    cubes = {role: _cube(path, name, extensions[name].data) for role, name in names.items()}
-    n = _common_length(path, cubes)
-    columns: dict[str, npt.NDArray[Any]] = {}
-    for hdu in hdus:
-        if isinstance(hdu, astropy.io.fits.BinTableHDU) and not isinstance(hdu, astropy.io.fits.CompImageHDU):
-            columns |= {name: np.asarray(hdu.data[name]) for name in hdu.columns.names}
-    return _in_memory(path, n, cubes, columns)
-
-
-def _in_memory(
-    path: Path, n: int, cubes: Mapping[str, npt.NDArray[Any]], columns: Mapping[str, npt.NDArray[Any]]
-) -> StampFile:
-    ids, negative = _identifiers(path, columns, n), _signs(path, columns, n)
-
-    def read(begin: int, end: int) -> StampBatch:
-        rows = slice(begin, end)
-        stamps = {role: np.ascontiguousarray(cube[rows], np.float32) for role, cube in cubes.items()}
-        return StampBatch(ids[rows], stamps, negative[rows])
-
-    return StampFile(str(path), n, tuple(cubes), read)
-
-
-def _open_parquet(path: Path, stack: contextlib.ExitStack) -> StampFile:
-    file = stack.enter_context(pyarrow.parquet.ParquetFile(path))
-    names = _role_names(path, file.schema_arrow.names)
-    shapes = {role: _parquet_shape(path, file, name) for role, name in names.items()}
-    others = [n for n in _COLUMNS if n in file.schema_arrow.names]
-    scales = [n for role in names if (n := f"{role}_scale") in file.schema_arrow.names]
-    starts = np.cumsum([0, *(file.metadata.row_group(i).num_rows for i in range(file.num_row_groups))])
-
-    def read(begin: int, end: int) -> StampBatch:
-        groups = [i for i in range(file.num_row_groups) if starts[i] < end and starts[i + 1] > begin]
-        table = file.read_row_groups(groups, columns=[*names.values(), *others, *scales])
-        table = table.slice(begin - int(starts[groups[0]]), end - begin)
-        stamps = {}
-        for role, name in names.items():
-            flat = table.column(name).combine_chunks().flatten().to_numpy(zero_copy_only=False)
-            stamps[role] = flat.astype(np.float32).reshape(end - begin, *shapes[role])
-            if f"{role}_scale" in scales:
-                stamps[role] *= table.column(f"{role}_scale").to_numpy().astype(np.float32)[:, None, None]
-        columns = {name: table.column(name).to_numpy() for name in others}
-        ids = _identifiers(path, columns, end - begin, begin)
-        return StampBatch(ids, stamps, _signs(path, columns, end - begin))
-
-    return StampFile(str(path), file.metadata.num_rows, tuple(names), read)
-
-
-def _parquet_shape(path: Path, file: pyarrow.parquet.ParquetFile, name: str) -> tuple[int, int]:
-    kind = file.schema_arrow.field(name).type
-    metadata = file.schema_arrow.metadata or {}
-    text = metadata.get(f"lsst::arrow::shape::{name}".encode())
-    if text is not None:
-        height, width = (int(part) for part in text.decode().strip("()[] ").split(",") if part.strip())
-        return height, width
-    size = getattr(kind, "list_size", 0)
-    side = round(size**0.5)
-    if not size or side * side != size:
-        raise InvalidInputError(f"{path}: column {name} of type {kind} holds no square stamps")
-    return side, side
+@contextlib.contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Name the file in the errors of those who read it."""
+    try:
+        with reading(name, "stamps"):
+            yield
+    except InvalidInputError as error:
+        if name in str(error):
+            raise
+        raise InvalidInputError(f"{name}: {error}") from error
 
 
 def _role_names(path: Path, names: list[str]) -> dict[str, str]:
@@ -218,32 +243,9 @@ def _role_names(path: Path, names: list[str]) -> dict[str, str]:
     return out
 
 
-def _cube(path: Path, name: str, array: Any) -> npt.NDArray[Any]:
-    if array is None or array.ndim != 3:
-        shape = None if array is None else array.shape
-        raise InvalidInputError(f"{path}: {name} must have shape (n, height, width), not {shape}")
-    return np.asarray(array)
-
-
-def _common_length(path: Path, cubes: Mapping[str, npt.NDArray[Any]]) -> int:
-    lengths = {role: len(cube) for role, cube in cubes.items()}
-    if len(set(lengths.values())) != 1:
-        raise InvalidInputError(f"{path}: different numbers of stamps: {lengths}")
-    return next(iter(lengths.values()))
-
-
-def _identifiers(path: Path, columns: Mapping[str, Any], n: int, first: int = 0) -> npt.NDArray[np.int64]:
-    name = next((name for name in _IDS if name in columns), None)
-    if name is None:
+def _identifiers(name: str, columns: Mapping[str, Any], n: int, first: int) -> npt.NDArray[np.int64]:
+    column = next((column for column in _IDS if column in columns), None)
+    if column is None:
         return np.arange(first, first + n, dtype=np.int64)
-    values = np.asarray(columns[name])
-    if len(values) != n:
-        raise InvalidInputError(f"{path}: {len(values)} values of {name} for {n} stamps")
-    try:
-        return values.astype(np.int64)
-    except ValueError as error:
-        raise InvalidInputError(f"{path}: {name} must be integers, such as not {values[0]!r}") from error
-
-
-def _signs(path: Path, columns: Mapping[str, Any], n: int) -> npt.NDArray[np.bool_]:
-    return read_signs(columns, n, name=str(path), flux=columns.get(_FLUX))
+    schema = {column: Column("int64", "Identifier of the source.")}
+    return np.asarray(apply_schema({column: columns[column]}, schema, name=name)[column])

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-__all__ = ("StampTableSchema", "check_stamp_table", "stamp_table", "stamp_table_schema", "stamps_of")
+__all__ = (
+    "StampTableSchema",
+    "StoredStamps",
+    "check_stamp_table",
+    "stamp_table",
+    "stamp_table_schema",
+    "stamps_of",
+    "stored_stamps",
+)
 
 import functools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 from astropy.table import Column as AstropyColumn
@@ -18,7 +27,7 @@ from astropy.table import Table
 
 from ..errors import InvalidCatalogError, InvalidInputError
 from ..tables import Column, Schema
-from ._triplets import ROLES, StampBlock
+from ._triplets import MISSING_BITS, OUTSIDE_BITS, ROLES, StampBlock
 
 _HALF_MAX = 32768.0  # largest power of two that float16 holds
 
@@ -59,13 +68,7 @@ def stamp_table_schema() -> StampTableSchema:
     return StampTableSchema(content["version"], columns)
 
 
-def stamp_table(
-    sources: Table,
-    blocks: Iterable[StampBlock],
-    *,
-    dtype: npt.DTypeLike = np.float32,
-    unit: str | None = "nJy",
-) -> Table:
+def stamp_table(sources: Table, blocks: Iterable[StampBlock], *, dtype: npt.DTypeLike = np.float32) -> Table:
     """Put stamps into a table.
 
     Parameters
@@ -78,13 +81,11 @@ def stamp_table(
     dtype
         Type of the pixels, float32 or float16. A float16 stamp is divided by a power of two, ``*_scale``,
         that fits it in; it keeps 11 bits of each pixel.
-    unit
-        Unit of the pixels.
 
     Returns
     -------
     astropy.table.Table
-        A table of the schema `stamp_table_schema`.
+        A table of the schema `stamp_table_schema`. Stamps have the unit of their image.
 
     Raises
     ------
@@ -95,8 +96,10 @@ def stamp_table(
     if dtype not in (np.dtype(np.float32), np.dtype(np.float16)):
         raise InvalidInputError(f"stamps are stored as float32 or float16, not {dtype}")
     columns: dict[str, npt.NDArray[Any]] = {}
+    units: dict[str, u.UnitBase] = {}
     done = 0
     for block in blocks:
+        units |= {role: unit for role, unit in block.units.items() if unit is not None}
         rows = slice(done, done + len(block))
         done = rows.stop
         if done > len(sources):
@@ -115,7 +118,7 @@ def stamp_table(
             table.add_column(
                 AstropyColumn(
                     columns.pop(name),
-                    unit=unit if name in ROLES else column.unit,
+                    unit=units.get(name) if name in ROLES else column.unit,
                     description=column.description,
                     copy=False,
                 ),
@@ -188,8 +191,56 @@ def check_stamp_table(table: Table, name: str = "dia_source_cutouts") -> None:
         raise InvalidCatalogError(name, reasons)
 
 
+@dataclass(frozen=True)
+class StoredStamps:
+    """The stamps of one image as they were stored.
+
+    Attributes
+    ----------
+    pixels
+        Float32 in the unit they were cut in, shape ``(n, height, width)``, NaN where missing.
+    missing, outside
+        Bool, same shape: pixels that are missing, and those of them that lie off the image; `None` where the
+        table does not say.
+    """
+
+    pixels: npt.NDArray[np.float32]
+    missing: npt.NDArray[np.bool_] | None
+    outside: npt.NDArray[np.bool_] | None
+
+
+def stored_stamps(columns: Mapping[str, Any] | Table, roles: Iterable[str]) -> dict[str, StoredStamps]:
+    """Take stamps out of the columns of a table of stamps: what is scored, learnt from and shown.
+
+    Parameters
+    ----------
+    columns
+        A table of stamps, or as many columns of it as there are, by name.
+    roles
+        Which of `ROLES`.
+
+    Returns
+    -------
+    dict of str to StoredStamps
+        By role. The scale of stamps stored as float16 is taken off.
+    """
+    found = {}
+    names = frozenset(columns.keys())
+    bits = np.asarray(columns["missing"]) if "missing" in names else None
+    for role in roles:
+        pixels = np.asarray(columns[role], np.float32)
+        if f"{role}_scale" in names:
+            scale = np.asarray(columns[f"{role}_scale"], np.float32)
+            pixels = pixels if (scale == 1).all() else pixels * scale[:, None, None]
+        missing, outside = (
+            None if bits is None else (bits & bit[role]) != 0 for bit in (MISSING_BITS, OUTSIDE_BITS)
+        )
+        found[role] = StoredStamps(pixels, missing, outside)
+    return found
+
+
 def stamps_of(table: Table, role: str) -> npt.NDArray[np.float32]:
-    """Take the stamps of one image out of a table, in the unit they were cut in.
+    """Take the pixels of one image out of a table, as `stored_stamps` does.
 
     Parameters
     ----------
@@ -203,9 +254,7 @@ def stamps_of(table: Table, role: str) -> npt.NDArray[np.float32]:
     numpy.ndarray
         Float32, shape ``(n, height, width)``, NaN where missing.
     """
-    pixels = np.asarray(table[role], np.float32)
-    scale = np.asarray(table[f"{role}_scale"], np.float32)
-    return pixels if (scale == 1).all() else pixels * scale[:, None, None]
+    return stored_stamps(table, [role])[role].pixels
 
 
 def _scales(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

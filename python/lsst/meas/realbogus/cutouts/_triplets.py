@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ("MISSING_BITS", "ROLES", "StampBlock", "concatenate", "extract_triplets")
+__all__ = ("MISSING_BITS", "OUTSIDE_BITS", "ROLES", "StampBlock", "concatenate", "extract_triplets")
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 
@@ -20,6 +21,9 @@ ROLES: tuple[str, ...] = ("science", "template", "difference")
 MISSING_BITS: Mapping[str, int] = {role: 1 << bit for bit, role in enumerate(ROLES)}
 """Bit of each image in `StampBlock.missing_bits`."""
 
+OUTSIDE_BITS: Mapping[str, int] = {role: 1 << bit + len(ROLES) for bit, role in enumerate(ROLES)}
+"""Bits there that say that the missing pixel lies off the image."""
+
 
 @dataclass(frozen=True)
 class StampBlock:
@@ -31,10 +35,13 @@ class StampBlock:
         Which rows of the catalogue these are.
     stamps
         `~extraction.Stamps` by role, in the order of `ROLES`.
+    units
+        Units of the pixels by role, `None` where an image does not say.
     """
 
     rows: slice
     stamps: Mapping[str, Stamps]
+    units: Mapping[str, u.UnitBase | None] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.rows.stop - self.rows.start)
@@ -54,11 +61,13 @@ class StampBlock:
 
     @property
     def missing_bits(self) -> npt.NDArray[np.uint8]:
-        """Images in which a pixel is missing, by `MISSING_BITS`, shape ``(n, height, width)``."""
+        """Images in which a pixel is missing, or off the image too, by `MISSING_BITS` and `OUTSIDE_BITS`."""
         first = next(iter(self.stamps.values()))
         bits = np.zeros(first.missing.shape, np.uint8)
         for role, stamps in self.stamps.items():
             bits |= stamps.missing.view(np.uint8) * np.uint8(MISSING_BITS[role])
+            if stamps.leaves_image.any():
+                bits |= stamps.outside.view(np.uint8) * np.uint8(OUTSIDE_BITS[role])
         return bits
 
 
@@ -121,13 +130,11 @@ def extract_triplets(
             raise ImageMismatchError(f"{role} on {other} has no pixel in common with {first} on {box}")
     for begin in range(0, len(x), block_size):
         rows = slice(begin, min(begin + block_size, len(x)))
-        yield StampBlock(
-            rows,
-            {
-                role: reader.extract(x[rows], y[rows], size, bad_planes=bad_planes)
-                for role, reader in readers.items()
-            },
-        )
+        stamps = {
+            role: reader.extract(x[rows], y[rows], size, bad_planes=bad_planes)
+            for role, reader in readers.items()
+        }
+        yield StampBlock(rows, stamps, {role: reader.unit for role, reader in readers.items()})
 
 
 def concatenate(blocks: Iterable[StampBlock]) -> StampBlock:
@@ -152,4 +159,5 @@ def concatenate(blocks: Iterable[StampBlock]) -> StampBlock:
     if not blocks:
         raise InvalidInputError("there is no block of stamps to join")
     stamps = {role: Stamps.concatenate([block[role] for block in blocks]) for role in blocks[0].roles}
-    return StampBlock(slice(blocks[0].rows.start, blocks[-1].rows.stop), stamps)
+    units = {role: next((b.units[role] for b in blocks if b.units.get(role)), None) for role in stamps}
+    return StampBlock(slice(blocks[0].rows.start, blocks[-1].rows.stop), stamps, units)

@@ -18,7 +18,7 @@ from ._planes import (
     missing_pixels,
 )
 from ._polynomials import chebyshev_design, chebyshev_field, chebyshev_grid, n_terms
-from ._sky import local_jacobian, pixel_to_sky, sky_to_pixel
+from ._sky import local_jacobian, pixel_scale, pixel_to_sky, sky_to_pixel
 from ._together import Place, check_catalog, check_together, looks_swapped
 from ._variance import robust_std
 
@@ -47,6 +47,7 @@ __all__ = (
     "n_terms",
     "overlap",
     "own_psf",
+    "pixel_scale",
     "pixel_to_sky",
     "prepare_frame",
     "psf_nodes",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ("local_jacobian", "pixel_to_sky", "sky_to_pixel")
+__all__ = ("local_jacobian", "pixel_scale", "pixel_to_sky", "sky_to_pixel")
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import SkyProjection
+from lsst.images import Box, SkyProjection
 
 from ..tables import separation
 
@@ -35,6 +35,24 @@ def pixel_to_sky(projection: SkyProjection[Any], x: npt.ArrayLike, y: npt.ArrayL
         return np.empty(0), np.empty(0)
     sky = projection.pixel_to_sky(x=x, y=y)
     return np.asarray(sky.ra.deg), np.asarray(sky.dec.deg)
+
+
+def pixel_scale(projection: SkyProjection[Any], bbox: Box) -> float:
+    """Return the size of the pixels in the middle of an image.
+
+    Parameters
+    ----------
+    projection, bbox
+        The image's projection and box.
+
+    Returns
+    -------
+    float
+        Square root of a pixel's area, in arcsec.
+    """
+    y, x = (start + size / 2 for start, size in zip(bbox.start, bbox.shape, strict=True))
+    ra, dec = pixel_to_sky(projection, [x, x + 1, x], [y, y, y + 1])
+    return float(np.sqrt(np.prod(separation(ra[0], dec[0], ra[1:], dec[1:]))))
 
 
 def local_jacobian(projection: SkyProjection[Any], x: Floats, y: Floats) -> Floats:

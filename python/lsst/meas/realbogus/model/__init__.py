@@ -17,7 +17,7 @@ from ._normalization import NORMALIZATIONS
 from ._package import Model, load_classifier, make_model, peek_contract, read_model, write_model
 from ._preparation import prepare
 from ._scorer import Scorer, load
-from ._scoring import SCORE_COLUMNS, SourceScores, column_endings, score_sources, score_table
+from ._scoring import SCORE_COLUMNS, SourceScores, column_endings, score_sources, score_stamps, score_table
 from ._unscored import Unscored, count_unscored, explain_unscored, scale_warning
 
 __all__ = (
@@ -71,6 +71,7 @@ __all__ = (
     "read_model_file",
     "scale_warning",
     "score_sources",
+    "score_stamps",
     "score_table",
     "sensitivity",
     "table_from_file",

@@ -49,6 +49,10 @@ class Scores:
     def __len__(self) -> int:
         return len(self.score)
 
+    def __getitem__(self, rows: npt.NDArray[np.intp]) -> Scores:
+        """Return the scores of the given sources."""
+        return Scores(*(getattr(self, field.name)[rows] for field in dataclasses.fields(self)))
+
     @classmethod
     def concatenate(cls, parts: Sequence[Scores]) -> Scores:
         """Join scores, in order; no parts make an empty one."""

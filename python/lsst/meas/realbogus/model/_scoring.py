@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("SCORE_COLUMNS", "SourceScores", "column_endings", "score_sources", "score_table")
+__all__ = ("SCORE_COLUMNS", "SourceScores", "column_endings", "score_sources", "score_stamps", "score_table")
 
 import dataclasses
 import logging
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     # Imported where they are used: who scores stamps need not wait for the image and table libraries.
     from astropy.table import Table
 
-    from ..cutouts import PixelInput, PixelReader, Stamps
+    from ..cutouts import PixelInput, PixelReader, StampBatch, Stamps
 
 SCORE_COLUMNS: Schema = {
     "id": Column("int64", "Identifier of the DIA source."),
@@ -158,6 +158,63 @@ def _score_block(
         outside={name: stamp.outside for name, stamp in used.items() if stamp.leaves_image.any()},
         pixel_scale=pixel_scale,
     )
+
+
+def score_stamps(classifiers: Sequence[Classifier], batches: Sequence[StampBatch]) -> list[SourceScores]:
+    """Score stamps that were cut before.
+
+    Parameters
+    ----------
+    classifiers
+        The models.
+    batches
+        Stamps of consecutive sources, of any sizes.
+
+    Returns
+    -------
+    list of SourceScores
+        One for each model, every source once and in order, with the flags that `score_sources` gives, as far
+        as what is known of the stamps tells them. What a source gets does not depend on the others.
+
+    Raises
+    ------
+    InvalidInputError
+        Raised if an image that a model needs is absent.
+    """
+    firsts = np.cumsum([0, *(len(batch) for batch in batches)])
+    groups: dict[object, list[int]] = {}
+    for i, batch in enumerate(batches):
+        if len(batch):
+            groups.setdefault(_alike(batch), []).append(i)
+    rows = [np.arange(firsts[i], firsts[i + 1]) for members in groups.values() for i in members]
+    order = np.argsort(np.concatenate([np.empty(0, np.int64), *rows]))
+    results = []
+    for classifier in classifiers:
+        parts = []
+        for members in groups.values():
+            of = [batches[i] for i in members]
+            parts.append(
+                classifier.score(
+                    _joined([batch.stamps for batch in of]),
+                    _joined([batch.missing for batch in of]),
+                    np.concatenate([batch.is_negative for batch in of]),
+                    outside=_joined([batch.outside for batch in of]),
+                )
+            )
+        results.append(SourceScores(classifier, Scores.concatenate(parts)[order]))
+    return results
+
+
+def _alike(batch: StampBatch) -> object:
+    """What must agree of stamps that are scored together."""
+    shapes = tuple((name, pixels.shape[1:]) for name, pixels in batch.stamps.items())
+    return shapes, tuple(batch.missing), tuple(batch.outside)
+
+
+def _joined[T: np.generic](parts: Sequence[Mapping[str, npt.NDArray[T]]]) -> Mapping[str, npt.NDArray[T]]:
+    if len(parts) == 1:
+        return parts[0]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def score_table(ids: npt.ArrayLike, results: Sequence[SourceScores]) -> Table:

@@ -65,11 +65,14 @@ def count_unscored(table: Table) -> dict[str, int]:
         How many sources by reason (see `Unscored`); each source has one, and reasons without sources are left
         out.
     """
-    unscored = np.array(table["flag_unscorable"], bool)
-    edge, nan, degenerate, no_template = (
-        np.asarray(table[f"flag_{name}"], bool) for name in ("edge", "nan", "degenerate", "no_template")
+    from ..tables import parse_flags  # who scores stamps need not wait for the table library
+
+    # In csv files flags are words.
+    unscored, edge, nan, degenerate, no_template = (
+        parse_flags(table[f"flag_{name}"])[0]
+        for name in ("unscorable", "edge", "nan", "degenerate", "no_template")
     )
-    fraction = np.asarray(table["fraction_missing"])
+    fraction = np.asarray(table["fraction_missing"], np.float32)
     whole = fraction >= 1
     reasons = {
         "off_image": whole & edge & ~nan,
@@ -84,7 +87,7 @@ def count_unscored(table: Table) -> dict[str, int]:
     for reason, rows in reasons.items():
         if n := int(np.sum(rows & unscored)):
             counts[reason] = n
-        unscored &= ~rows
+        unscored = unscored & ~rows
     return counts
 
 

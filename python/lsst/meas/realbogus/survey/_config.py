@@ -8,12 +8,12 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
 
 import yaml
 
 from lsst.meas.realbogus.errors import InvalidInputError
 
+from ..options import Options, option
 from ..tables import MAX_DETECTORS, reading
 
 SEARCH_START = 1000
@@ -21,7 +21,7 @@ SEARCH_START = 1000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SurveyConfig:
+class SurveyConfig(Options):
     """Every number of a simulated survey.
 
     Ranges are ``(low, high)`` pairs from which a uniform number is drawn; rates are mean numbers (of a
@@ -36,191 +36,154 @@ class SurveyConfig:
     """
 
     # What is observed, and when.
-    seed: int = 1
-    instrument: str = "RealBogusCam"
-    skymap: str = "realbogus"
-    ra: float = 150.1
-    """Right ascension of the field's centre [degrees]."""
-    dec: float = 2.2
-    """Declination of the field's centre [degrees]."""
-    bands: tuple[str, ...] = ("r",)
-    n_template_visits: int = 3
-    """Template visits in each band."""
-    n_search_visits: int = 5
-    """Search visits in each band."""
-    template_mjd: float = 60350.0
-    search_mjd: float = 61080.0
-    visit_interval: tuple[float, float] = (2.0, 5.0)
-    """Days between two visits of a band."""
-    exposure_time: float = 30.0
-    """Seconds."""
+    seed: int = option(1, "Number from which everything random follows.")
+    instrument: str = option("RealBogusCam", "Name of the instrument.")
+    skymap: str = option("realbogus", "Name of the sky map.")
+    ra: float = option(150.1, "Right ascension of the field's centre (degrees).", min=0.0, max=360.0)
+    dec: float = option(2.2, "Declination of the field's centre (degrees).", min=-90.0, max=90.0)
+    bands: tuple[str, ...] = option(("r",), "Bands.", fewest=1)
+    n_template_visits: int = option(3, "Template visits in each band.", min=0)
+    n_search_visits: int = option(5, "Search visits in each band.", min=0)
+    template_mjd: float = option(60350.0, "Date of the first template visit (MJD TAI).")
+    search_mjd: float = option(61080.0, "Date of the first search visit (MJD TAI).")
+    visit_interval: tuple[float, float] = option(
+        (2.0, 5.0), "Days between two visits of a band.", above=0.0, ascending=True
+    )
+    exposure_time: float = option(30.0, "Exposure time (s).", above=0.0)
 
     # The camera.
-    detector_grid: tuple[int, int] = (2, 1)
-    """Numbers of detectors along x and y."""
-    detector_size: tuple[int, int] = (1024, 1024)
-    """Width and height of a detector [pixels]."""
-    detector_gap: int = 24
-    """Pixels between detectors."""
-    pixel_scale: float = 0.2
-    """Arcseconds per pixel."""
-    gain: tuple[float, float] = (1.45, 1.75)
-    """Electrons per ADU, drawn for each amplifier; a detector has two, side by side along x."""
-    read_noise: float = 8.0
-    """Electrons."""
-    full_well: float = 110_000.0
-    """Electrons."""
-    photometric_slope: float = 0.02
-    """Largest relative change of the photometric scaling over a detector."""
+    detector_grid: tuple[int, int] = option((2, 1), "Numbers of detectors along x and y.", min=1)
+    detector_size: tuple[int, int] = option((1024, 1024), "Width and height of a detector (pixels).", min=64)
+    detector_gap: int = option(24, "Pixels between detectors.", min=0)
+    pixel_scale: float = option(0.2, "Width of a pixel (arcsec).", above=0.0)
+    gain: tuple[float, float] = option(
+        (1.45, 1.75),
+        "Electrons per ADU, drawn for each amplifier; a detector has two, side by side along x.",
+        above=0.0,
+        ascending=True,
+    )
+    read_noise: float = option(8.0, "Read noise (electrons).", min=0.0)
+    full_well: float = option(110_000.0, "Electrons from which a pixel is saturated.", above=0.0)
+    photometric_slope: float = option(
+        0.02, "Largest relative change of the photometric scaling over a detector."
+    )
 
     # Sky and atmosphere.
-    zero_point: float = 32.1
-    """AB magnitude that gives one electron in an exposure, in photometric conditions."""
-    extinction: tuple[float, float] = (0.0, 0.25)
-    """Magnitudes lost to clouds, by visit."""
-    sky_brightness: tuple[float, float] = (20.6, 21.4)
-    """Magnitudes per square arcsecond."""
-    seeing: tuple[float, float] = (0.70, 1.15)
-    """FWHM of search visits [arcsec]."""
-    template_seeing: tuple[float, float] = (0.60, 0.75)
-    """FWHM of template visits [arcsec]."""
-    moffat_beta: tuple[float, float] = (2.8, 4.2)
-    psf_ellipticity: float = 0.03
-    """Standard deviation of each component of the mean PSF shear."""
-    psf_size_variation: float = 0.04
-    """Relative change of the PSF's size over the field."""
-    psf_shear_variation: float = 0.02
-    """Change of the PSF's shear over the field."""
-    background_residual: float = 0.15
-    """Standard deviation of each term of the residual background, in units of the sky noise."""
+    zero_point: float = option(
+        32.1, "AB magnitude that gives one electron in an exposure, in photometric conditions."
+    )
+    extinction: tuple[float, float] = option(
+        (0.0, 0.25), "Light lost to clouds, by visit (mag).", min=0.0, ascending=True
+    )
+    sky_brightness: tuple[float, float] = option(
+        (20.6, 21.4), "Brightness of the sky (mag / arcsec^2).", ascending=True
+    )
+    seeing: tuple[float, float] = option(
+        (0.70, 1.15), "FWHM of search visits (arcsec).", above=0.0, ascending=True
+    )
+    template_seeing: tuple[float, float] = option(
+        (0.60, 0.75), "FWHM of template visits (arcsec).", above=0.0, ascending=True
+    )
+    moffat_beta: tuple[float, float] = option(
+        (2.8, 4.2), "Slope of the wings of the PSF, a Moffat profile.", above=1.0, ascending=True
+    )
+    psf_ellipticity: float = option(
+        0.03, "Standard deviation of each component of the mean PSF shear.", min=0.0
+    )
+    psf_size_variation: float = option(0.04, "Relative change of the PSF's size over the field.", min=0.0)
+    psf_shear_variation: float = option(0.02, "Change of the PSF's shear over the field.", min=0.0)
+    background_residual: float = option(
+        0.15,
+        "Standard deviation of each term of the residual background, in units of the sky noise.",
+        min=0.0,
+    )
 
     # Pointing and astrometry.
-    dither: float = 8.0
-    """Standard deviation of the pointing in each coordinate [arcsec]."""
-    rotation: tuple[float, float] = (-1.5, 1.5)
-    """Degrees."""
-    distortion: float = 4.0
-    """Radial displacement at the corner of the field [pixels]."""
-    astrometric_error: float = 0.015
-    """Standard deviation of a usual visit's WCS offset in each coordinate [arcsec]."""
+    dither: float = option(8.0, "Standard deviation of the pointing in each coordinate (arcsec).", min=0.0)
+    rotation: tuple[float, float] = option((-1.5, 1.5), "Rotation of visits (degrees).", ascending=True)
+    distortion: float = option(4.0, "Radial displacement at the corner of the field (pixels).")
+    astrometric_error: float = option(
+        0.015, "Standard deviation of a usual visit's WCS offset in each coordinate (arcsec).", min=0.0
+    )
 
     # What is on the sky: numbers per square degree.
-    star_density: float = 30_000.0
-    star_magnitudes: tuple[float, float] = (14.5, 25.0)
-    star_slope: float = 0.20
-    """Slope of log10 N(<m)."""
-    galaxy_density: float = 110_000.0
-    galaxy_magnitudes: tuple[float, float] = (17.5, 25.2)
-    galaxy_slope: float = 0.34
-    transient_density: float = 4500.0
-    transient_magnitudes: tuple[float, float] = (19.5, 24.3)
-    """Peak magnitudes of transients."""
-    transient_hosted_fraction: float = 0.85
-    variable_fraction: float = 0.04
-    """Fraction of stars, and of galaxies through their nuclei, that vary."""
-    variable_amplitude: tuple[float, float] = (0.1, 0.8)
-    """Peak-to-peak magnitudes."""
-    asteroid_density: float = 700.0
-    asteroid_rate: tuple[float, float] = (0.05, 0.7)
-    """Arcseconds per minute."""
-    high_proper_motion_fraction: float = 0.02
-    high_proper_motion: tuple[float, float] = (0.1, 0.8)
-    """Arcseconds a year."""
-    proper_motion: float = 0.006
-    """Standard deviation in each coordinate of all other stars [arcsec / year]."""
+    star_density: float = option(30_000.0, "Stars in a square degree.", min=0.0)
+    star_magnitudes: tuple[float, float] = option((14.5, 25.0), "Magnitudes of stars.", ascending=True)
+    star_slope: float = option(0.20, "Slope of log10 N(<m) of stars.")
+    galaxy_density: float = option(110_000.0, "Galaxies in a square degree.", min=0.0)
+    galaxy_magnitudes: tuple[float, float] = option((17.5, 25.2), "Magnitudes of galaxies.", ascending=True)
+    galaxy_slope: float = option(0.34, "Slope of log10 N(<m) of galaxies.")
+    transient_density: float = option(4500.0, "Transients in a square degree.", min=0.0)
+    transient_magnitudes: tuple[float, float] = option(
+        (19.5, 24.3), "Peak magnitudes of transients.", ascending=True
+    )
+    transient_hosted_fraction: float = option(
+        0.85, "Fraction of transients that lie in galaxies.", min=0.0, max=1.0
+    )
+    variable_fraction: float = option(
+        0.04, "Fraction of stars, and of galaxies through their nuclei, that vary.", min=0.0, max=1.0
+    )
+    variable_amplitude: tuple[float, float] = option(
+        (0.1, 0.8), "Peak-to-peak amplitude of variables (mag).", min=0.0, ascending=True
+    )
+    asteroid_density: float = option(700.0, "Asteroids in a square degree.", min=0.0)
+    asteroid_rate: tuple[float, float] = option(
+        (0.05, 0.7), "Motion of asteroids (arcsec / minute).", min=0.0, ascending=True
+    )
+    high_proper_motion_fraction: float = option(
+        0.02, "Fraction of stars with a high proper motion.", min=0.0, max=1.0
+    )
+    high_proper_motion: tuple[float, float] = option(
+        (0.1, 0.8), "High proper motions (arcsec / year).", min=0.0, ascending=True
+    )
+    proper_motion: float = option(
+        0.006,
+        "Standard deviation of the proper motion of all other stars in each coordinate (arcsec / year).",
+        min=0.0,
+    )
 
     # Artefacts.
-    template_artefact_factor: float = 0.25
-    cosmic_rays: float = 14.0
-    cosmic_ray_found_fraction: float = 0.4
-    """Fraction of cosmic rays that are found, interpolated and flagged."""
-    bad_columns: float = 2.5
-    """Bad columns of a detector, the same in all visits."""
-    bad_column_flagged_fraction: float = 0.6
-    satellites: float = 0.25
-    ghosts: float = 0.35
-    astrometric_jitter: float = 0.15
-    """Probability of a visit whose WCS is off by more than the usual error."""
-    astrometric_jitter_offset: tuple[float, float] = (0.03, 0.12)
-    """Arcseconds."""
-    psf_changes: float = 0.15
-    """Probability that the PSF model of a detector is not the PSF that was drawn."""
-    psf_change_size: tuple[float, float] = (0.015, 0.05)
-    """Relative error of the model's size."""
-    edge_glows: float = 0.3
-    no_data_borders: float = 0.3
-    vignetted_corners: float = 0.15
+    template_artefact_factor: float = option(
+        0.25, "Rates of artefacts in template visits over those in search visits.", min=0.0
+    )
+    cosmic_rays: float = option(14.0, "Cosmic rays in a megapixel.", min=0.0)
+    cosmic_ray_found_fraction: float = option(
+        0.4, "Fraction of cosmic rays that are found, interpolated and flagged.", min=0.0, max=1.0
+    )
+    bad_columns: float = option(2.5, "Bad columns of a detector, the same in all visits.", min=0.0)
+    bad_column_flagged_fraction: float = option(
+        0.6, "Fraction of bad columns that are flagged.", min=0.0, max=1.0
+    )
+    satellites: float = option(0.25, "Satellite trails.", min=0.0)
+    ghosts: float = option(0.35, "Ghosts.", min=0.0)
+    astrometric_jitter: float = option(
+        0.15, "Probability of a visit whose WCS is off by more than the usual error.", min=0.0, max=1.0
+    )
+    astrometric_jitter_offset: tuple[float, float] = option(
+        (0.03, 0.12), "That error (arcsec).", min=0.0, ascending=True
+    )
+    psf_changes: float = option(
+        0.15, "Probability that the PSF model of a detector is not the PSF that was drawn.", min=0.0, max=1.0
+    )
+    psf_change_size: tuple[float, float] = option(
+        (0.015, 0.05), "Relative error of the model's size.", min=0.0, ascending=True
+    )
+    edge_glows: float = option(0.3, "Probability of a glowing edge.", min=0.0, max=1.0)
+    no_data_borders: float = option(0.3, "Probability of a border without data.", min=0.0, max=1.0)
+    vignetted_corners: float = option(0.15, "Probability of vignetted corners.", min=0.0, max=1.0)
 
-    def __post_init__(self) -> None:
-        for name in ("n_template_visits", "n_search_visits", "read_noise", "detector_gap"):
-            if getattr(self, name) < 0:
-                raise InvalidInputError(f"{name} must not be negative; got {getattr(self, name)}")
-        for name in ("pixel_scale", "exposure_time", "full_well"):
-            if not getattr(self, name) > 0:
-                raise InvalidInputError(f"{name} must be positive; got {getattr(self, name)}")
-        if not self.bands:
-            raise InvalidInputError("bands must not be empty")
-        if min(self.detector_size) < 64:
-            raise InvalidInputError(f"detector_size must be at least 64 pixels; got {self.detector_size}")
-        if min(self.detector_grid) < 1 or self.n_detectors > MAX_DETECTORS:
-            raise InvalidInputError(
-                f"detector_grid must hold 1 to {MAX_DETECTORS} detectors; got {self.detector_grid}"
-            )
+    def check(self) -> None:
+        """Check what the survey's numbers of images allow."""
+        if self.n_detectors > MAX_DETECTORS:
+            self.refuse("detector_grid", f"1 to {MAX_DETECTORS} detectors")
         if self.n_template_visits * len(self.bands) >= SEARCH_START:
-            raise InvalidInputError(
-                f"n_template_visits must stay below {SEARCH_START} in all; got {self.n_template_visits}"
-            )
+            self.refuse("n_template_visits", f"below {SEARCH_START} in all bands together")
 
     @property
     def n_detectors(self) -> int:
         """Number of detectors."""
         return self.detector_grid[0] * self.detector_grid[1]
 
-    @classmethod
-    def field_names(cls) -> frozenset[str]:
-        """Return the names of all numbers."""
-        return frozenset(field.name for field in dataclasses.fields(cls))
-
-    def replace(self, **overrides: Any) -> Self:
-        """Return a copy with some numbers replaced.
-
-        Parameters
-        ----------
-        **overrides
-            New values; a pair may be a list, and a single number for a pair means a range without width.
-
-        Raises
-        ------
-        InvalidInputError
-            If a name is unknown or a value is not of the kind of the default.
-        """
-        unknown = sorted(set(overrides) - self.field_names())
-        if unknown:
-            raise InvalidInputError(
-                f"a survey has no {', '.join(unknown)}; it has {', '.join(sorted(self.field_names()))}"
-            )
-        return dataclasses.replace(
-            self, **{name: _coerce(name, value, getattr(self, name)) for name, value in overrides.items()}
-        )
-
-
-def _coerce(name: str, value: Any, default: Any) -> Any:
-    try:
-        if isinstance(default, tuple) and isinstance(default[0], str):
-            return (value,) if isinstance(value, str) else tuple(str(item) for item in value)
-        if isinstance(default, tuple):
-            pair = (value, value) if isinstance(value, int | float) else tuple(value)
-            if len(pair) != len(default) or pair[0] > pair[1] and name not in _SIZES:
-                raise ValueError
-            return tuple(type(default[0])(item) for item in pair)
-        if isinstance(value, bool) or isinstance(default, int) and int(value) != value:
-            raise ValueError
-        return type(default)(value)
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"{name} must be like {default!r}; got {value!r}") from error
-
-
-_SIZES = frozenset({"detector_grid", "detector_size"})
 
 PRESETS: Mapping[str, SurveyConfig] = MappingProxyType(
     {

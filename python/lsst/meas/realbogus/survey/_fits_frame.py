@@ -19,6 +19,7 @@ from lsst.images import Box, DetectorFrame, MaskedImage
 from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.tables import open_fits
 
+from ..options import Options, option
 from ._astrometry import shift_wcs
 from ._pixels import MASK_SCHEMA
 
@@ -28,33 +29,22 @@ _TIMES = ("MJD-OBS", "DATE-OBS", "DATE-BEG")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FrameOptions:
+class FrameOptions(Options):
     """What is said of images beside what their headers say; `None` leaves it to the header."""
 
-    gain: float | None = None
-    """Electrons per count."""
-    zero_point: float | None = None
-    """AB magnitude of one count."""
-    saturation: float | None = None
-    """Counts."""
-    psf_fwhm: float | None = None
-    """Pixels."""
-    exposure_time: float | None = None
-    """Seconds."""
-    detector: int | None = None
-    """Number of the detector; the header's CCDNUM, or 0."""
-    background_box: int = 0
-    """Width in pixels of the boxes in which the background is measured; 0 for one constant."""
-
-    def __post_init__(self) -> None:
-        for name in ("gain", "saturation", "psf_fwhm", "exposure_time"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise InvalidInputError(f"{name} must be positive; got {value}")
-        for name in ("detector", "background_box"):
-            value = getattr(self, name)
-            if value is not None and value < 0:
-                raise InvalidInputError(f"{name} must not be negative; got {value}")
+    gain: float | None = option(None, "Electrons per count.", above=0.0)
+    zero_point: float | None = option(None, "AB magnitude of one count.")
+    saturation: float | None = option(None, "Counts from which pixels are saturated.", above=0.0)
+    psf_fwhm: float | None = option(None, "First guess of the FWHM of stars (pixels).", above=0.0)
+    exposure_time: float | None = option(None, "Exposure time (s).", above=0.0)
+    detector: int | None = option(
+        None, "Number of the detector; by default the header's CCDNUM, or 0.", min=0
+    )
+    background_box: int = option(
+        0,
+        "Width of the boxes in which the background is measured (pixels); 0 subtracts one constant.",
+        min=0,
+    )
 
 
 @dataclasses.dataclass(frozen=True)

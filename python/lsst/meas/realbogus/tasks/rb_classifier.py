@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 from lsst.daf.butler import DeferredDatasetHandle
-from lsst.images import Box, Image, MaskedImage, SkyProjection
+from lsst.images import Image, MaskedImage, SkyProjection
 from lsst.pipe.base import (
     AnnotatedPartialOutputsError,
     InputQuantizedConnection,
@@ -25,6 +25,7 @@ from lsst.utils.timer import timeMethod
 
 from ..cutouts import PixelInput, read_dia_sources
 from ..errors import InvalidInputError
+from ..imaging import pixel_scale
 from ..legacy import DeferredImage, afw_catalog, read_projection
 from ..model import (
     Classifier,
@@ -206,11 +207,4 @@ def _pixel_scale(science: PixelInput) -> float | None:
         projection, box = read_projection(science.handle), science.get(component="bbox")
     elif isinstance(science, Image | MaskedImage):
         projection, box = science.sky_projection, science.bbox
-    return None if projection is None else projected_scale(projection, box)
-
-
-def projected_scale(projection: SkyProjection[Any], box: Box) -> float:
-    """Return the pixel scale [arcsec] in the middle of a box."""
-    y, x = box.start[0] + box.shape[0] / 2, box.start[1] + box.shape[1] / 2
-    corner = projection.pixel_to_sky(x=np.array([x, x + 1, x]), y=np.array([y, y, y + 1]))
-    return float(np.sqrt(np.prod(corner[0].separation(corner[1:]).arcsec)))
+    return None if projection is None else pixel_scale(projection, box)

@@ -17,6 +17,7 @@ from lsst.utils.timer import timeMethod
 
 from ..cutouts import read_sources
 from ..errors import ModelContractError
+from ..imaging import pixel_scale
 from ..legacy import DeferredImage, read_projection
 from ..model import Classifier, Contract
 from ..templates import CoaddPixels, TemplateOptions, needed_box, sparse_template
@@ -26,7 +27,6 @@ from .rb_classifier import (
     RbClassifierConfig,
     RbClassifierConnections,
     RbClassifierTask,
-    projected_scale,
 )
 
 _BORDER = TemplateOptions().border
@@ -128,7 +128,7 @@ class RbClassifierNoDiaTask(RbClassifierTask):
         coadds = list(_place_coadds(images["template"], box, projection))
         if not coadds:
             raise NoWorkFound("No template coadd lies under the image.")
-        scale = projected_scale(projection, box) if self.config.resample else None
+        scale = pixel_scale(projection, box) if self.config.resample else None
         size = max(classifier.cut_size(scale) for classifier in classifiers)
         template = sparse_template(
             coadds, box, projection, dia_sources["x"], dia_sources["y"], size, border=_BORDER

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from lsst.images import Box, Image, Mask, MaskedImage, MaskPlane, MaskSchema, VisitImage
 from lsst.images.cells import CellCoadd, CellGridBounds, CellIJ, CellPointSpreadFunction, PatchDefinition
 
-from lsst.meas.realbogus.errors import InvalidInputError
+from lsst.meas.realbogus.errors import ImageMismatchError, InvalidInputError
 
 from ..imaging import TEMPLATE_PLANES, KernelField, any_plane, ensure_planes, psf_nodes
 from ._clipped_mean import ClippedMean, clipped_mean
@@ -41,8 +41,6 @@ class CoaddInput:
         PSF kernel in each cell, shape ``(cells along y, cells along x, size, size)``.
     weight
         Inverse of the typical variance.
-    unit
-        Unit of the pixels.
     """
 
     image: MaskedImage
@@ -139,9 +137,17 @@ def assemble_coadd(
     ------
     InvalidInputError
         If there are no inputs.
+    ImageMismatchError
+        If their pixels have different units.
     """
     if not inputs:
         raise InvalidInputError(f"patch {patch.id} of tract {tract.id} has no inputs")
+    units = sorted({str(item.image.unit) for item in inputs})
+    if len(units) > 1:
+        raise ImageMismatchError(
+            f"patch {patch.id} of tract {tract.id}: the inputs have pixels in {' and in '.join(units)}; "
+            "calibrate them to one unit"
+        )
     planes = _union_schema(inputs)
     masks = [_masked_as(item.image.mask, planes) for item in inputs]
     reject = np.stack([any_plane(mask, _REJECTED_PLANES) for mask in masks])

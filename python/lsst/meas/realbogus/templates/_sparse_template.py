@@ -122,6 +122,8 @@ def sparse_template(
     ------
     InvalidInputError
         If there is no coadd.
+    ImageMismatchError
+        If coadds that are used have pixels of different units.
     """
     if not coadds:
         raise InvalidInputError("a template needs at least one coadd; got none")
@@ -140,7 +142,13 @@ def sparse_template(
         reach = -0.8 * max(window.shape)
         order = [k for k in np.argsort(-depths[:, number], kind="stable") if depths[k, number] > reach]
         mask = _fill_window(image, mask, window, [sources[k] for k in order])
-    unit = next((source.unit for source in sources if source.unit is not None), None)
+    units = {str(source.unit): source.unit for source in sources if source.unit is not None}
+    if len(units) > 1:
+        raise ImageMismatchError(
+            f"the coadds under the image have pixels in {' and in '.join(sorted(units))}; calibrate them to "
+            "one unit"
+        )
+    unit = next(iter(units.values()), None)
     return SparseTemplate(Image(image.array, bbox=outer, unit=unit), mask, len(windows), by_stamp)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
 
-from ..cutouts import stamps_of
+from ..cutouts import stored_stamps
 from ..errors import InvalidCatalogError, InvalidInputError
 from ..randomness import uniform
 from ..tables import atomic_output
@@ -98,7 +98,7 @@ class LabelledStamps:
                 raise InvalidCatalogError(name, ["its diaSourceId differ from those of dia_source_cutouts"])
         rows = np.asarray(match["label"]) >= 0
         return cls(
-            pixels={name: stamps_of(cutouts[rows], name) for name in IMAGES},
+            pixels={name: stamps.pixels for name, stamps in stored_stamps(cutouts[rows], IMAGES).items()},
             label=np.asarray(match["label"][rows], dtype=np.int8),
             reason=np.asarray(match["label_reason"][rows], dtype=np.str_),
             is_negative=np.asarray(sources["isNegative"][rows], dtype=np.bool_),

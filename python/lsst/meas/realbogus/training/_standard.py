@@ -14,6 +14,7 @@ import numpy.typing as npt
 from sklearn.metrics import log_loss, roc_auc_score
 
 from ..errors import InvalidInputError
+from ..options import Options, option
 from ..randomness import generator
 from ._stamps import dihedral, random_elements
 
@@ -21,32 +22,22 @@ type Layout = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
-    """How to train.
+class TrainingConfig(Options):
+    """How to train."""
 
-    Parameters
-    ----------
-    epochs
-        Passes over the training stamps.
-    batch_size
-        Stamps a step.
-    peak_learning_rate
-        Learning rate at the top of the cycle, reached after `warm_up` of the steps; then it falls as a
-        cosine to zero.
-    warm_up
-        Fraction of the steps spent rising.
-    weight_decay
-        Decoupled weight decay of AdamW (Loshchilov & Hutter 2019).
-    seed
-        Seed of the order of the stamps, of augmentation, of dropout and of the first weights.
-    """
-
-    epochs: int = 16
-    batch_size: int = 64
-    peak_learning_rate: float = 1.5e-3
-    warm_up: float = 0.25
-    weight_decay: float = 1e-4
-    seed: int = 1
+    epochs: int = option(16, "Passes over the training stamps.", min=1)
+    batch_size: int = option(64, "Stamps a step.", min=1)
+    peak_learning_rate: float = option(
+        1.5e-3,
+        "Learning rate at the top of the cycle, reached after warm_up of the steps; then it falls as a "
+        "cosine to zero.",
+        above=0.0,
+    )
+    warm_up: float = option(0.25, "Fraction of the steps spent rising.", min=0.0, max=1.0)
+    weight_decay: float = option(1e-4, "Decoupled weight decay of AdamW (Loshchilov & Hutter 2019).", min=0.0)
+    seed: int = option(
+        1, "Seed of the order of the stamps, of augmentation, of dropout and of the first weights.", min=0
+    )
 
     def learning_rate(self, step: int, n_steps: int) -> float:
         """Return the learning rate of a step.
