@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from astropy.table import Table
+from astropy.table import Table, vstack
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +18,7 @@ from lsst.meas.realbogus.truth import (
     injected_objects,
     join_injected,
     label_dia_sources,
+    match,
 )
 
 SCALE = 0.2 / 3600
@@ -92,6 +93,14 @@ def test_what_was_drawn_counts_not_what_was_meant() -> None:
     assert fates["flux"][[1, 4]].tolist() == [9000, 1.3e4]
     assert fates["fate"][[1, 4]].tolist() == ["found", "not_drawn"]  # by the positive source there
     assert fates["is_primary"][[1, 4]].tolist() == [True, False]
+
+
+def test_catalogues_that_are_one_already_match_as_well() -> None:
+    stacked = vstack([VISIT, TEMPLATE])
+    one, two = match(SOURCES, stacked), match(SOURCES, VISIT, injected_template=TEMPLATE)
+    assert one.sources["injection_id"].tolist() == two.sources["injection_id"].tolist()
+    assert one.sources["injection_id"].tolist()[:4] == [1, 12, 13, 31]
+    assert one.fates["flux"].tolist() == two.fates["flux"].tolist()
 
 
 def test_a_row_that_goes_into_both_images_is_one_row_and_no_change() -> None:

@@ -24,7 +24,7 @@ from lsst.pipe.base import (
 )
 from lsst.utils.timer import timeMethod
 
-from ..imaging import Place, check_catalog
+from ..imaging import Place
 from ..legacy import get_table
 from ..truth import (
     Conditions,
@@ -32,6 +32,7 @@ from ..truth import (
     Label,
     MatchRules,
     Reason,
+    check_tables,
     injected_fates,
     join_injected,
     label_dia_sources,
@@ -172,12 +173,7 @@ class MatchDiaSourcesTask(RoomTask):
         dia_sources = read_matched_sources(dia_sources, projection)
         injected = join_injected(injected, injected_template, projection)
         if place is not None:
-            image = "difference image"
-            check_catalog("DIA sources", dia_sources, image, place)
-            # Rows may have been made for a neighbour and reach over; true positions are not those of the WCS.
-            check_catalog("injected catalogue", injected, image, place, columns=("visit",))
-            if truth is not None:
-                check_catalog("truth table", truth, image, dataclasses.replace(place, projection=None))
+            check_tables(place, dia_sources, injected, truth)
         matched = label_dia_sources(dia_sources, injected, truth, rules=to_options(self.config, MatchRules))
         conditions = None
         if mask is not None and variance is not None:

@@ -8,7 +8,7 @@ from ._conditions import EDGE_PLANES, MASKED_PLANES, Conditions, measure_conditi
 from ._fates import FateRules, injected_fates
 from ._inputs import read_injected, read_matched_sources, read_truth
 from ._labels import Matched, MatchRules, label_dia_sources
-from ._match import Matches, match
+from ._match import Matches, check_tables, match
 from ._matching import Pairs, match_mutual_nearest, unit_vectors
 from ._objects import InjectedObjects, injected_objects, join_injected
 from ._schema import DIA_SOURCE_MATCH, INJECTED_FATE, Fate, Label, Reason
@@ -32,6 +32,7 @@ __all__ = (
     "Matches",
     "Pairs",
     "Reason",
+    "check_tables",
     "distance_to_segments",
     "gather_candidates",
     "injected_fates",

@@ -53,7 +53,7 @@ def join_injected(
     ----------
     in_visit, in_template
         Catalogues as the injection, ours or lsst.source_injection's, writes them; no second one if nothing
-        was injected into the template.
+        was injected into the template, or if its rows are in the first already.
     projection
         Gives pixel positions where a catalogue has none.
 
@@ -77,8 +77,10 @@ def join_injected(
     for name, table in tables.items():
         _check(name, table)
     joined = in_visit.copy()
-    flag = np.asarray(in_visit["injection_flag"], np.int64)
-    joined["is_visit_source"], joined["is_template_source"] = flag == 0, False
+    drawn = np.asarray(in_visit["injection_flag"]) == 0
+    for_visit = _column(in_visit, "is_visit_source", True)
+    for_template = ~for_visit & _column(in_visit, "is_template_source", False)
+    joined["is_visit_source"], joined["is_template_source"] = drawn & for_visit, drawn & for_template
     if in_template is None:
         return joined
     here = {int(value): row for row, value in enumerate(in_visit["injection_id"])}
