@@ -25,10 +25,9 @@ from lsst.meas.realbogus.survey._pixels import MASK_SCHEMA
 from lsst.meas.realbogus.survey._repository import (
     VisitRecord,
     create_repository,
-    make_tract,
-    register_tract,
     register_visit,
 )
+from lsst.meas.realbogus.survey._tract import make_tract, register_tract
 from lsst.meas.realbogus.survey._visit_image import make_visit_image
 
 SIZE = 240

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ("FILE", "OUTPUT", "FiniteRange", "overwrite_option")
+__all__ = ("FILE", "OUTPUT", "FiniteRange", "overwrite_option", "parameters_of")
 
+import functools
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from ..options import Entry, Options
 
 FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 OUTPUT = click.Path(path_type=Path)
@@ -24,3 +28,45 @@ class FiniteRange(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{number} is not a finite number.", param, ctx)
         return number
+
+
+@functools.cache
+def parameters_of(options: type[Options]) -> tuple[click.Option, ...]:
+    """Make options of a command of those that a class declares, with the same limits.
+
+    Parameters
+    ----------
+    options
+        The class; its values are numbers and texts.
+
+    Returns
+    -------
+    tuple of click.Option
+        One for each field.
+    """
+    from ..options import entries
+
+    return tuple(
+        click.Option(
+            [f"--{entry.name.replace('_', '-')}"],
+            type=_type_of(entry),
+            default=entry.default,
+            show_default=entry.default is not None,
+            help=entry.doc,
+        )
+        for entry in entries(options)
+    )
+
+
+def _type_of(entry: Entry) -> Any:
+    """Return the type of a parameter; a number without limits shows no range, and is checked by the class."""
+    limits = entry.limits
+    low, high = (
+        bound if open_bound is None else open_bound
+        for bound, open_bound in ((limits.min, limits.above), (limits.max, limits.below))
+    )
+    if low is None and high is None:
+        return entry.kind
+    if entry.kind is int:
+        return click.IntRange(None if low is None else int(low), None if high is None else int(high))
+    return FiniteRange(low, high, min_open=limits.above is not None, max_open=limits.below is not None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ("command",)
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ._command import Group, is_quiet, say
-from ._common import FILE, FiniteRange
+from ._command import Command, Group, is_quiet, say
+from ._common import FILE, parameters_of
 
 
 @click.group(
@@ -58,15 +59,29 @@ def simulate(repo: Path, preset: str, seed: int | None, config_file: Path | None
     _say_what_next(repo, run, config.skymap)
 
 
+class _IngestCommand(Command):
+    """A command that also has what `FrameOptions` declares; imported on use, so that others start quickly."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        from ..survey import FrameOptions
+
+        parameters = super().get_params(ctx)
+        shared = [parameter.name for parameter in parameters].index("verbose")
+        return [*parameters[:shared], *parameters_of(FrameOptions), *parameters[shared:]]
+
+
 @command.command(
     "ingest",
+    cls=_IngestCommand,
     examples="""
     realbogus survey ingest repo night1.fits night2.fits --template reference.fits --instrument DECam --band i
     realbogus survey ingest repo new.fits --template "old*.fits" --instrument Mine --band r --gain 1.6
+    realbogus survey ingest repo new.fits --noise "{stem}.noise.fits" --mask DQ --instrument Mine --band r
+    realbogus survey ingest repo --template reference.fits --instrument Mine --band r
     """,
 )
 @click.argument("repo", type=click.Path(path_type=Path))
-@click.argument("science", nargs=-1, required=True, type=FILE)
+@click.argument("science", nargs=-1, type=FILE)
 @click.option("--instrument", required=True, help="Name of the instrument; any.")
 @click.option("--band", required=True, help="Band of all images, such as i.")
 @click.option("--physical-filter", help="Filter of all images; by default what the headers say.")
@@ -76,27 +91,13 @@ def simulate(repo: Path, preset: str, seed: int | None, config_file: Path | None
     multiple=True,
     help="Template image, or a pattern such as 'ref/*.fits'; may be repeated.",
 )
-@click.option("--gain", type=FiniteRange(min=0, min_open=True), help="Electrons per count.")
-@click.option("--zero-point", type=FiniteRange(), help="AB magnitude of one count.")
+@click.option("--variance", multiple=True, metavar="PLANE", help="Variance of the pixels.")
+@click.option("--noise", multiple=True, metavar="PLANE", help="Standard deviation of the pixels.")
 @click.option(
-    "--saturation", type=FiniteRange(min=0, min_open=True), help="Counts from which pixels are saturated."
+    "--weight", multiple=True, metavar="PLANE", help="Inverse variance or exposure time, up to a factor."
 )
-@click.option(
-    "--psf-fwhm", type=FiniteRange(min=0, min_open=True), help="First guess of the FWHM of stars, in pixels."
-)
-@click.option("--exposure-time", type=FiniteRange(min=0, min_open=True), help="Seconds.")
-@click.option(
-    "--detector",
-    type=click.IntRange(min=0),
-    help="Number of the detector; by default the header's CCDNUM, or 0.",
-)
-@click.option(
-    "--background-box",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Width in pixels of the boxes in which the background is measured; 0 subtracts one constant.",
-)
+@click.option("--mask", multiple=True, metavar="PLANE", help="Mask, 0 where pixels are good.")
+@click.option("--psf", multiple=True, metavar="PLANE", help="Image of the PSF.")
 @click.option("--skymap", default="realbogus", show_default=True, help="Name of the sky map.")
 def ingest(
     repo: Path,
@@ -106,14 +107,28 @@ def ingest(
     physical_filter: str | None,
     templates: tuple[str, ...],
     skymap: str,
+    variance: tuple[str, ...],
+    noise: tuple[str, ...],
+    weight: tuple[str, ...],
+    mask: tuple[str, ...],
+    psf: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Ingest the calibrated FITS images SCIENCE into the Butler repository REPO.
 
-    What an option says of images counts more than what their headers say.
-    """
-    from ..survey import FrameOptions, ingest_fits
+    With --template and without SCIENCE, templates are added to science images that are in REPO already. What
+    an option says of images counts more than what their headers say.
 
+    A PLANE is an extension of every image's own file, such as ERR or 2; or a file name with {stem} for the
+    image's name without ending, such as '{stem}.noise.fits', which begins at the image's folder; or files,
+    which may be a pattern or repeated: one for each science image, or for each image, science images first.
+    'FILE[ERR]' is the extension ERR of a file. Extensions VARIANCE, ERR, WGT, WHT, MASK, MSK, DQ and the like
+    of an image's own file are used without being named.
+    """
+    from ..survey import Companions, FrameOptions, ingest_fits, skymap_of
+
+    if not science and not templates:
+        raise click.UsageError("give SCIENCE images, or --template to add templates to a survey")
     with _ProgressBar("Ingesting") as bar:
         run = ingest_fits(
             repo,
@@ -123,10 +138,14 @@ def ingest(
             band=band,
             physical_filter=physical_filter,
             options=FrameOptions(**options),
+            beside=Companions(variance=variance, noise=noise, weight=weight, mask=mask, psf=psf),
             skymap=skymap,
             progress=bar.update,
         )
-    _say_what_next(repo, run, skymap)
+    if templates:
+        _say_what_next(repo, run, skymap_of(repo, run))
+    else:
+        _say_what_is_missing(repo, run, band)
 
 
 def _files(pattern: str) -> list[Path]:
@@ -165,10 +184,26 @@ class _ProgressBar:
 
 
 def _say_what_next(repo: Path, run: str, skymap: str) -> None:
-    instrument = run.split("/")[0]
     say(f"Images are in the collection {run} of {repo}. To run the main job on them:\n")
+    say(_pipetask(repo, run, "realbogus", "", f" AND skymap='{skymap}'"))
+
+
+def _say_what_is_missing(repo: Path, run: str, band: str) -> None:
+    instrument = run.split("/")[0]
     say(
-        f"  pipetask run -b {repo} -i {run} -o u/$USER/realbogus --register-dataset-types \\\n"
-        "    -p '$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml' \\\n"
-        f"    -d \"instrument='{instrument}' AND skymap='{skymap}'\""
+        f"Images are in the collection {run} of {repo}. There are no templates, and without them nothing is\n"
+        "subtracted or scored. To add some:\n\n"
+        f"  realbogus survey ingest {shlex.quote(str(repo))} --template FILE --instrument {instrument} "
+        f"--band {band}\n\n"
+        "What can be done without them is to make fake supernovae and to inject them:\n"
     )
+    say(_pipetask(repo, run, "fakes", "#injection", ""))
+
+
+def _pipetask(repo: Path, run: str, output: str, subset: str, where: str) -> str:
+    lines = (
+        f"  pipetask run -b {shlex.quote(str(repo))} -i {run} -o u/$USER/{output} --register-dataset-types",
+        f"    -p '$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml{subset}'",
+        f"    -d \"instrument='{run.split('/')[0]}'{where}\"",
+    )
+    return " \\\n".join(lines)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from ._companions import Companions
 from ._config import PRESETS, SurveyConfig, load_config
 from ._demo_images import ChosenImages, DemoImages, choose_images, ingested_images, simulated_images
-from ._fits_frame import FrameOptions
+from ._frame_options import FrameOptions
 from ._ingest import ingest_fits
+from ._repository import skymap_of
 from ._schedule import Visit, make_schedule
 from ._simulate_survey import simulate_survey
 from ._simulate_visit import SimulatedImage, simulate_visit
@@ -14,6 +16,7 @@ from .instrument import FlexibleInstrument, RealBogusCam
 __all__ = (
     "PRESETS",
     "ChosenImages",
+    "Companions",
     "DemoImages",
     "FlexibleInstrument",
     "FrameOptions",
@@ -29,4 +32,5 @@ __all__ = (
     "simulate_survey",
     "simulate_visit",
     "simulated_images",
+    "skymap_of",
 )

@@ -12,7 +12,6 @@ import astropy.table
 import astropy.units as u
 import numpy as np
 import numpy.typing as npt
-import scipy.ndimage
 from astropy.coordinates import SkyCoord
 from lsst.images import Mask, VisitImage
 from lsst.images.fields import ChebyshevField
@@ -25,7 +24,9 @@ from ._astrometry import detector_projection
 from ._camera import CameraGeometry, make_detector
 from ._fits_frame import FitsFrame
 from ._pixels import MASK_SCHEMA
+from ._psf import psf_of_stamp
 from ._psf_fit import fit_psf, measure_width
+from ._sky_noise import DEFAULT_FWHM, make_planes, make_variance, measure_sky
 from ._visit_image import make_visit_image
 
 Floats = npt.NDArray[np.float64]
@@ -35,7 +36,6 @@ _MATCH_RADIUS = 1.0
 _MIN_MATCHES = 3
 _MIN_SNR = 20.0
 _FLUX_COLUMNS = ("psfFlux", "psfFluxErr", "apFlux", "apFluxErr")
-_DEFAULT_FWHM = 4.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,13 +51,17 @@ class CalibratedFrame:
     mask
         Their mask.
     psf
-        The PSF that was fitted.
+        The PSF.
     n_psf_stars
-        How many stars it was fitted to; 0 for a Gaussian.
+        How many stars it was fitted to; 0 for a Gaussian and for a PSF that was given.
     sources
         What `measure_sources` found, fluxes in counts.
     background
         Mean of what was subtracted [counts].
+    variance_source
+        Where the variance comes from, see `make_variance`.
+    remarks
+        What a user should know.
     """
 
     frame: FitsFrame
@@ -68,6 +72,8 @@ class CalibratedFrame:
     n_psf_stars: int
     sources: astropy.table.Table
     background: float
+    variance_source: str
+    remarks: tuple[str, ...]
 
     def to_visit_image(
         self,
@@ -101,8 +107,8 @@ class CalibratedFrame:
                 camera,
                 frame.detector,
                 visit,
-                gains=(frame.gain or float("nan"),),
-                saturation=frame.saturation or float("nan"),
+                gains=(frame.calibration.gain or float("nan"),),
+                saturation=frame.calibration.saturation or float("nan"),
             ),
             scaling=ChebyshevField(frame.bbox, np.array([[scale]]), unit=u.nJy / u.adu),
             visit=visit,
@@ -111,8 +117,21 @@ class CalibratedFrame:
             begin=frame.begin,
             exposure_time=frame.exposure_time,
             sky=self.background,
-            metadata={"source_file": frame.name, "n_psf_stars": self.n_psf_stars, **metadata},
+            metadata={
+                "source_file": frame.name,
+                "n_psf_stars": self.n_psf_stars,
+                "psf_source": self.psf_source,
+                "variance_source": self.variance_source,
+                **metadata,
+            },
         )
+
+    @property
+    def psf_source(self) -> str:
+        """Where the PSF comes from: ``given``, ``stars`` or, as a Gaussian, ``width``."""
+        if self.frame.psf_stamp is not None:
+            return "given"
+        return "stars" if self.n_psf_stars else "width"
 
     def scaled_sources(self, scale: float) -> astropy.table.Table:
         """Return the sources with fluxes in nJy, of an image with so many nJy per count."""
@@ -136,23 +155,34 @@ def calibrate_frame(
     background_box
         Width in pixels of the boxes in which the background is measured; 0 for one constant.
     """
-    planes = _planes(frame)
-    unusable = planes["NO_DATA"] | planes.get("BAD", np.zeros_like(planes["NO_DATA"])) | planes["SATURATED"]
-    background, rms = _background(frame.counts, unusable, background_box)
-    counts = frame.counts - background
+    planes = make_planes(frame)
+    sky = measure_sky(frame, planes, background_box)
+    counts = frame.counts - sky.level
     counts[planes["NO_DATA"]] = np.nan
-    variance = frame.variance if frame.variance is not None else _variance(counts, rms, frame.gain)
+    variance, variance_source, remarks = make_variance(frame, counts, sky)
     mask = Mask(0, schema=MASK_SCHEMA, bbox=frame.bbox)
     for plane, where in planes.items():
         mask.set(plane, where)
 
-    sigma = (frame.psf_fwhm or _DEFAULT_FWHM) / 2.3548
+    sigma = (frame.psf_fwhm or DEFAULT_FWHM) / 2.3548
     guess = GaussianPointSpreadFunction(sigma, bounds=frame.bbox, stamp_size=41)
+    given = None if frame.psf_stamp is None else psf_of_stamp(frame.psf_stamp, frame.bbox)
     draft = CalibratedFrame(
-        frame, counts, variance, mask, guess, 0, astropy.table.Table(), float(np.mean(background))
+        frame,
+        counts,
+        variance,
+        mask,
+        given or guess,
+        0,
+        astropy.table.Table(),
+        float(np.mean(sky.level)),
+        variance_source,
+        remarks,
     )
     image = draft.to_visit_image(instrument, visit, band, band)
     sources = measure_sources(image)
+    if given is not None:
+        return dataclasses.replace(draft, sources=sources)
     width = measure_width(sources)
     psf, n_stars = fit_psf(image, sources, width if np.isfinite(width) else sigma)
     fitted = dataclasses.replace(draft, psf=psf, n_psf_stars=n_stars)
@@ -208,65 +238,3 @@ def _clean(sources: astropy.table.Table) -> Bools:
     for flag in ("bad", "saturated", "nodata", "edge"):
         clean &= ~np.asarray(sources[f"pixelFlags_{flag}"], bool)
     return clean
-
-
-def _planes(frame: FitsFrame) -> dict[str, Bools]:
-    planes = {name: where.copy() for name, where in frame.planes.items()}
-    planes["NO_DATA"] |= _zero_border(frame.counts)
-    saturated = planes.get("SATURATED", np.zeros_like(planes["NO_DATA"]))
-    if frame.saturation is not None:
-        saturated |= scipy.ndimage.binary_dilation(frame.counts >= frame.saturation)
-    planes["SATURATED"] = saturated
-    inside = scipy.ndimage.binary_erosion(
-        ~planes["NO_DATA"], structure=np.ones((3, 3)), iterations=round(frame.psf_fwhm or _DEFAULT_FWHM)
-    )
-    planes["DETECTION_EDGE"] = ~inside
-    return planes
-
-
-def _zero_border(counts: Floats) -> Bools:
-    """Pixels that are exactly zero and connected to the border: what resampling leaves without data."""
-    labels, _ = scipy.ndimage.label(counts == 0)
-    touching = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    border: Bools = np.isin(labels, touching[touching > 0])
-    return border
-
-
-def _background(counts: Floats, unusable: Bools, box: int) -> tuple[Floats, Floats]:
-    """Return the background and the scatter of blank sky, as images."""
-    sources = _source_mask(counts, unusable)
-    if box > 0:
-        from photutils.background import Background2D, MADStdBackgroundRMS, MedianBackground
-
-        found = Background2D(
-            np.where(unusable, 0.0, counts),
-            box,
-            mask=sources | unusable,
-            filter_size=3,
-            exclude_percentile=80,
-            bkg_estimator=MedianBackground(),
-            bkg_rms_estimator=MADStdBackgroundRMS(),
-        )
-        return np.asarray(found.background, float), np.asarray(found.background_rms, float)
-    blank = counts[~(sources | unusable)]
-    if not blank.size:
-        raise InvalidInputError("an image without blank sky")
-    return np.full(counts.shape, np.median(blank)), np.full(counts.shape, astropy.stats.mad_std(blank))
-
-
-def _source_mask(counts: Floats, unusable: Bools) -> Bools:
-    """Flag pixels of sources, generously."""
-    filled = np.where(unusable, np.median(counts[~unusable]) if (~unusable).any() else 0.0, counts)
-    smooth = scipy.ndimage.gaussian_filter(filled, 2.0)
-    _, middle, scatter = astropy.stats.sigma_clipped_stats(smooth[~unusable], sigma=3.0)
-    mask: Bools = scipy.ndimage.binary_dilation(smooth > middle + 3 * scatter, iterations=4)
-    return mask
-
-
-def _variance(counts: Floats, rms: Floats, gain: float | None) -> Floats:
-    """Scatter of blank sky, plus the photon noise of sources where the gain is known."""
-    variance = rms**2
-    if gain is not None:
-        light = scipy.ndimage.gaussian_filter(np.nan_to_num(counts), 1.0)
-        variance = variance + np.maximum(light, 0) * (light > 3 * rms) / gain
-    return variance

@@ -2,49 +2,38 @@
 
 from __future__ import annotations
 
-__all__ = ("FitsFrame", "FrameOptions", "read_frame")
+__all__ = ("FitsFrame", "read_frame")
 
 import dataclasses
-import tempfile
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import astropy.io.fits
 import astropy.time
 import astropy.wcs
 import numpy as np
 import numpy.typing as npt
-from lsst.images import Box, DetectorFrame, MaskedImage
+from astropy.utils.exceptions import AstropyWarning
+from astropy.wcs.utils import proj_plane_pixel_area
+from lsst.images import Box
 
 from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.tables import open_fits
 
-from ..options import Options, option
 from ._astrometry import shift_wcs
+from ._companions import PlaneFile
+from ._fits_afw import is_afw, read_afw_image
+from ._fits_header import read_exposure
+from ._fits_planes import FoundPlane, find_image, find_planes
+from ._fits_units import Calibration, convert_plane, read_calibration
+from ._frame_options import FrameOptions
+from ._mask_bits import read_mask
 from ._pixels import MASK_SCHEMA
 
-_ZERO_POINTS = ("MAGZERO", "MAGZPT", "MAGZP", "ZEROPNT", "ZP")
-_SATURATIONS = ("ESATUR", "SATURATE", "SATUR")
-_TIMES = ("MJD-OBS", "DATE-OBS", "DATE-BEG")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class FrameOptions(Options):
-    """What is said of images beside what their headers say; `None` leaves it to the header."""
-
-    gain: float | None = option(None, "Electrons per count.", above=0.0)
-    zero_point: float | None = option(None, "AB magnitude of one count.")
-    saturation: float | None = option(None, "Counts from which pixels are saturated.", above=0.0)
-    psf_fwhm: float | None = option(None, "First guess of the FWHM of stars (pixels).", above=0.0)
-    exposure_time: float | None = option(None, "Exposure time (s).", above=0.0)
-    detector: int | None = option(
-        None, "Number of the detector; by default the header's CCDNUM, or 0.", min=0
-    )
-    background_box: int = option(
-        0,
-        "Width of the boxes in which the background is measured (pixels); 0 subtracts one constant.",
-        min=0,
-    )
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,9 +47,13 @@ class FitsFrame:
     counts
         Pixels.
     variance
-        Their variance, if the file has one.
+        Their variance, if it is known.
+    weight
+        Their inverse variance up to a factor, if that is what is known.
     planes
         Mask planes by the names of `lsst.images`.
+    psf_stamp
+        The PSF, if it is known, shape ``(n, n)``.
     bbox
         Parent coordinates of the pixels.
     wcs
@@ -73,24 +66,32 @@ class FitsFrame:
         Number of the detector.
     physical_filter
         What the header calls the filter; empty if it does not say.
-    gain, zero_point, saturation, psf_fwhm
-        As in `FrameOptions`; `None` where neither the options nor the header say.
+    psf_fwhm
+        Width of stars in pixels; `None` where neither the options nor the header say.
+    calibration
+        What a count is worth.
+    missing
+        Kinds of planes that were said to be there and are not.
+    remarks
+        What a user should know.
     """
 
     name: str
-    counts: npt.NDArray[np.float64]
-    variance: npt.NDArray[np.float64] | None
-    planes: dict[str, npt.NDArray[np.bool_]]
+    counts: Floats
+    variance: Floats | None
+    weight: Floats | None
+    planes: dict[str, Bools]
+    psf_stamp: Floats | None
     bbox: Box
     wcs: astropy.wcs.WCS
     begin: astropy.time.Time
     exposure_time: float
     detector: int
     physical_filter: str
-    gain: float | None
-    zero_point: float | None
-    saturation: float | None
     psf_fwhm: float | None
+    calibration: Calibration
+    missing: tuple[str, ...]
+    remarks: tuple[str, ...]
 
     @property
     def pixel_scale(self) -> float:
@@ -100,126 +101,179 @@ class FitsFrame:
         return float(ends[0].separation(ends[1]).arcsec)
 
 
-def read_frame(path: Path, options: FrameOptions) -> FitsFrame:
-    """Read an image.
+def read_frame(path: Path, options: FrameOptions, beside: Mapping[str, PlaneFile] | None = None) -> FitsFrame:
+    """Read an image and what is beside it.
 
     Parameters
     ----------
     path
-        FITS file. Of a plain one the first HDU with a two-dimensional image counts; extensions named
-        VARIANCE and MASK (not zero is bad) are used where there are any. Of a file in `lsst.afw`'s layout,
-        pixels, mask, variance and WCS are read.
+        FITS file: a plain one, or one in `lsst.afw`'s layout, whose pixels, mask, variance and WCS are read.
     options
         What is known beside the header.
+    beside
+        Where noise, mask and PSF are, by kind; see `Companions.of_images`. Extensions of the image's own file
+        with usual names are found without being said.
+
+    Returns
+    -------
+    FitsFrame
+        The image. What astropy warns of is in its remarks.
 
     Raises
     ------
     InvalidInputError
-        If there is no image or no celestial WCS.
+        If a file cannot be read, there is no image or no celestial WCS, or planes do not fit the image.
     """
-    with open_fits(path, "an image") as hdus:
-        if len(hdus) > 3 and any(key.startswith("MP_") for key in hdus[2].header):
-            return _read_afw(path, hdus, options)
-        return _read_plain(path, hdus, options)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", AstropyWarning)
+        with open_fits(path, "an image") as hdus:
+            read = _read_afw if is_afw(hdus) else _read_plain
+            frame = read(path, hdus, options, beside or {})
+    for warning in caught:
+        if not issubclass(warning.category, AstropyWarning):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    said = [str(warning.message) for warning in caught if issubclass(warning.category, AstropyWarning)]
+    texts = dict.fromkeys(" ".join(text.split()) for text in said)
+    return dataclasses.replace(frame, remarks=(*frame.remarks, *texts))
 
 
-def _read_plain(path: Path, hdus: astropy.io.fits.HDUList, options: FrameOptions) -> FitsFrame:
-    images = [hdu for hdu in hdus if getattr(hdu, "is_image", False) and hdu.header.get("NAXIS") == 2]
-    if not images:
-        raise InvalidInputError(f"{path} has no two-dimensional image")
+def _read_plain(
+    path: Path, hdus: astropy.io.fits.HDUList, options: FrameOptions, beside: Mapping[str, PlaneFile]
+) -> FitsFrame:
+    hdu, remark = find_image(path, hdus, options.extension)
+    counts = np.array(hdu.data, float)
+    planes, missing = find_planes(path, hdus, hdu, beside)
     header = hdus[0].header.copy()
-    header.update(images[0].header)
-    counts = np.array(images[0].data, float)
-    named = {hdu.name.upper(): np.asarray(hdu.data) for hdu in images[1:] if hdu.shape == images[0].shape}
-    planes = {"NO_DATA": ~np.isfinite(counts)}
-    if "MASK" in named:
-        planes["BAD"] = named["MASK"] != 0
-    variance = np.array(named["VARIANCE"], float) if "VARIANCE" in named else None
-    box = Box.from_shape(counts.shape)
-    return _frame(path, header, _celestial(path, images[0].header), counts, variance, planes, box, options)
+    header.update(hdu.header)
+    frame = _frame(path, header, hdu.header, counts, Box.from_shape(counts.shape), options)
+    frame = dataclasses.replace(frame, missing=missing, remarks=(*frame.remarks, *filter(None, [remark])))
+    return _add_planes(frame, header, planes, options)
 
 
-def _read_afw(path: Path, hdus: astropy.io.fits.HDUList, options: FrameOptions) -> FitsFrame:
-    image = _read_legacy(path, hdus)
+def _read_afw(
+    path: Path, hdus: astropy.io.fits.HDUList, options: FrameOptions, beside: Mapping[str, PlaneFile]
+) -> FitsFrame:
+    image = read_afw_image(path, hdus)
     schema = {plane.name for plane in MASK_SCHEMA if plane is not None}
-    planes = {name: image.mask.get(name) for name in image.mask.schema.names if name in schema}
-    counts = np.array(image.image.array, float)
-    planes["NO_DATA"] = planes.get("NO_DATA", False) | ~np.isfinite(counts)
     header = hdus[0].header.copy()
     header.update(hdus[1].header)
     if header.get("FLUXMAG0", 0) > 0:
         header["MAGZERO"] = 2.5 * float(np.log10(header["FLUXMAG0"]))
-    variance = np.array(image.variance.array, float)
-    return _frame(
-        path, header, _celestial(path, hdus[1].header), counts, variance, planes, image.bbox, options
-    )
-
-
-def _read_legacy(path: Path, hdus: astropy.io.fits.HDUList) -> MaskedImage:
-    """Read afw's layout, in a copy with named HDUs where they have no names, as in old files."""
-    frame = DetectorFrame(instrument="", visit=0, detector=0, bbox=Box.factory[0:1, 0:1])
-    if all("EXTNAME" in hdu.header for hdu in hdus[1:4]):
-        return cast(MaskedImage, MaskedImage.read_legacy(path, fits_wcs_frame=frame))
-    copy = astropy.io.fits.HDUList([hdu.copy() for hdu in hdus[:4]])
-    for hdu, name in zip(copy[1:4], ("IMAGE", "MASK", "VARIANCE"), strict=True):
-        hdu.header["EXTNAME"] = name
-    with tempfile.TemporaryDirectory() as folder:
-        named = Path(folder) / "named.fits"
-        copy.writeto(named)
-        return cast(MaskedImage, MaskedImage.read_legacy(named, fits_wcs_frame=frame))
-
-
-def _celestial(path: Path, header: astropy.io.fits.Header) -> astropy.wcs.WCS:
-    wcs = astropy.wcs.WCS(header)
-    if not wcs.has_celestial:
-        raise InvalidInputError(f"{path} has no celestial WCS")
-    return wcs
+    counts = np.array(image.image.array, float)
+    frame = _frame(path, header, hdus[1].header, counts, image.bbox, options)
+    for name in schema.intersection(image.mask.schema.names):
+        frame.planes[name] = frame.planes.get(name, False) | image.mask.get(name)
+    frame = dataclasses.replace(frame, variance=np.array(image.variance.array, float))
+    # Of the file itself all planes are read already.
+    planes, missing = find_planes(path, astropy.io.fits.HDUList([hdus[1]]), hdus[1], beside)
+    return _add_planes(dataclasses.replace(frame, missing=missing), header, planes, options)
 
 
 def _frame(
     path: Path,
     header: astropy.io.fits.Header,
-    wcs: astropy.wcs.WCS,
-    counts: npt.NDArray[np.float64],
-    variance: npt.NDArray[np.float64] | None,
-    planes: dict[str, npt.NDArray[np.bool_]],
+    wcs_header: astropy.io.fits.Header,
+    counts: Floats,
     bbox: Box,
     options: FrameOptions,
 ) -> FitsFrame:
-    detector = options.detector
-    if detector is None:
-        detector = header.get("CCDNUM", 0)
-    exposure_time = _first(options.exposure_time, header, ("EXPTIME",))
+    """Make a frame of pixels and header, without what is beside them."""
+    wcs = astropy.wcs.WCS(wcs_header)
+    if not wcs.has_celestial:
+        raise InvalidInputError(f"{path} has no celestial WCS")
+    exposure = read_exposure(header)
+    exposure_time = options.exposure_time or exposure.exposure_time
+    calibration = read_calibration(
+        header,
+        area=_pixel_area(wcs),
+        exposure_time=exposure_time,
+        zero_point=options.zero_point,
+        gain=options.gain,
+        saturation=options.saturation,
+    )
     return FitsFrame(
         name=path.name,
         counts=counts,
-        variance=variance,
-        planes=planes,
+        variance=None,
+        weight=None,
+        planes={"NO_DATA": ~np.isfinite(counts)},
+        psf_stamp=None,
         bbox=bbox,
         wcs=shift_wcs(wcs, bbox.x.start, bbox.y.start),
-        begin=_begin(header),
-        exposure_time=exposure_time if exposure_time else 1.0,
-        detector=int(detector),
-        physical_filter=str(header.get("FILTER", "")).strip(" _"),
-        gain=_first(options.gain, header, ("GAIN",)),
-        zero_point=_first(options.zero_point, header, _ZERO_POINTS),
-        saturation=_first(options.saturation, header, _SATURATIONS),
-        psf_fwhm=_first(options.psf_fwhm, header, ("FWHM",)),
+        begin=exposure.begin,
+        exposure_time=exposure_time or 1.0,
+        detector=exposure.detector if options.detector is None else options.detector,
+        physical_filter=exposure.physical_filter,
+        psf_fwhm=options.psf_fwhm or exposure.psf_fwhm,
+        calibration=calibration,
+        missing=(),
+        remarks=tuple(filter(None, [calibration.remark])),
     )
 
 
-def _first(given: float | None, header: astropy.io.fits.Header, keys: tuple[str, ...]) -> float | None:
-    """Return what was given, or the first positive number that a header has under some keys."""
-    values = (given, *(header.get(key) for key in keys))
-    return next((float(v) for v in values if isinstance(v, int | float) and np.isfinite(v) and v > 0), None)
+def _pixel_area(wcs: astropy.wcs.WCS) -> float:
+    """Return the solid angle of a pixel [sr]."""
+    return float(proj_plane_pixel_area(wcs.celestial) * np.radians(1.0) ** 2)
 
 
-def _begin(header: astropy.io.fits.Header) -> astropy.time.Time:
-    """Return the start of an exposure; the epoch J2000 where the header does not say."""
-    for key in _TIMES:
-        value = header.get(key)
-        if isinstance(value, float | int) and value > 0:
-            return astropy.time.Time(value, format="mjd", scale="utc").tai
-        if isinstance(value, str) and value.strip():
-            return astropy.time.Time(value.strip(), scale="utc").tai
-    return astropy.time.Time("2000-01-01T12:00:00", scale="tai")
+def _add_planes(
+    frame: FitsFrame,
+    header: astropy.io.fits.Header,
+    found: Mapping[str, FoundPlane],
+    options: FrameOptions,
+) -> FitsFrame:
+    """Add noise, mask and PSF to a frame."""
+    new: dict[str, Any] = {}
+    for kind, plane in found.items():
+        if plane.is_beside and kind != "psf":
+            _check_place(frame, plane)
+        if kind == "mask":
+            telescope = str(header.get("TELESCOP", ""))
+            masks = read_mask(plane.values, plane.header, plane.name, telescope, options.mask_bits)
+            joined = {name: frame.planes.get(name, False) | where for name, where in masks.items()}
+            new["planes"] = {**frame.planes, **joined}
+            continue
+        values = np.array(plane.values, float)
+        if kind in ("variance", "noise"):
+            power = 2 if kind == "variance" else 1
+            units = plane.header.get("BUNIT"), header.get("BUNIT")
+            values = convert_plane(values, *units, power, plane.name, _pixel_area(frame.wcs))
+            new["variance"] = values ** (2 // power)
+        elif kind == "weight":
+            new["weight"] = values
+        else:
+            _check_stamp(frame, plane)
+            new["psf_stamp"] = values
+    return dataclasses.replace(frame, **new)
+
+
+def _check_place(frame: FitsFrame, plane: FoundPlane) -> None:
+    """Refuse a plane of another file whose WCS puts it elsewhere than the image."""
+    wcs = astropy.wcs.WCS(plane.header)
+    if not wcs.has_celestial:
+        return
+    y, x = (np.array(frame.counts.shape) - 1) / 2
+    mine = frame.wcs.pixel_to_world(x + frame.bbox.x.start, y + frame.bbox.y.start)
+    distance = mine.separation(wcs.celestial.pixel_to_world(x, y)).arcsec / frame.pixel_scale
+    if not distance < 1.0:
+        raise InvalidInputError(
+            f"{plane.name} does not belong to {frame.name}: by its WCS it lies {distance:.3g} pixels away"
+        )
+
+
+def _check_stamp(frame: FitsFrame, plane: FoundPlane) -> None:
+    height, width = plane.values.shape
+    if height != width or width % 2 == 0:
+        raise InvalidInputError(
+            f"{plane.name}, the PSF of {frame.name}, must be square with an odd number of pixels on a side; "
+            f"got {plane.values.shape}"
+        )
+    values = np.asarray(plane.values, float)
+    if not np.isfinite(values).all() or not values.sum() > 0:
+        raise InvalidInputError(f"{plane.name}, the PSF of {frame.name}, has no positive sum")
+    scale = plane.header.get("PIXELSCL")
+    if isinstance(scale, float | int) and not 0.98 < scale / frame.pixel_scale < 1.02:
+        raise InvalidInputError(
+            f"{plane.name} has pixels of {scale:.4g} arcsec, {frame.name} of {frame.pixel_scale:.4g}; give "
+            "the PSF on the image's own pixels"
+        )

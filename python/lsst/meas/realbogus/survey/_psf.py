@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("PsfField", "make_psf", "moffat_half_light_radius")
+__all__ = ("PsfField", "make_psf", "moffat_half_light_radius", "psf_of_stamp")
 
 import dataclasses
 from typing import Any
@@ -103,7 +103,7 @@ def make_psf(field: PsfField, axis: tuple[float, float], bbox: Box) -> PiffWrapp
     )
     model = piff.Moffat(field.beta, include_pixel=False)
     # Piff's Moffat has a half-light radius of 1, so its size parameter is the half-light radius in pixels.
-    return wrap_piff(model, x, y, field.evaluate(x, y, axis).T, bbox, _ORDER)
+    return wrap_piff(model, x, y, field.evaluate(x, y, axis).T, bbox, piff.Polynomial(order=_ORDER))
 
 
 def wrap_piff(
@@ -112,10 +112,10 @@ def wrap_piff(
     y: npt.NDArray[np.float64],
     parameters: npt.NDArray[np.float64],
     bbox: Box,
-    order: int,
+    interpolant: Any,
     stamp_size: int = STAMP_SIZE,
 ) -> PiffWrapper:
-    """Make a Piff PSF whose parameters are the polynomials that fit values at some positions.
+    """Make a Piff PSF whose parameters are interpolated between values at some positions.
 
     Parameters
     ----------
@@ -127,15 +127,14 @@ def wrap_piff(
         The model's parameters there, shape ``(n, p)``.
     bbox
         Pixels for which the PSF is valid.
-    order
-        Order of the polynomials.
+    interpolant
+        Piff's interpolant of the parameters.
     stamp_size
         Width of PSF images in pixels.
     """
     import galsim
     import piff
 
-    interpolant = piff.Polynomial(order=order)
     stars = []
     for x_star, y_star, values in zip(x, y, parameters, strict=True):
         target = piff.Star.makeTarget(x=x_star, y=y_star, scale=1.0, stamp_size=3)
@@ -146,3 +145,28 @@ def wrap_piff(
     psf = piff.SimplePSF(model, interpolant)
     psf.wcs, psf.pointing, psf.stars = {0: galsim.PixelScale(1.0)}, None, []
     return PiffWrapper(psf, bbox, stamp_size)
+
+
+def psf_of_stamp(stamp: npt.NDArray[np.float64], bbox: Box) -> PiffWrapper:
+    """Make a constant PSF of an image of a star.
+
+    Parameters
+    ----------
+    stamp
+        Pixels of the PSF, shape ``(n, n)`` with an odd n, its centre in the central pixel; its sum is made 1.
+    bbox
+        Pixels for which the PSF is valid.
+
+    Returns
+    -------
+    lsst.images.psfs.PiffWrapper
+        The PSF: at pixel centres exactly the stamp, between them interpolated by a Lanczos kernel.
+    """
+    import galsim
+    import piff
+
+    size = len(stamp)
+    model = piff.PixelGrid(1.0, size, interp=galsim.Lanczos(5), centered=False)
+    x, y = np.array([bbox.x.start], float), np.array([bbox.y.start], float)
+    values = (stamp / stamp.sum()).reshape(1, -1)
+    return wrap_piff(model, x, y, values, bbox, piff.Mean(), size)

@@ -15,13 +15,12 @@ from ._progress import Progress
 from ._repository import (
     VisitRecord,
     create_repository,
-    make_tract,
-    register_tract,
     register_visit,
     whole_or_nothing,
 )
 from ._schedule import Visit, make_schedule
 from ._simulate_visit import camera_of, simulate_visit, stated_wcs
+from ._tract import make_tract, register_tract
 from .instrument import FlexibleInstrument
 from .named_instruments import instrument_class
 
