@@ -14,6 +14,7 @@ from ._keras_model import architecture_from_keras, build_keras, weights_from_ker
 from ._locate import packaged_models, read_model_file
 from ._networks import initial_weights, named_architecture
 from ._normalization import NORMALIZATIONS
+from ._options import ScoringOptions
 from ._package import Model, load_classifier, make_model, peek_contract, read_model, write_model
 from ._preparation import prepare
 from ._scorer import Scorer, load
@@ -42,6 +43,7 @@ __all__ = (
     "Prior",
     "Scorer",
     "Scores",
+    "ScoringOptions",
     "SourceScores",
     "Unscored",
     "Weights",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("ENGINES", "Engine", "make_engine")
+__all__ = ("DEVICES", "ENGINES", "Engine", "make_engine")
 
 from typing import Protocol
 
@@ -14,6 +14,8 @@ from ._architecture import Architecture, Weights
 from ._reference import forward
 
 ENGINES = ("onnxruntime", "tensorflow", "numpy")
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+DEVICES = tuple(_PROVIDERS)
 
 
 class Engine(Protocol):
@@ -38,9 +40,9 @@ class OnnxEngine:
     def __init__(self, graph: bytes, device: str = "cpu") -> None:
         import onnxruntime
 
-        provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}.get(device)
+        provider = _PROVIDERS.get(device)
         if provider is None:
-            raise InvalidInputError(f"device must be 'cpu' or 'cuda'; got {device!r}")
+            raise InvalidInputError(f"device must be one of {DEVICES}; got {device!r}")
         if provider not in onnxruntime.get_available_providers():
             raise MissingDependencyError(
                 f"the installed ONNX Runtime has no {provider}; it has "

@@ -23,12 +23,13 @@ from lsst.pipe.base import (
 )
 from lsst.utils.timer import timeMethod
 
-from ..cutouts import PixelInput, read_dia_sources
+from ..cutouts import PixelInput, PixelOptions, read_dia_sources
 from ..errors import InvalidInputError
 from ..imaging import pixel_scale
 from ..legacy import DeferredImage, afw_catalog, read_projection
 from ..model import (
     Classifier,
+    ScoringOptions,
     explain_unscored,
     file_from_table,
     load_classifier,
@@ -39,6 +40,7 @@ from ..model import (
 from ._butler_models import BUTLER_SCHEME
 from ._data_errors import RoomTask, UnusableDataError
 from ._dia_sources import read_placed
+from ._options import to_options
 from .rb_classifier_config import DIMENSIONS, RbClassifierConfig, RbClassifierConnections
 
 _FLAGS = ("flag_edge", "flag_nan", "flag_degenerate", "flag_no_template", "flag_unscorable")
@@ -60,17 +62,11 @@ class RbClassifierTask(RoomTask):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._options = {
-            "engine": self.config.engine,
-            "device": self.config.device,
-            "batch_size": self.config.batch_size,
-        }
+        self._options = to_options(self.config, ScoringOptions)
         self._classifiers = {
-            uri: load_classifier(uri, **self._options)
-            for uri in self.config.uris()
-            if not uri.startswith(BUTLER_SCHEME)
+            uri: self._load(uri) for uri in self.config.uris() if not uri.startswith(BUTLER_SCHEME)
         }
-        if self.config.resample:
+        if self._options.resample:
             for classifier in self._classifiers.values():
                 classifier.resampling_factor(1.0)  # a model without a pixel scale is refused now
 
@@ -93,7 +89,7 @@ class RbClassifierTask(RoomTask):
         for connection, uri in uris.items():
             if connection in inputs:
                 content = file_from_table(inputs[connection], uri)
-                found[uri] = load_classifier(content, uri, **self._options)
+                found[uri] = self._load(content, uri)
                 self.config.check_inputs(uri, found[uri].contract)
         handles = {name: inputs[name] for name in ("science", "template", "difference") if name in inputs}
         results = self.run(
@@ -110,6 +106,10 @@ class RbClassifierTask(RoomTask):
             facts = {flag: int(scores[flag].sum()) for flag in _FLAGS}
             error = UnusableDataError(f"none of {len(scores)} sources has a score: {reasons}", facts)
             raise AnnotatedPartialOutputsError.annotate(error, self, log=self.log) from error
+
+    def _load(self, source: str | bytes, name: str = "") -> Classifier:
+        options = self._options
+        return load_classifier(source, name, options.engine, options.device, options.batch_size)
 
     def _read_sources(self, handle: DeferredDatasetHandle, science: DeferredDatasetHandle) -> Table:
         return read_placed(read_dia_sources, handle, science)
@@ -141,7 +141,7 @@ class RbClassifierTask(RoomTask):
             classifiers = [self._classifier(uri) for uri in self.config.uris()]
         started = time.process_time()
         scale = _pixel_scale(images["science"])
-        if scale is None and self.config.resample:
+        if scale is None and self._options.resample:
             raise InvalidInputError("stamps can be resampled only if the science image has a sky projection")
         results = score_sources(
             classifiers,
@@ -149,14 +149,14 @@ class RbClassifierTask(RoomTask):
             dia_sources["x"],
             dia_sources["y"],
             dia_sources["is_negative"],
-            bad_planes=tuple(self.config.bad_planes),
-            pixel_scale=scale if self.config.resample else None,
+            bad_planes=to_options(self.config, PixelOptions).bad_planes,
+            pixel_scale=scale if self._options.resample else None,
         )
         table = score_table(dia_sources["id"], results)
-        if self.config.unscorable_score is not None:
-            table["score"][table["flag_unscorable"]] = self.config.unscorable_score
+        if self._options.unscorable_score is not None:
+            table["score"][table["flag_unscorable"]] = self._options.unscorable_score
         self._account(table, classifiers, time.process_time() - started)
-        self._warn(table, classifiers, None if self.config.resample else scale)
+        self._warn(table, classifiers, None if self._options.resample else scale)
         return Struct(classifications=table)
 
     def _classifier(self, uri: str) -> Classifier:

@@ -6,14 +6,15 @@ __all__ = ("DIMENSIONS", "RbClassifierConfig", "RbClassifierConnections")
 
 import dataclasses
 
-from lsst.pex.config import ChoiceField, Field, ListField, RangeField
+from lsst.pex.config import ChoiceField, Field
 from lsst.pipe.base import PipelineTaskConfig, PipelineTaskConnections, connectionTypes
 
-from ..cutouts import DEFAULT_BAD_PLANES
+from ..cutouts import PixelOptions
 from ..errors import ModelContractError, ModelNotFoundError
-from ..model import DATASET_TYPE, STORAGE_CLASS, Contract, peek_contract, read_model_file
+from ..model import DATASET_TYPE, STORAGE_CLASS, Contract, ScoringOptions, peek_contract, read_model_file
 from ._butler_models import BUTLER_SCHEME, model_lookup
 from ._dia_sources import dia_sources_storage_class
+from ._options import with_options
 
 DIMENSIONS = ("instrument", "visit", "detector")
 
@@ -86,6 +87,7 @@ class RbClassifierConnections(PipelineTaskConnections, dimensions=DIMENSIONS):
         )
 
 
+@with_options(ScoringOptions, PixelOptions)
 class RbClassifierConfig(PipelineTaskConfig, pipelineConnections=RbClassifierConnections):
     """Which models, how they run, and how tables are stored."""
 
@@ -98,40 +100,6 @@ class RbClassifierConfig(PipelineTaskConfig, pipelineConnections=RbClassifierCon
     )
     nodia_model_uri = Field[str](
         doc="Model without difference image to run beside it, or alone if model_uri is empty; as model_uri.",
-        default=None,
-        optional=True,
-    )
-    engine = ChoiceField[str](
-        doc="What runs the network.",
-        allowed={
-            "onnxruntime": "ONNX Runtime.",
-            "tensorflow": "TensorFlow.",
-            "numpy": "numpy (slow).",
-        },
-        default="onnxruntime",
-    )
-    device = ChoiceField[str](
-        doc="Where the network runs.",
-        allowed={"cpu": "One core.", "cuda": "GPU, where the installed ONNX Runtime has it."},
-        default="cpu",
-    )
-    batch_size = RangeField(
-        doc="Stamps run at once; does not change the scores.",
-        dtype=int,
-        default=64,
-        min=1,
-        max=256,
-        inclusiveMax=True,
-    )
-    bad_planes = ListField[str](
-        doc="Mask planes whose pixels count as missing.", default=list(DEFAULT_BAD_PLANES)
-    )
-    resample = Field[bool](
-        doc="Resample stamps to the pixel scale of the models, which must say theirs?", default=False
-    )
-    unscorable_score = Field[float](
-        doc="Score of sources that cannot be scored, instead of NaN. AP's reliability filter keeps NaN (it "
-        "is not below any threshold); 0 makes it reject them. They have flag_unscorable either way.",
         default=None,
         optional=True,
     )

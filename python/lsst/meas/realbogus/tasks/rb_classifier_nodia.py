@@ -128,7 +128,7 @@ class RbClassifierNoDiaTask(RbClassifierTask):
         coadds = list(_place_coadds(images["template"], box, projection))
         if not coadds:
             raise NoWorkFound("No template coadd lies under the image.")
-        scale = pixel_scale(projection, box) if self.config.resample else None
+        scale = pixel_scale(projection, box) if self._options.resample else None
         size = max(classifier.cut_size(scale) for classifier in classifiers)
         template = sparse_template(
             coadds, box, projection, dia_sources["x"], dia_sources["y"], size, border=_BORDER
