@@ -1,7 +1,7 @@
 """Check that everything public says what it takes and returns (numpydoc's validation).
 
-Public is what stands at the door of a room (``__all__`` of its ``__init__``), of a module that is public itself,
-and the public methods of classes there.
+Public is what stands at the door of a room (``__all__`` of its ``__init__``), of a module that is public
+itself, and the public methods of classes there.
 """
 
 from __future__ import annotations
