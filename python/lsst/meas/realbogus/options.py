@@ -12,6 +12,7 @@ __all__ = ("Entry", "Options", "entries", "from_settings", "option")
 import dataclasses
 import difflib
 import functools
+import inspect
 import math
 import numbers
 import types
@@ -287,6 +288,7 @@ class Options:
     def __init_subclass__(cls, *, ordered: Iterable[tuple[str, str]] = ()) -> None:
         super().__init_subclass__()
         cls.ordered = (*cls.ordered, *ordered)
+        cls.__doc__ = _described(cls)
 
     def __post_init__(self) -> None:
         for entry in entries(type(self)):
@@ -362,6 +364,20 @@ def entries(options: type[Options]) -> tuple[Entry, ...]:
         In order of declaration.
     """
     return _entries(typing.cast(Any, options))
+
+
+def _described(options: type[Options]) -> str:
+    """Return the docstring of a class with its fields, which need not be written twice."""
+    fields = {
+        name: value
+        for parent in reversed(options.__mro__)
+        for name, value in vars(parent).get("__dataclass_fields__", vars(parent)).items()
+        if isinstance(value, dataclasses.Field) and "limits" in value.metadata
+    }
+    lines = [inspect.cleandoc(options.__doc__ or ""), "", "Parameters", "----------"]
+    for name, value in fields.items():
+        lines += [name, f"    {value.metadata['limits'].doc}"]
+    return "\n".join(lines)
 
 
 @functools.cache

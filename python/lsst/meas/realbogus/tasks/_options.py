@@ -86,6 +86,7 @@ def with_options[C: Config](*options: type[Options]) -> Callable[[type[C]], type
         validate = config.validate
 
         def validate_options(self: C) -> None:
+            """Check the fields, and the rules between options."""
             validate(self)
             for each in options:
                 to_options(self, each)
