@@ -13,6 +13,15 @@ start_s, rss_mb
     CPU seconds from the start of a process to the first score of a stamp, and its peak memory.
 images_rss_mb, images_bytes_mb
     Peak memory of a process that scores 10,000 sources on three 4096² images, and the size of those images.
+score_rss_growth
+    Peak memory of ``realbogus score`` on 200,000 stamps over that on 10,000, the larger ratio of a stored npz
+    and a parquet file of one row group. A small network and stamps of 21 pixels, so that reading is most of
+    the work. With --quick 20,000 over 2,000.
+score_rss_mb, score_per_cpu_s
+    Peak memory and sources per CPU second of the larger parquet run.
+npz_over_parquet
+    CPU seconds of the larger npz run over those of the parquet run, start of the process included; the median
+    of three pairs.
 tensorflow_start_s, tensorflow_rss_mb, dia_over_tensorflow, nodia_over_tensorflow
     The same start in TensorFlow, and our rate from images to scores over that of Keras ``predict`` on
     ready-made inputs. Not with --quick.
@@ -26,6 +35,7 @@ import os
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,13 +45,19 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 from lsst.meas.realbogus.model import (
+    Architecture,
     Classifier,
+    Contract,
+    NormalizationChoice,
+    Output,
     initial_weights,
     make_model,
     named_architecture,
     prepare,
     preset_contract,
+    write_model,
 )
+from lsst.meas.realbogus.model._architecture import Dense, Flatten
 from lsst.meas.realbogus.randomness import generator
 
 Images = dict[str, np.ndarray]
@@ -168,6 +184,11 @@ stamps = np.random.Generator(np.random.PCG64(1)).standard_normal((3, 1, 51, 51),
 score = classifier.score(dict(zip(("difference", "science", "template"), stamps))).score
 assert np.isfinite(score).all()
 """
+_FILES = """
+import sys
+from lsst.meas.realbogus.cli import main
+main(["score", "-q", *sys.argv[1].split()], standalone_mode=False)
+"""
 _IMAGES = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -202,8 +223,6 @@ for name in ("dia", "nodia"):
 
 
 def measure_processes(quick: bool, folder: Path) -> dict[str, float]:
-    from lsst.meas.realbogus.model import write_model
-
     file = folder / "benchmark.rbmodel"
     network = named_architecture("dia")
     file.write_bytes(write_model(make_model(preset_contract("dia", "b", "0"), initial_weights(network))))
@@ -213,6 +232,74 @@ def measure_processes(quick: bool, folder: Path) -> dict[str, float]:
     images = run_alone(_IMAGES, str(Path(__file__).parent))
     figures |= {"images_rss_mb": images["rss_mb"], "images_bytes_mb": 3 * 4096**2 * 4 / 2**20}
     return figures
+
+
+def write_stamp_files(folder: Path, n: int, size: int) -> dict[str, Path]:
+    """Write the same stamps as a stored npz and as a parquet file of one row group, some rows at a time."""
+    import pyarrow
+    import pyarrow.parquet
+
+    block = min(n, 2_000)
+    rng = generator(2, "benchmark-stamp-files", size)
+    stamps = {
+        role: rng.standard_normal((block, size, size), dtype=np.float32) for role in ("science", "template")
+    }
+    npz, parquet = folder / f"{n}.npz", folder / f"{n}.parquet"
+    with zipfile.ZipFile(npz, "w") as archive:
+        for role, pixels in stamps.items():
+            with archive.open(f"{role}.npy", "w", force_zip64=True) as file:
+                header = {"descr": "<f4", "fortran_order": False, "shape": (n, size, size)}
+                np.lib.format.write_array_header_1_0(file, header)
+                for _ in range(n // block):
+                    file.write(pixels.tobytes())
+    table = pyarrow.table(
+        {
+            role: pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(pixels.ravel()), size**2)
+            for role, pixels in stamps.items()
+        }
+    )
+    repeated = pyarrow.concat_tables([table] * (n // block))
+    pyarrow.parquet.write_table(repeated, parquet, row_group_size=n, use_dictionary=False)
+    return {"npz": npz, "parquet": parquet}
+
+
+def measure_files(quick: bool, folder: Path) -> dict[str, float]:
+    size, few, many = 21, *((2_000, 20_000) if quick else (10_000, 200_000))
+    network = Architecture(
+        name="small",
+        input_shape=(size, size, 2),
+        layers=(Flatten(name="flatten"), Dense(name="dense", units=2, activation="softmax")),
+    )
+    contract = Contract(
+        name="small",
+        version="0",
+        inputs=("science", "template"),
+        layout="channels",
+        stamp_size=size,
+        normalization=NormalizationChoice(name="acero-cuellar-3sigma-1"),
+        output=Output(size=2, real=0),
+        architecture=network,
+    )
+    model = folder / "small.rbmodel"
+    model.write_bytes(write_model(make_model(contract, initial_weights(network))))
+
+    def score(path: Path) -> dict[str, float]:
+        output = folder / f"scores-{path.name}.parquet"
+        return run_alone(_FILES, f"{path} -m {model} -o {output} --overwrite")
+
+    growth, ratios, runs = [], [], {}
+    small = {kind: score(path) for kind, path in write_stamp_files(folder, few, size).items()}
+    large = write_stamp_files(folder, many, size)
+    for _ in range(3):  # in turns: another process on the core slows down both alike
+        runs = {kind: score(path) for kind, path in large.items()}
+        ratios.append(runs["npz"]["start_s"] / runs["parquet"]["start_s"])
+        growth.append(max(runs[kind]["rss_mb"] / small[kind]["rss_mb"] for kind in runs))
+    return {
+        "score_rss_growth": max(growth),
+        "score_rss_mb": runs["parquet"]["rss_mb"],
+        "score_per_cpu_s": many / runs["parquet"]["start_s"],
+        "npz_over_parquet": float(np.median(ratios)),
+    }
 
 
 def measure_tensorflow(ours: dict[str, float]) -> dict[str, float]:
@@ -244,6 +331,7 @@ def main() -> None:
         figures |= measure_network(network, images, x, y, 5 if arguments.quick else 7)
     with tempfile.TemporaryDirectory() as folder:
         figures |= measure_processes(arguments.quick, Path(folder))
+        figures |= measure_files(arguments.quick, Path(folder))
     if not arguments.quick:
         figures |= measure_tensorflow(figures)
     for name, value in figures.items():
