@@ -83,10 +83,11 @@ def write_parquet(path: Path, stamps: Stamps, ids: Any, **options: Any) -> None:
     pq.write_table(astropy_to_arrow(Table({"id": ids, **stamps})), path, **options)
 
 
-def write_alerts(path: Path, stamps: Stamps, ids: Any) -> None:
+def write_alerts(path: Path, stamps: Stamps, ids: Any, pixel_scale: float | None = None) -> None:
     def stamp(array: npt.NDArray[np.float32]) -> bytes:
         buffer = io.BytesIO()
-        fits.PrimaryHDU(array).writeto(buffer)
+        cd = {} if pixel_scale is None else {"CD1_1": -pixel_scale / 3600, "CD2_2": pixel_scale / 3600}
+        fits.PrimaryHDU(array, fits.Header(cd)).writeto(buffer)
         return buffer.getvalue()
 
     source = {"type": "record", "name": "diaSource", "fields": [{"name": "diaSourceId", "type": "long"}]}
@@ -451,11 +452,16 @@ def test_defect_13_wrong_positions_are_named(
     assert "2 sources lie off the image: check that ra and dec are degrees" in result.output
 
 
-def test_defect_13_packets_with_other_pixels_are_a_warning(tmp_path: Path, model: Path) -> None:
-    write_alerts(tmp_path / "lsst.avro", make_stamps(2, "w"), [1, 2])
-    assert "warning" not in run("-m", model, tmp_path / "lsst.avro", "-o", tmp_path / "l.csv").output
-    scale = cutouts.read_alerts(tmp_path / "lsst.avro")
-    assert next(iter(scale)).pixel_scale is None
+@pytest.mark.parametrize(("pixel_scale", "warned"), [(None, False), (0.25, False), (1.01, True)])
+def test_defect_13_packets_with_other_pixels_are_a_warning(
+    tmp_path: Path, model: Path, pixel_scale: float | None, warned: bool
+) -> None:
+    """The model was trained on pixels of 0.263 arcsec."""
+    write_alerts(tmp_path / "a.avro", make_stamps(3, "w"), [1, 2, 3], pixel_scale)
+    first = next(iter(cutouts.read_alerts(tmp_path / "a.avro")))
+    assert first.pixel_scale == (None if pixel_scale is None else pytest.approx(pixel_scale))
+    result = run("-m", model, tmp_path / "a.avro", "-o", tmp_path / "o.csv")
+    assert result.output.count("pixels of 1.01 arcsec") == warned
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "ecsv", "fits", "csv"])

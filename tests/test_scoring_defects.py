@@ -10,7 +10,17 @@ import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 import pytest
-from lsst.images import Box, Image, Mask, MaskedImage, MaskPlane, MaskSchema
+from astropy.wcs import WCS
+from lsst.images import (
+    Box,
+    GeneralFrame,
+    Image,
+    Mask,
+    MaskedImage,
+    MaskPlane,
+    MaskSchema,
+    SkyProjection,
+)
 
 from lsst.meas.realbogus.cutouts import read_dia_sources
 from lsst.meas.realbogus.errors import ImageMismatchError, InvalidInputError
@@ -181,6 +191,23 @@ def test_defect_13_pixels_of_another_size_are_a_warning() -> None:
     contract = preset_contract("braai", "braai", "1")
     assert scale_warning(contract, 1.0) is None and scale_warning(contract, None) is None
     assert "0.22 arcsec" in str(scale_warning(contract, 0.22))
+
+
+def test_defect_13_the_task_warns_of_pixels_of_another_size(caplog: pytest.LogCaptureFixture) -> None:
+    box = Box.factory[0:200, 0:200]
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.cdelt = ["RA---TAN", "DEC--TAN"], np.array([-0.4, 0.4]) / 3600
+    projection = SkyProjection.from_fits_wcs(wcs, GeneralFrame(unit=u.pix), pixel_bounds=box)
+    images = {
+        name: Image(noise(200, 0, name).array, bbox=box, sky_projection=projection)
+        for name in ("science", "template", "difference")
+    }
+    sources = read_dia_sources({"diaSourceId": [1], "x": [100.0], "y": [100.0]})
+    for resample, warned in ((False, 1), (True, 0)):
+        caplog.clear()
+        task = RbClassifierTask(config=RbClassifierConfig(resample=resample))
+        task.run(sources, images)
+        assert caplog.text.count("pixels of 0.4 arcsec") == warned
 
 
 def test_defect_13_the_task_says_why(images: dict[str, Image], caplog: pytest.LogCaptureFixture) -> None:

@@ -12,11 +12,14 @@ __all__ = ("Input", "Result", "run")
 import contextlib
 import dataclasses
 import json
+import logging
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 
+import numpy as np
+import pyarrow
 import pyarrow.parquet
 from astropy.table import Table
 
@@ -26,6 +29,7 @@ from ..tables import atomic_output
 from ._failures import ExitCode
 from ._score_tables import RUN_KEY, TableSink, arrow_table, count_complete, open_sink, read_meta
 
+_LOG = logging.getLogger(__name__)
 _PART_KEY = b"RBPART"
 
 type Place = tuple[int, int]
@@ -102,8 +106,11 @@ class _Journal:
     def __init__(self, folder: Path, identity: str, anew: bool) -> None:
         self._folder = folder
         plan = folder / "run.json"
-        if folder.exists() and (anew or _identity_in(plan) != identity):
-            shutil.rmtree(folder)
+        other = folder.exists() and _identity_in(plan) != identity
+        if other and not anew:
+            _LOG.warning("%s is of another run (inputs, models or options have changed): begun anew.", folder)
+        if other or anew:
+            shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         plan.write_text(json.dumps({"identity": identity}))
         self.parts: list[_Part] = []
@@ -163,11 +170,10 @@ class _Journal:
         bad = self.left_out
         for part in self.parts:
             content = pyarrow.parquet.read_table(part.path).replace_schema_metadata(None)
-            first = 0
-            for number, n_rows in part.segments:
-                if number not in bad:
-                    yield content.slice(first, n_rows)
-                first += n_rows
+            if bad and part.segments:
+                good, n_rows = zip(*((number not in bad, n) for number, n in part.segments), strict=True)
+                content = content.filter(pyarrow.array(np.repeat(good, n_rows)))
+            yield content
 
     def close(self, *, done: bool) -> None:
         if done or not any(part.segments for part in self.parts):
@@ -200,6 +206,7 @@ class _Scorer[B: Sized]:
         self._journal, self._score = journal, score
         self._batch_rows, self._part_rows = batch_rows, part_rows
         self._waiting: list[tuple[Place, B]] = []
+        self._n_waiting = 0
         self._tables: list[Table] = []
         self._segments: list[tuple[int, int]] = []
         self._place = journal.place
@@ -207,10 +214,11 @@ class _Scorer[B: Sized]:
 
     def add(self, batch: B, end: Place) -> None:
         self._waiting.append((end, batch))
-        if sum(len(waiting) for _, waiting in self._waiting) >= self._batch_rows:
+        self._n_waiting += len(batch)
+        if self._n_waiting >= self._batch_rows:
             self.score()
-        if sum(map(len, self._tables)) >= self._part_rows:
-            self.keep()
+            if sum(map(len, self._tables)) >= self._part_rows:
+                self.keep()
 
     def leave_out(self, number: int, reason: str) -> None:
         self.score()
@@ -227,7 +235,7 @@ class _Scorer[B: Sized]:
             else:
                 self._segments.append((place[0], len(batch)))
         self._place = self._waiting[-1][0]
-        self._waiting = []
+        self._waiting, self._n_waiting = [], 0
 
     def keep(self) -> None:
         """Keep what has been scored; what waits to be is left for another time."""
