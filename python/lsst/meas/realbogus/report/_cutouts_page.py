@@ -24,7 +24,7 @@ from ._stamps import pack_panels, stretch_triplet
 class CutoutCard:
     """What is shown of one source.
 
-    Attributes
+    Parameters
     ----------
     id, where
         Identifier (text, because browsers round long numbers) and image it is on.

@@ -89,7 +89,7 @@ def _stretch_one(pixels: Floats, *, symmetric: bool) -> Floats:
 class FakeStretch:
     """The one scale on which a fake is shown before, after and by itself.
 
-    Attributes
+    Parameters
     ----------
     panels
         Before, after and their difference, as `pack_panels` takes them.
