@@ -20,7 +20,6 @@ from lsst.pipe.base import (
     Struct,
 )
 from lsst.pipe.base import connectionTypes as ct
-from lsst.resources import ResourcePath
 from lsst.utils.timer import timeMethod
 
 from ..injection import (
@@ -34,6 +33,7 @@ from ..injection import (
 from ..legacy import read_projection
 from ..tables import read_table_file
 from ._data_errors import RoomTask
+from ._named_tables import read_named_table
 from ._options import config_class, to_options
 
 _IMAGE = ("instrument", "visit", "detector")
@@ -160,6 +160,11 @@ class CreateFakeSupernovaeTask(RoomTask):
         An image without sources, or with too few for a fake, has an empty catalogue with all columns, so that
         its own sources are found and scored like those of the others.
         """
+        named = {
+            field: read_named_table(self, field, reader)
+            for field, reader in (("user_table", read_table_file), ("dc2_truth", read_dc2_truth))
+        }
+        tables = {field: None if found is None else found.table for field, found in named.items()}
         catalog = make_catalog(
             sources,
             footprint,
@@ -167,10 +172,13 @@ class CreateFakeSupernovaeTask(RoomTask):
             seed=self.config.seed,
             image_id=image_id,
             host_table=vstack(hosts, metadata_conflicts="silent") if hosts else None,
-            user_table=_read(self.config.user_table, read_table_file),
-            truth=_read(self.config.dc2_truth, read_dc2_truth),
+            user_table=tables["user_table"],
+            truth=tables["dc2_truth"],
             name="source_detector",
         )
+        for field, found in named.items():
+            if found is not None:
+                catalog.meta[field], catalog.meta[f"{field}_sha256"] = found.uri, found.sha256
         self.metadata["n_sources"] = len(sources)
         self.metadata["n_fakes"] = len(catalog)
         self.log.info("Made %d fakes from %d sources.", len(catalog), len(sources))
@@ -178,13 +186,6 @@ class CreateFakeSupernovaeTask(RoomTask):
         if self.config.write_ap_catalog:
             result.ap_catalog = to_visit_detector_fakes(catalog, *footprint.pixels(catalog))
         return result
-
-
-def _read(uri: str, reader: Any) -> Table | None:
-    if not uri:
-        return None
-    with ResourcePath(uri).as_local() as local:
-        return reader(local.ospath)
 
 
 def _footprint(handle: DeferredDatasetHandle, data_id: Any) -> Footprint:
