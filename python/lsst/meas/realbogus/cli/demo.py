@@ -75,6 +75,12 @@ _PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
     help="Second model, without difference image; '' for none.",
 )
 @click.option("--fakes", type=FiniteRange(0, 1), help="Share of the galaxies that get a fake supernova.")
+@click.option(
+    "--template-fakes",
+    type=FiniteRange(0, 1),
+    help="Share of the stars that get a variable companion, in the template too; with it come fakes in the "
+    "template alone, which are negative.",
+)
 def command(
     folder: Path,
     preset: str,
@@ -85,6 +91,7 @@ def command(
     model: str,
     nodia_model: str,
     fakes: float | None,
+    template_fakes: float | None,
 ) -> None:
     """Run the main job in FOLDER: simulate a survey, inject supernovae, subtract, detect, score, report.
 
@@ -119,6 +126,8 @@ def command(
     }
     if fakes is not None:
         config["createFakeSupernovae:options.hosted.fraction"] = str(fakes)
+    if template_fakes is not None:
+        config["parameters:templateFakes"] = str(template_fakes)
     # Another configuration is another run: a RUN collection holds results of one only.
     output = f"u/demo/{hashlib.blake2b(repr(sorted(config.items())).encode(), digest_size=3).hexdigest()}"
     shown, outcome = _run_pipeline(survey, output, config, log, console)
