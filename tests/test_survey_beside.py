@@ -371,6 +371,11 @@ def test_defect_24_which_plane_belongs_to_which_image(tmp_path: Path) -> None:
         found(f"{tmp_path}/w1.fits")
     with pytest.raises(InvalidInputError, match=r"noise: no file is called .*nowhere\.fits"):
         found(f"{tmp_path}/nowhere.fits")
+    science.append(tmp_path / "n2" / "b_n.fits")
+    with pytest.raises(
+        InvalidInputError, match=r"b_n\.fits is the noise of .*b\.fits and among the images too"
+    ):
+        found("{stem}_n.fits")
     with pytest.raises(InvalidInputError, match="one of variance, noise, weight; got variance, noise"):
         Companions(noise=["ERR"], variance=["VAR"])
 

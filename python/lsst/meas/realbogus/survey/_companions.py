@@ -108,12 +108,19 @@ class Companions:
         Raises
         ------
         InvalidInputError
-            If a file does not exist, or there are not as many files as images.
+            If a file does not exist, is an image as well, or there are not as many files as images.
         """
-        found: list[dict[str, PlaneFile]] = [{} for _ in (*science, *templates)]
+        images = [*science, *templates]
+        names = {path.resolve() for path in images}
+        found: list[dict[str, PlaneFile]] = [{} for _ in images]
         for kind in KINDS:
-            for image, plane in zip(found, self._of_kind(kind, science, templates), strict=False):
-                image[kind] = plane
+            for number, plane in enumerate(self._of_kind(kind, science, templates)):
+                found[number][kind] = plane
+                if plane.path is not None and plane.hdu is None and plane.path.resolve() in names:
+                    raise InvalidInputError(
+                        f"{plane.path} is the {kind} of {images[number]} and among the images too; name the "
+                        "images so that what is beside them is not among them"
+                    )
         return list(found)
 
     def _of_kind(self, kind: str, science: Sequence[Path], templates: Sequence[Path]) -> list[PlaneFile]:
