@@ -50,6 +50,7 @@ test: lint types unit ## linters, types and tests
 lint: $(READY) ## ruff, docstrings, spelling
 	ruff check .
 	ruff format --check .
+	python tools/check_docstrings.py
 	codespell
 
 types: $(READY) ## mypy --strict on the package

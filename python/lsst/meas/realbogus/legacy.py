@@ -47,6 +47,11 @@ def read_mask(handle: DeferredDatasetHandle, **parameters: Any) -> Mask:
         Deferred handle of a ``VisitImage`` or ``DifferenceImage`` connection.
     **parameters
         Passed on to ``get``. A box is honoured by `lsst.images` datasets and ignored by afw's.
+
+    Returns
+    -------
+    lsst.images.Mask
+        The mask, planes by the names of lsst.images.
     """
     try:
         mask: Mask = handle.get(component="mask", **parameters)
@@ -68,7 +73,18 @@ def _read_afw_mask(handle: DeferredDatasetHandle) -> Mask:
 
 
 def read_projection(handle: DeferredDatasetHandle) -> SkyProjection[Any]:
-    """Read the sky projection of an image dataset, without its pixels and without a Detector."""
+    """Read the sky projection of an image dataset, without its pixels and without a Detector.
+
+    Parameters
+    ----------
+    handle
+        Deferred handle of an image connection.
+
+    Returns
+    -------
+    lsst.images.SkyProjection
+        The projection.
+    """
     wcs = None
     # Asked for a component that the stored kind lacks, the stack reads and converts all of the image.
     if (stored_class(handle) or "Exposure").startswith("Exposure"):
@@ -84,7 +100,18 @@ def read_projection(handle: DeferredDatasetHandle) -> SkyProjection[Any]:
 
 
 def read_grid(handle: DeferredDatasetHandle) -> tuple[Box, SkyProjection[Any]]:
-    """Read the box and the sky projection of an image dataset, opening its file once where that can be."""
+    """Read the box and the sky projection of an image dataset, opening its file once where that can be.
+
+    Parameters
+    ----------
+    handle
+        Deferred handle of an image connection.
+
+    Returns
+    -------
+    tuple
+        Box and projection.
+    """
     if stored_class(handle) in ("VisitImage", "DifferenceImage"):
         names = ["bbox", "sky_projection"]
         parts = handle.get(component="components", parameters={"components": names})
@@ -113,7 +140,18 @@ def stored_class(handle: DeferredDatasetHandle) -> str | None:
 
 
 def get_table(handle: DeferredDatasetHandle) -> Table:
-    """Read a table dataset: an afw catalogue as the stack converts it, a parquet file as it is."""
+    """Read a table dataset: an afw catalogue as the stack converts it, a parquet file as it is.
+
+    Parameters
+    ----------
+    handle
+        Deferred handle of a table connection.
+
+    Returns
+    -------
+    astropy.table.Table
+        The table.
+    """
     try:
         return handle.get()
     except TypeError:
@@ -134,7 +172,18 @@ class DeferredImage:
     handle: DeferredDatasetHandle
 
     def get(self, **kwargs: Any) -> Any:
-        """Read the image or, with ``component=``, a part of it; see `read_mask` for why masks are special."""
+        """Read the image or, with ``component=``, a part of it; see `read_mask` for why masks are special.
+
+        Parameters
+        ----------
+        **kwargs
+            Passed on to ``get``: ``component``, ``parameters``.
+
+        Returns
+        -------
+        object
+            The image or its part.
+        """
         if kwargs.get("component") == "mask":
             return read_mask(self.handle, **{k: v for k, v in kwargs.items() if k != "component"})
         return self.handle.get(**kwargs)

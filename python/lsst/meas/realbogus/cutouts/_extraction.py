@@ -107,7 +107,15 @@ class Stamps:
 
 @dataclass(frozen=True)
 class TrimmedStamp:
-    """The part of one stamp that lies on the image, with its box (`None` if nothing does)."""
+    """The part of one stamp that lies on the image, with its box (`None` if nothing does).
+
+    Parameters
+    ----------
+    pixels, missing
+        Pixels and which of them are missing.
+    box
+        Where they lie on the image.
+    """
 
     pixels: FloatArray
     missing: BoolArray

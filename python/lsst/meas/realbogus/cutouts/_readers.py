@@ -28,7 +28,13 @@ class Handle(Protocol):
     """A dataset that has not been read yet, as `lsst.daf.butler.DeferredDatasetHandle`."""
 
     def get(self, **kwargs: Any) -> Any:
-        """Read the dataset or, with ``component=``, a part of it."""
+        """Read the dataset or, with ``component=``, a part of it.
+
+        Parameters
+        ----------
+        **kwargs
+            ``component`` and ``parameters``, as the Butler's handles take them.
+        """
         ...
 
 
@@ -56,7 +62,13 @@ class PixelReader(Protocol):
         *,
         bad_planes: Sequence[str] = ...,
     ) -> Stamps:
-        """Cut stamps, padded where they leave the image; see `extraction.extract`."""
+        """Cut stamps, padded where they leave the image; see `extraction.extract`.
+
+        Parameters
+        ----------
+        x, y, size, bad_planes
+            As for `extract`.
+        """
         ...
 
 

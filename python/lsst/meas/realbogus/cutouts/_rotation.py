@@ -81,19 +81,23 @@ def extract_north_up(
 
     Parameters
     ----------
-    image, mask, x, y, bad_planes
-        As for `extraction.extract`.
+    image, mask
+        As for `extract`.
     projection
         Sky projection of the image.
+    x, y
+        As for `extract`.
     size
         Side of the stamps, odd, so that a pixel is their centre; that pixel's centre does not move.
+    bad_planes
+        As for `extract`.
     order
         Order of the interpolating spline; 0 takes the nearest pixel.
 
     Returns
     -------
     Stamps
-        As from `extraction.extract`, with ``start`` that of the stamp before it was turned. A pixel is
+        As from `extract`, with ``start`` that of the stamp before it was turned. A pixel is
         missing where a missing pixel has a part in it. Mask planes are those of all pixels looked at. The
         image's edge is no rectangle any more: ``extent`` is the whole stamp, whatever ``leaves_image`` says.
 

@@ -15,7 +15,17 @@ from ._subtraction import subtract
 
 @dataclasses.dataclass(frozen=True)
 class DifferenceProducts:
-    """A difference image, its matched template, and numbers that tell how the subtraction went."""
+    """A difference image, its matched template, and numbers that tell how the subtraction went.
+
+    Parameters
+    ----------
+    difference
+        The difference image.
+    template
+        The template on its pixels, matched.
+    summary
+        Numbers by name, as for `Subtraction`.
+    """
 
     difference: DifferenceImage
     template: VisitImage

@@ -71,7 +71,22 @@ def bin_fraction(
 
 
 def even_edges(values: npt.ArrayLike, n_bins: int, *, log: bool = False) -> Floats:
-    """Edges of bins of equal width that hold all finite values (of equal ratio if ``log``)."""
+    """Edges of bins of equal width that hold all finite values (of equal ratio if ``log``).
+
+    Parameters
+    ----------
+    values
+        Numbers; those that are not finite do not count.
+    n_bins
+        How many bins.
+    log
+        Whether the ratio of edges is even, not their difference.
+
+    Returns
+    -------
+    numpy.ndarray
+        Float64 edges, ascending, shape ``(n_bins + 1,)``.
+    """
     x = np.asarray(values, float)
     x = x[np.isfinite(x) & ((x > 0) | (not log))]
     if not x.size:

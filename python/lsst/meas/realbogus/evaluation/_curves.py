@@ -123,6 +123,11 @@ def lowest_threshold(
     min_completeness, min_purity
         The defaults are those of OSS-REQ-0353 (LSE-30), which asks for a threshold that reaches both for
         transients of SNR 6.
+
+    Returns
+    -------
+    float
+        Threshold of the score.
     """
     met = (curve.completeness >= min_completeness) & (curve.purity >= min_purity)
     return float(curve.threshold[met].min()) if met.any() else float("nan")

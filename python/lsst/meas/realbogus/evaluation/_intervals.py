@@ -76,6 +76,18 @@ def fraction_intervals(
 def fraction(successes: int, trials: int, confidence: float = CONFIDENCE) -> Fraction:
     """Make one fraction with its interval.
 
+    Parameters
+    ----------
+    successes, trials
+        Counts.
+    confidence
+        Coverage of the interval.
+
+    Returns
+    -------
+    Fraction
+        The fraction; NaN for no trials.
+
     Examples
     --------
     >>> print(fraction(9, 10))

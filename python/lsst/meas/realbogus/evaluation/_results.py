@@ -62,11 +62,33 @@ class Results:
         return np.where(unmatched, np.int8(Label.BOGUS), labels)
 
     def scores(self, model: str) -> Floats:
-        """Scores of one model, NaN for sources that it could not score."""
+        """Scores of one model, NaN for sources that it could not score.
+
+        Parameters
+        ----------
+        model
+            Name of the model.
+
+        Returns
+        -------
+        numpy.ndarray
+            Float64, one for each source.
+        """
         return np.asarray(self.sources[self.models[model]], float)
 
     def passes(self, model: str) -> npt.NDArray[np.bool_]:
-        """Whether each injected source was found and scored above the threshold."""
+        """Whether each injected source was found and scored above the threshold.
+
+        Parameters
+        ----------
+        model
+            Name of the model.
+
+        Returns
+        -------
+        numpy.ndarray
+            Bool, one for each injected source.
+        """
         above = np.asarray(self.sources["diaSourceId"])[self.scores(model) >= self.threshold]
         found = np.asarray(self.fates["fate"]) == Fate.FOUND
         return np.asarray(found & np.isin(np.asarray(self.fates["diaSourceId"]), above))

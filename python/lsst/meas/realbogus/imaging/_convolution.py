@@ -17,7 +17,18 @@ type Pixels = npt.NDArray[np.float32]
 
 
 def band_kernel(narrow: float, wide: float) -> FloatArray:
-    """Return the difference of two round Gaussians of unit sum: it passes structure between their widths."""
+    """Return the difference of two round Gaussians of unit sum: it passes structure between their widths.
+
+    Parameters
+    ----------
+    narrow, wide
+        Widths (sigma) of the Gaussians in pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        Float64 kernel of zero sum, odd size.
+    """
     steps = np.arange(-np.ceil(3 * wide), np.ceil(3 * wide) + 1)
     square = steps[:, np.newaxis] ** 2 + steps**2
     low, high = (np.exp(-0.5 * square / sigma**2) for sigma in (narrow, wide))
@@ -25,7 +36,20 @@ def band_kernel(narrow: float, wide: float) -> FloatArray:
 
 
 def convolve_image(image: Pixels, kernel: FloatArray) -> Pixels:
-    """Convolve an image with one kernel; outside is 0."""
+    """Convolve an image with one kernel; outside is 0.
+
+    Parameters
+    ----------
+    image
+        Float32 pixels, shape ``(ny, nx)``.
+    kernel
+        Kernel image, odd sizes.
+
+    Returns
+    -------
+    numpy.ndarray
+        Float32, shape of the image.
+    """
     return _convolve(image, kernel[np.newaxis])[0]
 
 

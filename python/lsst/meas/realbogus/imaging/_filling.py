@@ -14,7 +14,22 @@ type FloatArray = npt.NDArray[np.floating[Any]]
 
 
 def fill_smoothly(array: FloatArray, missing: npt.NDArray[np.bool_], sigma: float = 2.0) -> FloatArray:
-    """Replace missing pixels by a smooth continuation of their surroundings, 0 far from any."""
+    """Replace missing pixels by a smooth continuation of their surroundings, 0 far from any.
+
+    Parameters
+    ----------
+    array
+        Floating-point image.
+    missing
+        Bool, which pixels to replace.
+    sigma
+        Width in pixels of the Gaussian that continues the surroundings.
+
+    Returns
+    -------
+    numpy.ndarray
+        Image of the same type; the same object where nothing is missing.
+    """
     if not missing.any():
         return array
     weight = (~missing).astype(array.dtype)

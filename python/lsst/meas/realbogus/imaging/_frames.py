@@ -50,25 +50,68 @@ class Frame:
         return psf_width(self.psf.middle())
 
     def cut(self, bbox: Box) -> Frame:
-        """Return the part in a box."""
+        """Return the part in a box.
+
+        Parameters
+        ----------
+        bbox
+            Box within that of the frame.
+
+        Returns
+        -------
+        Frame
+            Views of the pixels in the box.
+        """
         window = bbox.slice_within(self.bbox)
         return Frame(bbox, self.pixels[window], self.variance[window], self.missing[window], self.psf)
 
     def convolved(self, kernel: KernelField, bbox: Box) -> Frame:
-        """Return a box of the frame convolved with a kernel, using what pixels there are around it."""
+        """Return a box of the frame convolved with a kernel, using what pixels there are around it.
+
+        Parameters
+        ----------
+        kernel
+            Kernel that varies over the frame.
+        bbox
+            Which part is wanted, within the frame.
+
+        Returns
+        -------
+        Frame
+            The part, convolved.
+        """
         near = self.cut(bbox.padded(kernel.radius).intersection(self.bbox))
         window = bbox.slice_within(near.bbox)
         pixels = convolve_field(near.pixels, near.bbox, kernel)[window]
         return Frame(bbox, pixels, self.noise(kernel.middle(), bbox), self.cut(bbox).missing, self.psf)
 
     def noise(self, kernel: FloatArray, bbox: Box) -> Pixels:
-        """Return the variance in a box after convolution with one kernel."""
+        """Return the variance in a box after convolution with one kernel.
+
+        Parameters
+        ----------
+        kernel
+            Kernel image, odd sizes.
+        bbox
+            Which part is wanted, within the frame.
+
+        Returns
+        -------
+        numpy.ndarray
+            Float32 variance, shape of the box.
+        """
         near = self.cut(bbox.padded(kernel.shape[0] // 2).intersection(self.bbox))
         wide = convolve_image(near.variance, kernel**2)
         return np.maximum(wide[bbox.slice_within(near.bbox)], np.float32(0))
 
     def typical_variance(self) -> float:
-        """Return the median variance of the known pixels, 1 where none is known."""
+        """Return the median variance of the known pixels, 1 where none is known.
+
+        Returns
+        -------
+        float
+            Variance in the square of the image's unit.
+        """
         return 1.0 if self.missing.all() else float(np.median(self.variance[~self.missing]))
 
 
@@ -97,6 +140,11 @@ def prepare_frame(
         Rescale the variance to the scatter of blank sky?
     lowest_factor
         The variance is never multiplied by less than this.
+
+    Returns
+    -------
+    Frame
+        The frame, on the box of the image.
     """
     missing = missing_pixels(image)
     pixels = fill_smoothly(np.asarray(image.image.array, dtype=np.float32), missing)

@@ -118,19 +118,53 @@ class KernelField:
         return cls.fit(kernels / kernels.sum(axis=(1, 2), keepdims=True), x, y, domain, order)
 
     def resized(self, radius: int) -> Self:
-        """Return the field with its images cut or padded with zeros."""
+        """Return the field with its images cut or padded with zeros.
+
+        Parameters
+        ----------
+        radius
+            Half width of the new images in pixels.
+
+        Returns
+        -------
+        KernelField
+            The field with images of that size.
+        """
         return dataclasses.replace(self, terms=resize(self.terms, radius))
 
     def normalized(self) -> Self:
-        """Return the field scaled to unit sum at the middle of its domain."""
+        """Return the field scaled to unit sum at the middle of its domain.
+
+        Returns
+        -------
+        KernelField
+            The scaled field.
+        """
         return dataclasses.replace(self, terms=self.terms / self.middle().sum())
 
     def at(self, x: npt.ArrayLike, y: npt.ArrayLike) -> FloatArray:
-        """Return the centred kernels at positions, shape ``(n, size, size)``."""
+        """Return the centred kernels at positions, shape ``(n, size, size)``.
+
+        Parameters
+        ----------
+        x, y
+            Parent coordinates in pixels, shape ``(n,)``.
+
+        Returns
+        -------
+        numpy.ndarray
+            Float64 kernels, shape ``(n, size, size)``.
+        """
         return np.tensordot(chebyshev_design(x, y, self.domain, self.order), self.terms, axes=1)
 
     def middle(self) -> FloatArray:
-        """Return the kernel at the middle of the domain, shape ``(size, size)``."""
+        """Return the kernel at the middle of the domain, shape ``(size, size)``.
+
+        Returns
+        -------
+        numpy.ndarray
+            Float64 kernel, shape ``(size, size)``.
+        """
         kernel: FloatArray = self.at(self.domain.x.center, self.domain.y.center)[0]
         return kernel
 
@@ -170,7 +204,20 @@ class KernelField:
         *,
         slopes: bool = True,
     ) -> tuple[FloatArray, ...]:
-        """Return what `stamps` does, and its derivatives by x and by y."""
+        """Return what `stamps` does, and its derivatives by x and by y.
+
+        Parameters
+        ----------
+        x, y, radius, centre
+            As for `stamps`.
+        slopes
+            Whether the derivatives are wanted.
+
+        Returns
+        -------
+        tuple of numpy.ndarray
+            Stamps and, if wanted, their derivatives by x and by y, all of one shape.
+        """
         x = np.atleast_1d(np.asarray(x, dtype=np.float64))
         y = np.atleast_1d(np.asarray(y, dtype=np.float64))
         radius = self.radius if radius is None else radius
@@ -199,12 +246,34 @@ class KernelField:
         return np.stack([scipy.ndimage.spline_filter(term, SPLINE_ORDER, mode="mirror") for term in wide])
 
     def convolved(self, kernel: FloatArray) -> Self:
-        """Return the field convolved with one kernel image, at its own size."""
+        """Return the field convolved with one kernel image, at its own size.
+
+        Parameters
+        ----------
+        kernel
+            Kernel image, odd sizes.
+
+        Returns
+        -------
+        KernelField
+            The convolved field.
+        """
         terms = np.stack([scipy.signal.fftconvolve(term, kernel, mode="same") for term in self.terms])
         return dataclasses.replace(self, terms=terms)
 
     def to_psf(self, bounds: Box) -> PiffWrapper:
-        """Return the field as a Piff PSF, which files of lsst.images can hold."""
+        """Return the field as a Piff PSF, which files of lsst.images can hold.
+
+        Parameters
+        ----------
+        bounds
+            Where the PSF is to be valid.
+
+        Returns
+        -------
+        lsst.images.psfs.PiffWrapper
+            The PSF.
+        """
         import galsim
         import piff
 
@@ -239,7 +308,20 @@ def _power_coefficients(degree: int, start: int, size: int) -> FloatArray:
 
 
 def psf_nodes(domain: Box, n_nodes: int) -> tuple[FloatArray, FloatArray]:
-    """Return x and y of a regular grid of nodes inside a box."""
+    """Return x and y of a regular grid of nodes inside a box.
+
+    Parameters
+    ----------
+    domain
+        The box.
+    n_nodes
+        Nodes along each side; 1 gives the middle.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Float64 x and y, parent coordinates, shape ``(n_nodes**2,)``.
+    """
     along_x = np.linspace(domain.x.min, domain.x.max, n_nodes) if n_nodes > 1 else [domain.x.center]
     along_y = np.linspace(domain.y.min, domain.y.max, n_nodes) if n_nodes > 1 else [domain.y.center]
     x, y = np.meshgrid(along_x, along_y)
@@ -251,13 +333,36 @@ def psf_width(kernel: FloatArray) -> float:
 
     The area ``1 / sum(k^2)`` of a Gaussian is ``4 pi sigma^2``; unlike second moments it does not hang on
     wings.
+
+    Parameters
+    ----------
+    kernel
+        PSF kernel, shape ``(size, size)``.
+
+    Returns
+    -------
+    float
+        Sigma in pixels.
     """
     unit = kernel / kernel.sum()
     return float(np.sqrt(1.0 / (4.0 * np.pi * np.sum(unit**2))))
 
 
 def kernel_reach(kernel: FloatArray, share: float = 0.8) -> int:
-    """Return the half width of the square that holds this share of a kernel's absolute weight."""
+    """Return the half width of the square that holds this share of a kernel's absolute weight.
+
+    Parameters
+    ----------
+    kernel
+        Kernel image, odd sizes.
+    share
+        Share of the weight.
+
+    Returns
+    -------
+    int
+        Half width in pixels.
+    """
     weight = np.abs(kernel)
     radius = kernel.shape[0] // 2
     inside = [resize(weight[np.newaxis], r).sum() for r in range(radius + 1)]
@@ -265,7 +370,20 @@ def kernel_reach(kernel: FloatArray, share: float = 0.8) -> int:
 
 
 def resize(images: FloatArray, radius: int) -> FloatArray:
-    """Cut or pad images, shape ``(n, size, size)``, to half width ``radius`` about their middle."""
+    """Cut or pad images, shape ``(n, size, size)``, to half width ``radius`` about their middle.
+
+    Parameters
+    ----------
+    images
+        Images of odd size.
+    radius
+        Half width wanted in pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        Images of ``2 radius + 1`` pixels; padding is 0.
+    """
     old = images.shape[-1] // 2
     if radius < old:
         cut = slice(old - radius, old + radius + 1)

@@ -76,7 +76,20 @@ UNUSABLE_PLANES = (
 
 
 def ensure_planes(mask: Mask, names: Iterable[str]) -> Mask:
-    """Return the mask with planes added that it lacks; the same object where it lacks none."""
+    """Return the mask with planes added that it lacks; the same object where it lacks none.
+
+    Parameters
+    ----------
+    mask
+        The mask.
+    names
+        Names of the planes that there must be.
+
+    Returns
+    -------
+    lsst.images.Mask
+        Mask with all of them.
+    """
     missing = [name for name in names if name not in mask.schema.names]
     if not missing:
         return mask
@@ -84,7 +97,20 @@ def ensure_planes(mask: Mask, names: Iterable[str]) -> Mask:
 
 
 def any_plane(mask: Mask, names: Iterable[str]) -> BoolArray:
-    """Return where any of the named planes is set; planes the mask lacks are set nowhere."""
+    """Return where any of the named planes is set; planes the mask lacks are set nowhere.
+
+    Parameters
+    ----------
+    mask
+        The mask.
+    names
+        Names of planes.
+
+    Returns
+    -------
+    numpy.ndarray
+        Bool, shape of the mask's box.
+    """
     out = np.zeros(mask.bbox.shape, dtype=bool)
     for name in names:
         if name in mask.schema.names:
@@ -93,7 +119,18 @@ def any_plane(mask: Mask, names: Iterable[str]) -> BoolArray:
 
 
 def missing_pixels(image: MaskedImage) -> BoolArray:
-    """Return where an image has no usable value: NO_DATA, or no finite value or variance."""
+    """Return where an image has no usable value: NO_DATA, or no finite value or variance.
+
+    Parameters
+    ----------
+    image
+        Image with mask and variance.
+
+    Returns
+    -------
+    numpy.ndarray
+        Bool, shape of the image.
+    """
     return (
         any_plane(image.mask, ["NO_DATA"])
         | ~np.isfinite(image.image.array)
@@ -102,7 +139,20 @@ def missing_pixels(image: MaskedImage) -> BoolArray:
 
 
 def dilate_bits(bits: npt.NDArray[np.integer], radius: int) -> npt.NDArray[np.integer]:
-    """Spread every bit of a packed mask, shape ``(ny, nx, ...)``, over a square of a half width."""
+    """Spread every bit of a packed mask, shape ``(ny, nx, ...)``, over a square of a half width.
+
+    Parameters
+    ----------
+    bits
+        Packed mask.
+    radius
+        Half width of the square in pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        New mask of the same shape and type.
+    """
     out = bits.copy()
     for axis in (0, 1):
         line = np.moveaxis(out, axis, 0)

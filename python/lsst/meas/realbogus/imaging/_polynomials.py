@@ -18,7 +18,18 @@ def term_degrees(order: int) -> tuple[tuple[int, int], ...]:
 
 
 def n_terms(order: int) -> int:
-    """Return how many terms a triangular polynomial of this order has."""
+    """Return how many terms a triangular polynomial of this order has.
+
+    Parameters
+    ----------
+    order
+        Highest total degree.
+
+    Returns
+    -------
+    int
+        Number of terms.
+    """
     return (order + 1) * (order + 2) // 2
 
 
@@ -50,7 +61,22 @@ def chebyshev_design(x: npt.ArrayLike, y: npt.ArrayLike, domain: Box, order: int
 
 
 def chebyshev_grid(coefficients: npt.ArrayLike, domain: Box, bbox: Box) -> FloatArray:
-    """Evaluate a polynomial, given by the coefficients of its terms, on all pixels of a box."""
+    """Evaluate a polynomial, given by the coefficients of its terms, on all pixels of a box.
+
+    Parameters
+    ----------
+    coefficients
+        One number for each term, in the order of `chebyshev_design`.
+    domain
+        Box over which the polynomial is scaled.
+    bbox
+        Where it is evaluated.
+
+    Returns
+    -------
+    numpy.ndarray
+        Float64 values, shape of ``bbox``.
+    """
     coefficients = np.asarray(coefficients, dtype=np.float64)
     order = _order_of(coefficients.size)
     matrix = np.zeros((order + 1, order + 1))
@@ -62,7 +88,20 @@ def chebyshev_grid(coefficients: npt.ArrayLike, domain: Box, bbox: Box) -> Float
 
 
 def chebyshev_field(coefficients: npt.ArrayLike, domain: Box) -> ChebyshevField:
-    """Return a polynomial as a field of lsst.images."""
+    """Return a polynomial as a field of lsst.images.
+
+    Parameters
+    ----------
+    coefficients
+        One number for each term, in the order of `chebyshev_design`.
+    domain
+        Box over which the polynomial is scaled.
+
+    Returns
+    -------
+    lsst.images.fields.ChebyshevField
+        The field.
+    """
     coefficients = np.asarray(coefficients, dtype=np.float64)
     order = _order_of(coefficients.size)
     matrix = np.zeros((order + 1, order + 1))

@@ -12,7 +12,18 @@ type Pixels = npt.NDArray[np.float32]
 
 
 def robust_std(values: npt.NDArray[np.floating]) -> float:
-    """Return the standard deviation of a Gaussian with the same quartiles; NaN for fewer than 20 values."""
+    """Return the standard deviation of a Gaussian with the same quartiles; NaN for fewer than 20 values.
+
+    Parameters
+    ----------
+    values
+        Numbers, any shape.
+
+    Returns
+    -------
+    float
+        Standard deviation in the unit of the values.
+    """
     if values.size < 20:
         return float("nan")
     low, high = np.percentile(values, [25.0, 75.0])

@@ -58,7 +58,20 @@ def to_source_injection(catalog: Table, target: str = "visit") -> Table:
 
 
 def trixels(ra: npt.ArrayLike, dec: npt.ArrayLike, level: int = 7) -> npt.NDArray[np.int64]:
-    """Return the HTM trixels of positions in degrees."""
+    """Return the HTM trixels of positions in degrees.
+
+    Parameters
+    ----------
+    ra, dec
+        Degrees, shape ``(n,)``.
+    level
+        Depth of the HTM pixelisation.
+
+    Returns
+    -------
+    numpy.ndarray
+        Int64, shape ``(n,)``.
+    """
     pixels = HtmPixelization(level)
     a, d = np.deg2rad(np.atleast_1d(ra)), np.deg2rad(np.atleast_1d(dec))
     vectors = np.stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)], axis=1)

@@ -146,7 +146,22 @@ class ParametricModel:
         peak_abs_mag: Floats,
         stretch: Floats,
     ) -> Floats:
-        """Return apparent AB magnitudes, NaN before the explosion and after the last phase."""
+        """Return apparent AB magnitudes, NaN before the explosion and after the last phase.
+
+        Parameters
+        ----------
+        band
+            Band.
+        mjd
+            Times, MJD.
+        redshift, peak_mjd, peak_abs_mag, stretch
+            Redshift, time of maximum [MJD], absolute magnitude there and time stretch, shape ``(n,)``.
+
+        Returns
+        -------
+        numpy.ndarray
+            Float64 magnitudes, shape ``(n,)``.
+        """
         if band not in WAVELENGTHS:
             raise InvalidInputError(
                 f"no light curves in band {band!r}; the parametric family has {', '.join(WAVELENGTHS)}"

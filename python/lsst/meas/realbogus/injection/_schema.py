@@ -99,7 +99,18 @@ INJECTED_CATALOG: Schema = {
 
 
 def stack_catalogs(parts: Sequence[Table]) -> Table:
-    """Put catalogues with the same columns below each other, an empty one if there are none."""
+    """Put catalogues with the same columns below each other, an empty one if there are none.
+
+    Parameters
+    ----------
+    parts
+        Catalogues with the same columns.
+
+    Returns
+    -------
+    astropy.table.Table
+        All their rows.
+    """
     filled = [part for part in parts if len(part)]
     if not filled:
         return parts[0].copy() if parts else empty_table(INJECTION_CATALOG)

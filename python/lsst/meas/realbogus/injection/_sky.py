@@ -95,11 +95,35 @@ class Footprint:
         return pixel_to_sky(self.projection, x, y)
 
     def pixels(self, table: Table) -> tuple[Floats, Floats]:
-        """Return the pixel positions of the rows of a table with ra and dec in degrees."""
+        """Return the pixel positions of the rows of a table with ra and dec in degrees.
+
+        Parameters
+        ----------
+        table
+            Columns ``ra``, ``dec`` in degrees.
+
+        Returns
+        -------
+        tuple of numpy.ndarray
+            Parent coordinates x and y; NaN where the projection has no such place.
+        """
         return sky_to_pixel(self.projection, np.asarray(table["ra"], float), np.asarray(table["dec"], float))
 
     def contains(self, ra: Floats, dec: Floats, padding: int = 0) -> npt.NDArray[np.bool_]:
-        """Tell which sky positions fall on the image or within some pixels of it."""
+        """Tell which sky positions fall on the image or within some pixels of it.
+
+        Parameters
+        ----------
+        ra, dec
+            Degrees, shape ``(n,)``.
+        padding
+            Pixels outside the image that still count.
+
+        Returns
+        -------
+        numpy.ndarray
+            Bool, shape ``(n,)``.
+        """
         x, y = sky_to_pixel(self.projection, ra, dec)
         box = self.bbox.padded(padding)
         inside = (x >= box.x.start - 0.5) & (x < box.x.stop - 0.5)

@@ -73,7 +73,22 @@ class SncosmoModel:
         peak_abs_mag: Floats,
         stretch: Floats,
     ) -> Floats:
-        """Return apparent AB magnitudes, NaN where the source has no flux."""
+        """Return apparent AB magnitudes, NaN where the source has no flux.
+
+        Parameters
+        ----------
+        band
+            Band.
+        mjd
+            Times, MJD.
+        redshift, peak_mjd, peak_abs_mag, stretch
+            Redshift, time of maximum [MJD], absolute magnitude there and time stretch, shape ``(n,)``.
+
+        Returns
+        -------
+        numpy.ndarray
+            Float64 magnitudes, shape ``(n,)``.
+        """
         import sncosmo
 
         if band not in _BANDS:

@@ -31,7 +31,18 @@ _SCATTER_LIMIT = 3.0
 
 
 def light_curve_models(options: SupernovaOptions) -> dict[str, LightCurveModel]:
-    """Return the model of each kind of supernova."""
+    """Return the model of each kind of supernova.
+
+    Parameters
+    ----------
+    options
+        Which family, and sncosmo's names.
+
+    Returns
+    -------
+    dict
+        Model by kind of supernova.
+    """
     if options.model == "sncosmo":
         names = {"Ia": options.sncosmo_ia, "II": options.sncosmo_ii, "Ibc": options.sncosmo_ibc}
         return {kind: SncosmoModel(name, kind) for kind, name in names.items()}

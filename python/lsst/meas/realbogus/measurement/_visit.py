@@ -76,7 +76,18 @@ def measure_difference(
 
 
 def midpoint_mjd(obs_info: ObservationInfo) -> float:
-    """Return the middle of an exposure as MJD TAI, NaN where its times are not known."""
+    """Return the middle of an exposure as MJD TAI, NaN where its times are not known.
+
+    Parameters
+    ----------
+    obs_info
+        What is known of the observation.
+
+    Returns
+    -------
+    float
+        MJD TAI.
+    """
     begin, end = obs_info.datetime_begin, obs_info.datetime_end
     if begin is None:
         return float("nan")

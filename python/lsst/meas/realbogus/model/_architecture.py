@@ -214,7 +214,13 @@ class Architecture(BaseModel):
         return self
 
     def shapes(self) -> tuple[Shape, ...]:
-        """Return the shape that enters each layer, then the shape that leaves the last."""
+        """Return the shape that enters each layer, then the shape that leaves the last.
+
+        Returns
+        -------
+        tuple
+            Shapes without the number of stamps.
+        """
         shapes: list[Shape] = [self.input_shape]
         for layer in self.layers:
             shape = layer.output_shape(shapes[-1])
@@ -229,7 +235,13 @@ class Architecture(BaseModel):
         return self.shapes()[-1]
 
     def weight_shapes(self) -> dict[str, Shape]:
-        """Return the shape of every variable by ``layer/variable``, in order."""
+        """Return the shape of every variable by ``layer/variable``, in order.
+
+        Returns
+        -------
+        dict
+            Shape by ``layer/variable``.
+        """
         return {
             f"{layer.name}/{variable}": size
             for layer, shape in zip(self.layers, self.shapes(), strict=False)
@@ -242,7 +254,13 @@ class Architecture(BaseModel):
         return sum(int(np.prod(shape)) for shape in self.weight_shapes().values())
 
     def check_weights(self, weights: Weights) -> None:
-        """Raise `ModelContractError` unless ``weights`` holds exactly this network's variables."""
+        """Raise `ModelContractError` unless ``weights`` holds exactly this network's variables.
+
+        Parameters
+        ----------
+        weights
+            Weights by layer and variable.
+        """
         expected = self.weight_shapes()
         if set(expected) != set(weights):
             raise ModelContractError(

@@ -114,6 +114,18 @@ def write_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
 def read_arrays(content: bytes, name: str) -> dict[str, npt.NDArray[Any]]:
     """Read the arrays of an npz file; headers are checked before memory is taken, pickles refused.
 
+    Parameters
+    ----------
+    content
+        The npz file.
+    name
+        What to call it in messages.
+
+    Returns
+    -------
+    dict
+        Array by name.
+
     Raises
     ------
     ModelFormatError

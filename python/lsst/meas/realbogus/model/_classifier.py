@@ -55,7 +55,13 @@ class Scores:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Scores]) -> Scores:
-        """Join scores, in order; no parts make an empty one."""
+        """Join scores, in order; no parts make an empty one.
+
+        Parameters
+        ----------
+        parts
+            Scores of consecutive sources.
+        """
         names = [field.name for field in dataclasses.fields(cls)]
         if not parts:
             return cls(*(np.empty(0, np.float32 if not n.startswith("flag") else bool) for n in names))
@@ -154,6 +160,16 @@ class Classifier:
 
     def resampling_factor(self, pixel_scale: float) -> float:
         """Return the size of the model's pixels in pixels of ``pixel_scale`` [arcsec].
+
+        Parameters
+        ----------
+        pixel_scale
+            Arcsec.
+
+        Returns
+        -------
+        float
+            Size of a pixel of the model in those pixels.
 
         Raises
         ------

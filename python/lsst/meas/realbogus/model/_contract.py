@@ -34,7 +34,15 @@ class _Part(BaseModel):
 
 
 class NormalizationChoice(_Part):
-    """A normalisation by name and version, with its parameters (see `normalization`)."""
+    """A normalisation by name and version, with its parameters (see `normalization`).
+
+    Parameters
+    ----------
+    name
+        Name and version, a key of `NORMALIZATIONS`.
+    parameters
+        Its parameters by name.
+    """
 
     name: str
     parameters: dict[str, float] = {}
@@ -117,7 +125,15 @@ class Calibration(_Part):
 
 
 class Prior(_Part):
-    """The fraction of real sources in training, and the one the score is meant for."""
+    """The fraction of real sources in training, and the one the score is meant for.
+
+    Parameters
+    ----------
+    training
+        Fraction in the training set.
+    intended
+        Fraction that calibrated scores are meant for.
+    """
 
     training: Probability
     intended: Probability
@@ -128,10 +144,14 @@ class Contract(_Part):
 
     Parameters
     ----------
+    format
+        Version of this form.
     name
         What the model is called, such as ``"dia"``.
     version
         At most seven characters: goes out with every score as ``version``.
+    description
+        A sentence for people.
     inputs
         The stamps in the order the network takes them.
     layout
@@ -140,12 +160,14 @@ class Contract(_Part):
         Rows and columns of one stamp [pixel]; larger stamps are cropped, smaller ones padded as missing.
     pixel_scale
         Pixel scale of the training stamps [arcsec], where known.
-    normalization, missing, output, calibration, prior
+    normalization, missing
         See these classes.
     negative
         How sources whose science − template is negative are shown. ``"none"``: as they are;
         ``"flip_difference"``: as (−difference, science, template), so that every difference has a positive
         centre, as in ZTF's alert packets; ``"flip"``: as (−difference, template, science).
+    output, calibration, prior
+        See these classes.
     architecture
         The layers, where they are known; a model from a foreign graph has none.
     card
@@ -201,12 +223,23 @@ class Contract(_Part):
         return "difference" in self.inputs
 
     def to_json(self) -> str:
-        """Write the contract as JSON, the same text for the same contract."""
+        """Write the contract as JSON, the same text for the same contract.
+
+        Returns
+        -------
+        str
+            JSON text.
+        """
         return json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Contract:
         """Read a contract.
+
+        Parameters
+        ----------
+        text
+            What `to_json` wrote.
 
         Raises
         ------

@@ -18,18 +18,54 @@ _SCHEMA = pyarrow.schema([("member", pyarrow.string()), ("content", pyarrow.bina
 
 
 def model_run(contract: Contract) -> str:
-    """Return the run that holds a model: ``models/NAME/VERSION``."""
+    """Return the run that holds a model: ``models/NAME/VERSION``.
+
+    Parameters
+    ----------
+    contract
+        The model's.
+
+    Returns
+    -------
+    str
+        Name of the RUN collection.
+    """
     return f"{RUN_PREFIX}{contract.name}/{contract.version}"
 
 
 def table_from_file(content: bytes, name: str = "model") -> pyarrow.Table:
-    """Return the members of a model file as a table of ``member`` and ``content``."""
+    """Return the members of a model file as a table of ``member`` and ``content``.
+
+    Parameters
+    ----------
+    content
+        The model file.
+    name
+        What to call it in messages.
+
+    Returns
+    -------
+    pyarrow.Table
+        Columns ``member`` (string) and ``content`` (binary).
+    """
     members = split_members(content, name)
     return pyarrow.table({"member": list(members), "content": list(members.values())}, schema=_SCHEMA)
 
 
 def file_from_table(table: pyarrow.Table, name: str = "model") -> bytes:
     """Return the model file that a table holds; it is not checked here.
+
+    Parameters
+    ----------
+    table
+        Columns ``member`` and ``content``, as `table_from_file` makes it.
+    name
+        What to call the model in messages.
+
+    Returns
+    -------
+    bytes
+        Content of the model file.
 
     Raises
     ------

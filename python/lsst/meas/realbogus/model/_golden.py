@@ -40,12 +40,23 @@ class Golden:
     score: npt.NDArray[np.float32]
 
     def to_bytes(self) -> bytes:
-        """Write as npz."""
+        """Write as npz.
+
+        Returns
+        -------
+        bytes
+            Content of an npz file.
+        """
         return write_arrays({**self.stamps, "is_negative": self.is_negative, "score": self.score})
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Golden:
         """Read what `to_bytes` wrote.
+
+        Parameters
+        ----------
+        content
+            Bytes of an npz file.
 
         Raises
         ------
@@ -70,6 +81,15 @@ class Golden:
 def check_golden(classifier: Classifier, golden: Golden, tolerance: float = TOLERANCE) -> float:
     """Score the golden stamps and compare.
 
+    Parameters
+    ----------
+    classifier
+        Classifier to check.
+    golden
+        Stamps and the scores they must give.
+    tolerance
+        Largest difference allowed.
+
     Returns
     -------
     float
@@ -92,6 +112,18 @@ def check_golden(classifier: Classifier, golden: Golden, tolerance: float = TOLE
 
 
 def largest_difference(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> float:
+    """Return the largest difference between scores, infinity where only one of two is NaN.
+
+    Parameters
+    ----------
+    a, b
+        Scores of the same stamps, shape ``(n,)``.
+
+    Returns
+    -------
+    float
+        Largest absolute difference.
+    """
     if (np.isnan(a) != np.isnan(b)).any():
         return float("inf")
     return float(np.nanmax(np.abs(a.astype(np.float64) - b), initial=0.0))
@@ -180,6 +212,18 @@ def sensitivity(classifier: Classifier, golden: Golden) -> dict[str, float]:
     """Return by how much each mistake changes the golden scores: what the golden check would see of it.
 
     Mistakes in images that the model does not use are left out.
+
+    Parameters
+    ----------
+    classifier
+        The model.
+    golden
+        Its golden stamps and scores.
+
+    Returns
+    -------
+    dict
+        Largest change of a golden score by mistake.
     """
     used = set(classifier.contract.inputs)
     found = {}

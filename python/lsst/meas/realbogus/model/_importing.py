@@ -66,6 +66,11 @@ def preset_contract(network: str, name: str, version: str) -> Contract:
         One of `PRESETS`.
     name, version
         What to call the model.
+
+    Returns
+    -------
+    Contract
+        The contract.
     """
     if network not in PRESETS:
         raise InvalidInputError(f"no network is called {network!r}; there are {sorted(PRESETS)}")
@@ -89,6 +94,11 @@ def import_keras(content: bytes, contract: Contract, config: Mapping[str, Any] |
     config
         Keras configuration of the network, where neither has one.
 
+    Returns
+    -------
+    Model
+        The model, its golden scores computed.
+
     Raises
     ------
     ModelFormatError
@@ -110,6 +120,18 @@ def import_keras(content: bytes, contract: Contract, config: Mapping[str, Any] |
 
 def import_onnx(content: bytes, contract: Contract) -> Model:
     """Make a model of an ONNX graph that takes ``(n, rows, columns, channels)`` and gives ``(n, k)``.
+
+    Parameters
+    ----------
+    content
+        The ONNX file.
+    contract
+        What the model promises.
+
+    Returns
+    -------
+    Model
+        The model, its golden scores computed.
 
     Raises
     ------

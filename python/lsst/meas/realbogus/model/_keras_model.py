@@ -50,6 +50,11 @@ def architecture_from_keras(config: Mapping[str, Any], name: str | None = None) 
     name
         What to call the network; default: its name in the configuration.
 
+    Returns
+    -------
+    Architecture
+        The network.
+
     Raises
     ------
     ModelFormatError
@@ -107,6 +112,11 @@ def build_keras(architecture: Architecture, weights: Weights | None = None) -> A
     weights
         Its variables; default: Keras initialises them.
 
+    Returns
+    -------
+    keras.Sequential
+        The network, with the weights if they are given.
+
     Raises
     ------
     MissingDependencyError
@@ -133,7 +143,20 @@ def build_keras(architecture: Architecture, weights: Weights | None = None) -> A
 
 
 def weights_from_keras(model: Any, architecture: Architecture) -> dict[str, npt.NDArray[np.float32]]:
-    """Take the weights out of a Keras model that `build_keras` built."""
+    """Take the weights out of a Keras model that `build_keras` built.
+
+    Parameters
+    ----------
+    model
+        The Keras model.
+    architecture
+        What it was built from.
+
+    Returns
+    -------
+    dict
+        Float32 arrays by ``layer/variable``.
+    """
     keys = list(architecture.weight_shapes())
     weights = {}
     for layer in architecture.layers:

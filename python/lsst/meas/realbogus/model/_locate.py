@@ -15,7 +15,13 @@ SUFFIX = ".rbmodel"
 
 
 def packaged_models() -> dict[str, Traversable]:
-    """Return the models that come with the package, by ``NAME-VERSION``."""
+    """Return the models that come with the package, by ``NAME-VERSION``.
+
+    Returns
+    -------
+    dict
+        File by ``NAME-VERSION``.
+    """
     folder = importlib.resources.files("lsst.meas.realbogus") / "resources" / "models"
     if not folder.is_dir():
         return {}

@@ -86,6 +86,11 @@ def named_architecture(name: str) -> Architecture:
         ``"dia"`` (difference, science, template side by side), ``"nodia"`` (science, template), or
         ``"braai"``.
 
+    Returns
+    -------
+    Architecture
+        The network.
+
     Raises
     ------
     InvalidInputError
@@ -110,6 +115,11 @@ def initial_weights(architecture: Architecture, seed: int = 0) -> Weights:
         The network.
     seed
         Seed of the draws.
+
+    Returns
+    -------
+    dict
+        Float32 arrays by ``layer/variable``.
 
     Examples
     --------

@@ -62,7 +62,20 @@ class Model:
     def classifier(
         self, engine: str = "onnxruntime", device: str = "cpu", batch_size: int = 64
     ) -> Classifier:
-        """Make the model ready to score; see `engines.make_engine`."""
+        """Make the model ready to score; see `engines.make_engine`.
+
+        Parameters
+        ----------
+        engine, device
+            What runs the network, and where.
+        batch_size
+            Stamps that are run together.
+
+        Returns
+        -------
+        Classifier
+            The classifier.
+        """
         made = make_engine(engine, self.graph, self.contract.architecture, self.weights, device)
         return Classifier(self.contract, made, self.content_hash, batch_size)
 
@@ -85,6 +98,11 @@ def make_model(
         Serialised ONNX graph, for a model without known layers.
     stamps
         Golden stamps and which are negative; default `golden.golden_stamps`.
+
+    Returns
+    -------
+    Model
+        The model, complete.
 
     Raises
     ------
@@ -115,7 +133,18 @@ def make_model(
 
 
 def write_model(model: Model) -> bytes:
-    """Write a model file; the same model gives the same bytes."""
+    """Write a model file; the same model gives the same bytes.
+
+    Parameters
+    ----------
+    model
+        The model.
+
+    Returns
+    -------
+    bytes
+        Content of the model file.
+    """
     parts = {"graph.onnx": model.graph, "golden.npz": model.golden.to_bytes()}
     if model.weights is not None:
         parts["weights.h5"] = write_weights(model.weights)
@@ -136,6 +165,11 @@ def read_model(content: bytes, name: str = "model") -> Model:
         The file.
     name
         What it is called in error messages.
+
+    Returns
+    -------
+    Model
+        The model, checked.
 
     Raises
     ------
@@ -179,7 +213,20 @@ def split_members(content: bytes, name: str = "model") -> dict[str, bytes]:
 
 
 def peek_contract(content: bytes, name: str = "model") -> Contract:
-    """Read the contract of a model file and nothing else; the rest is not checked."""
+    """Read the contract of a model file and nothing else; the rest is not checked.
+
+    Parameters
+    ----------
+    content
+        The model file.
+    name
+        What to call it in messages.
+
+    Returns
+    -------
+    Contract
+        Its contract.
+    """
     members = split_members(content, name)
     if "contract.json" not in members:
         raise ModelFormatError(f"{name} has no contract.json: it is not a model")

@@ -89,7 +89,18 @@ def pipetask_command(
 
 
 def shell_text(command: Sequence[str]) -> str:
-    """Write a command so that it can be copied to a shell."""
+    """Write a command so that it can be copied to a shell.
+
+    Parameters
+    ----------
+    command
+        Words of the command.
+
+    Returns
+    -------
+    str
+        The command, quoted where need be.
+    """
     return " ".join(_quoted(word) for word in command)
 
 

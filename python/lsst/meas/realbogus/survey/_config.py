@@ -220,6 +220,11 @@ def load_config(path: Path, base: SurveyConfig) -> SurveyConfig:
     base
         Survey whose numbers are kept where the file says nothing.
 
+    Returns
+    -------
+    SurveyConfig
+        The survey.
+
     Raises
     ------
     InvalidInputError

@@ -72,6 +72,11 @@ def simulated_images(repo: Path, preset: str, progress: Progress) -> DemoImages:
         Name of the survey.
     progress
         Follows the work; not called where there is none.
+
+    Returns
+    -------
+    DemoImages
+        What the pipeline needs to know of them.
     """
     config = PRESETS[preset]
     if not repo.exists():
@@ -163,6 +168,11 @@ def ingested_images(repo: Path, images: ChosenImages, progress: Progress) -> Dem
         What `choose_images` found.
     progress
         Follows the work; not called where there is none.
+
+    Returns
+    -------
+    DemoImages
+        What the pipeline needs to know of them.
     """
     if not repo.exists():
         ingest_fits(

@@ -18,30 +18,47 @@ from ._config import SEARCH_START, SurveyConfig
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Visit:
-    """One visit and its conditions."""
+    """One visit and its conditions.
+
+    Attributes
+    ----------
+    id, band, physical_filter
+        The visit.
+    is_template
+        Whether it goes into templates, not into the search.
+    mjd
+        Midpoint of the exposure (TAI).
+    exposure_time
+        Seconds.
+    ra, dec, rotation
+        Pointing [degrees].
+    seeing, moffat_beta
+        FWHM [arcsec] and index of the effective PSF.
+    sky_brightness
+        Magnitudes per square arcsecond.
+    zero_point
+        AB magnitude that gives one electron.
+    wcs_offset
+        By how much the visit's WCS is wrong, along the pixel axes [arcsec].
+    is_jittered
+        Whether that is more than the usual error.
+    """
 
     id: int
     band: str
     physical_filter: str
     is_template: bool
     mjd: float
-    """Midpoint of the exposure (TAI)."""
     exposure_time: float
     ra: float
     dec: float
     rotation: float
-    """Degrees."""
     seeing: float
-    """FWHM of the effective PSF [arcsec]."""
     moffat_beta: float
     sky_brightness: float
-    """Magnitudes per square arcsecond."""
     zero_point: float
-    """AB magnitude that gives one electron."""
     wcs_offset: tuple[float, float]
-    """By how much the visit's WCS is wrong, along the pixel axes [arcsec]."""
     is_jittered: bool
-    """Whether that is more than the usual error."""
 
     @property
     def midpoint(self) -> astropy.time.Time:
@@ -66,6 +83,11 @@ def make_schedule(config: SurveyConfig) -> list[Visit]:
     ----------
     config
         The survey.
+
+    Returns
+    -------
+    list of Visit
+        All visits.
     """
     return [*_epoch(config, is_template=True), *_epoch(config, is_template=False)]
 

@@ -37,7 +37,15 @@ _BRIGHT = 50.0
 
 @dataclasses.dataclass(frozen=True)
 class SimulatedImage:
-    """An image and the truth about it."""
+    """An image and the truth about it.
+
+    Parameters
+    ----------
+    image
+        The calibrated image.
+    truth
+        What was drawn in it, one row a thing.
+    """
 
     image: VisitImage
     truth: astropy.table.Table

@@ -115,11 +115,23 @@ class RbClassifierConfig(PipelineTaskConfig, pipelineConnections=RbClassifierCon
     )
 
     def uris(self) -> list[str]:
-        """Return the models that are asked for, the one that gives the score first."""
+        """Return the models that are asked for, the one that gives the score first.
+
+        Returns
+        -------
+        list of str
+            One or two names, paths or URIs.
+        """
         return [uri for uri in (self.model_uri, self.nodia_model_uri) if uri]
 
     def wants_difference(self) -> bool:
-        """Return whether the model of ``model_uri`` sees the difference image, as far as can be told now."""
+        """Return whether the model of ``model_uri`` sees the difference image, as far as can be told now.
+
+        Returns
+        -------
+        bool
+            True where a difference image must be there.
+        """
         if not self.model_uri:
             return False
         contract = _contract_now(self.model_uri)

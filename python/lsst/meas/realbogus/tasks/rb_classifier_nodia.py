@@ -68,11 +68,25 @@ class RbClassifierNoDiaConfig(RbClassifierConfig, pipelineConnections=RbClassifi
         self.nodia_model_uri = "package:nodia"
 
     def wants_difference(self) -> bool:
-        """Return False: there is none."""
+        """Return False: there is none.
+
+        Returns
+        -------
+        bool
+            False.
+        """
         return False
 
     def check_inputs(self, uri: str, contract: Contract) -> None:
-        """Refuse models that look at the difference image, whichever field names them."""
+        """Refuse models that look at the difference image, whichever field names them.
+
+        Parameters
+        ----------
+        uri
+            What the configuration names.
+        contract
+            Contract of that model.
+        """
         if contract.uses_difference:
             raise ModelContractError(
                 f"the model {uri} looks at the difference image, and this task has none; take one that does "

@@ -147,6 +147,11 @@ def needed_box(
         Projection and box of the image.
     projection, bbox
         Those to warp to.
+
+    Returns
+    -------
+    lsst.images.Box or None
+        Part of ``source_bbox``; `None` where nothing of it is needed.
     """
     nodes = (np.linspace(side.min, side.max, 17) for side in (bbox.y, bbox.x))
     y, x = (grid.ravel() for grid in np.meshgrid(*nodes, indexing="ij"))

@@ -53,6 +53,11 @@ class CoaddPixels:
     def of(cls, coadd: MaskedImage) -> CoaddPixels:
         """Take a coadd that is in memory.
 
+        Parameters
+        ----------
+        coadd
+            The coadd.
+
         Raises
         ------
         ImageMismatchError

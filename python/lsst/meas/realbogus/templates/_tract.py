@@ -88,12 +88,14 @@ class Tract:
 
         Parameters
         ----------
-        skymap, tract, patch_size, cell_size, border_cells
+        skymap, tract
             As the attributes of the class.
         wcs
             Celestial WCS whose 0-based pixel coordinates are those of ``bbox``.
         bbox
             What must be covered; grown on its upper sides to whole cells.
+        patch_size, cell_size, border_cells
+            As the attributes of the class.
 
         Raises
         ------
@@ -109,7 +111,13 @@ class Tract:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Make a tract from what `to_dict` returned."""
+        """Make a tract from what `to_dict` returned.
+
+        Parameters
+        ----------
+        data
+            What `to_dict` returned.
+        """
         y0, y1, x0, x1 = data["bbox"]
         return cls(
             skymap=data["skymap"],
@@ -122,7 +130,13 @@ class Tract:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as strings, integers and lists, for JSON or YAML."""
+        """Return everything as strings, integers and lists, for JSON or YAML.
+
+        Returns
+        -------
+        dict
+            The tract.
+        """
         y, x = self.bbox.y, self.bbox.x
         return {
             "skymap": self.skymap,
@@ -173,6 +187,16 @@ class Tract:
     def patch(self, patch_id: int) -> PatchDefinition:
         """Return one patch by its id.
 
+        Parameters
+        ----------
+        patch_id
+            Sequential number of the patch.
+
+        Returns
+        -------
+        lsst.images.cells.PatchDefinition
+            The patch.
+
         Raises
         ------
         InvalidInputError
@@ -185,11 +209,28 @@ class Tract:
         return self.patches[patch_id]
 
     def patch_vertices(self, patch_id: int) -> list[tuple[float, float]]:
-        """Return the corners of a patch's outer box as (ra, dec) in degrees."""
+        """Return the corners of a patch's outer box as (ra, dec) in degrees.
+
+        Parameters
+        ----------
+        patch_id
+            Sequential number of the patch.
+
+        Returns
+        -------
+        list of tuple
+            Four pairs of degrees.
+        """
         return self._vertices(self.patch(patch_id).outer_bbox)
 
     def tract_vertices(self) -> list[tuple[float, float]]:
-        """Return the corners of the tract as (ra, dec) in degrees."""
+        """Return the corners of the tract as (ra, dec) in degrees.
+
+        Returns
+        -------
+        list of tuple
+            Four pairs of degrees.
+        """
         return self._vertices(self.bbox)
 
     def _vertices(self, box: Box) -> list[tuple[float, float]]:

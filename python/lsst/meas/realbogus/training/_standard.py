@@ -48,6 +48,11 @@ class TrainingConfig(Options):
             Number of the step, from 0.
         n_steps
             Steps in the whole training.
+
+        Returns
+        -------
+        float
+            Learning rate.
         """
         rise = max(1.0, self.warm_up * n_steps)
         if step < rise:
@@ -58,7 +63,13 @@ class TrainingConfig(Options):
 
 @dataclass
 class TrainingHistory:
-    """What happened in each epoch, on the validation stamps."""
+    """What happened in each epoch, on the validation stamps.
+
+    Parameters
+    ----------
+    loss, auc
+        Loss and area under the ROC curve, one number for each epoch.
+    """
 
     loss: list[float] = field(default_factory=list)
     auc: list[float] = field(default_factory=list)

@@ -58,7 +58,18 @@ class Candidates:
         return self.ra.size
 
     def keep(self, wanted: npt.NDArray[np.bool_]) -> Candidates:
-        """Return the candidates for which ``wanted`` is true."""
+        """Return the candidates for which ``wanted`` is true.
+
+        Parameters
+        ----------
+        wanted
+            Bool, one for each candidate.
+
+        Returns
+        -------
+        Candidates
+            Those that are wanted.
+        """
         return Candidates(*(getattr(self, field.name)[wanted] for field in dataclasses.fields(self)))
 
 

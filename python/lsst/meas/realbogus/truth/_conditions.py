@@ -46,12 +46,31 @@ class Conditions:
 
     @classmethod
     def unknown(cls, n: int) -> Conditions:
-        """Make the conditions of places on an image that was not read."""
+        """Make the conditions of places on an image that was not read.
+
+        Parameters
+        ----------
+        n
+            Number of places.
+        """
         return cls(np.ones(n, bool), np.zeros(n, bool), np.zeros(n, bool), np.full(n, np.nan))
 
 
 def noise_equivalent_area(psf: PointSpreadFunction, x: float, y: float) -> float:
-    """Pixels of sky whose noise a PSF fit carries, ``1 / sum(psf**2)`` (King 1983)."""
+    """Pixels of sky whose noise a PSF fit carries, ``1 / sum(psf**2)`` (King 1983).
+
+    Parameters
+    ----------
+    psf
+        PSF model.
+    x, y
+        Where, parent coordinates in pixels.
+
+    Returns
+    -------
+    float
+        Area in pixels.
+    """
     kernel = psf.compute_kernel_image(x=x, y=y).array.astype(float)
     return float(kernel.sum() ** 2 / np.sum(kernel**2))
 

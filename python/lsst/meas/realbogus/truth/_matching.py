@@ -37,12 +37,34 @@ class Pairs:
         return self.first.size
 
     def keep(self, wanted: npt.NDArray[np.bool_]) -> Pairs:
-        """Return the pairs for which ``wanted`` is true."""
+        """Return the pairs for which ``wanted`` is true.
+
+        Parameters
+        ----------
+        wanted
+            Bool, one for each pair.
+
+        Returns
+        -------
+        Pairs
+            Those that are wanted.
+        """
         return Pairs(self.first[wanted], self.second[wanted], self.distance[wanted])
 
 
 def unit_vectors(ra: npt.ArrayLike, dec: npt.ArrayLike) -> Floats:
-    """Turn sky positions in degrees into unit vectors, shape ``(n, 3)``."""
+    """Turn sky positions in degrees into unit vectors, shape ``(n, 3)``.
+
+    Parameters
+    ----------
+    ra, dec
+        Degrees, any shape of ``n`` values.
+
+    Returns
+    -------
+    numpy.ndarray
+        Float64, shape ``(n, 3)``.
+    """
     alpha, delta = np.radians(np.asarray(ra, float)), np.radians(np.asarray(dec, float))
     return np.stack(
         [np.cos(delta) * np.cos(alpha), np.cos(delta) * np.sin(alpha), np.sin(delta)], axis=-1
