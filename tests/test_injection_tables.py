@@ -21,7 +21,7 @@ from lsst.meas.realbogus.injection import (
     Footprint,
     HostOptions,
     ValidationRules,
-    check_catalog,
+    check_fakes,
     require_valid,
     select_hosts,
     shard,
@@ -61,12 +61,12 @@ def _table(n: int = 4) -> Table:
 
 
 def _reasons(table: Table, **rules: float) -> dict[str, tuple[Severity, tuple[int, ...]]]:
-    return {p.reason: (p.severity, p.rows) for p in check_catalog(table, ValidationRules(**rules))}
+    return {p.reason: (p.severity, p.rows) for p in check_fakes(table, ValidationRules(**rules))}
 
 
 def test_a_good_table_has_no_faults() -> None:
-    assert check_catalog(_table()) == []
-    assert check_catalog(empty_table(INJECTION_CATALOG)) == []
+    assert check_fakes(_table()) == []
+    assert check_fakes(empty_table(INJECTION_CATALOG)) == []
     require_valid(_table(), name="mine", strict=True)
 
 
@@ -104,7 +104,7 @@ def test_units_are_checked_and_understood() -> None:
     good = _table()
     good["ra"] = np.deg2rad(good["ra"])
     good["ra"].unit = u.rad
-    assert check_catalog(good) == []
+    assert check_fakes(good) == []
     bad = _table(40)
     bad["ra"], bad["dec"] = np.deg2rad(bad["ra"]), np.deg2rad(bad["dec"])
     assert any("radians" in reason for reason in _reasons(bad, min_separation=0.0))
@@ -114,9 +114,9 @@ def test_twins_of_a_variable_do_not_blend() -> None:
     table = _table(2)
     table["ra"] = 150.0
     table["is_template_source"] = [True, False]
-    assert check_catalog(table) == []
+    assert check_fakes(table) == []
     table["is_template_source"] = [False, False]
-    assert len(check_catalog(table)) == 1
+    assert len(check_fakes(table)) == 1
 
 
 def test_all_reasons_come_in_one_error() -> None:
@@ -289,7 +289,7 @@ def test_defect_03_radians_and_millimagnitudes_are_the_same_fakes(footprint: Foo
     table = _table()
     table["band"] = "r"
     other = _in_other_units(table)
-    assert check_catalog(other) == []
+    assert check_fakes(other) == []
     valid = require_valid(other, name="mine")
     np.testing.assert_allclose(valid["mag"], 21.0)
     np.testing.assert_allclose(valid["ra"], table["ra"])
@@ -342,7 +342,7 @@ def test_defect_04_ids_of_every_type_are_read(ids: object) -> None:
 def test_defect_04_an_id_of_0_is_legal_and_others_are_refused_with_their_rows() -> None:
     table = _table()
     table["injection_id"] = np.arange(4)
-    assert check_catalog(table) == []
+    assert check_fakes(table) == []
     for ids, words in (
         ([1.0, np.nan, 3.0, 4.0], r"injection_id is missing \(row 1\)"),
         ([1, 2, -7, 4], r"injection_id is below 0: -7 \(row 2\)"),

@@ -43,7 +43,7 @@ from lsst.meas.realbogus.injection import (
     Footprint,
     ImageId,
     ValidationRules,
-    check_catalog,
+    check_fakes,
 )
 from lsst.meas.realbogus.survey._camera import CameraGeometry, make_detector
 from lsst.meas.realbogus.survey._visit_image import make_visit_image
@@ -454,7 +454,7 @@ def test_fakes_of_plain_files_are_made_by_command(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     catalog = read_table_file(out)
     assert len(catalog) > 10 and set(np.asarray(catalog["visit"])) == {101}
-    assert check_catalog(catalog, ValidationRules(min_separation=0.0)) == []
+    assert check_fakes(catalog, ValidationRules(min_separation=0.0)) == []
     assert CliRunner().invoke(main, arguments).exit_code == 1  # exists
     again = CliRunner().invoke(main, [*arguments, "--overwrite"])
     assert again.exit_code == 0

@@ -91,13 +91,13 @@ def make(
 @click.option("--strict", is_flag=True, help="Fail on warnings too.")
 def check(tables: tuple[Path, ...], min_separation: float, strict: bool) -> None:
     """Look for faults in TABLES before anything is drawn; the exit code is 1 if there are errors."""
-    from ..injection import ValidationRules, check_catalog
+    from ..injection import ValidationRules, check_fakes
     from ..tables import Severity, read_table_file
 
     console, failed = Console(), False
     for path in tables:
         catalog = read_table_file(path)
-        problems = check_catalog(catalog, ValidationRules(min_separation=min_separation))
+        problems = check_fakes(catalog, ValidationRules(min_separation=min_separation))
         if not problems:
             console.print(f"{path.name}: {len(catalog)} rows, nothing wrong")
             continue

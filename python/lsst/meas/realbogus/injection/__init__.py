@@ -36,7 +36,7 @@ from ._sky import Footprint
 from ._sncosmo_model import SncosmoModel
 from ._supernova_kinds import KINDS
 from ._supernovae import light_curve_models
-from ._validation import ValidationRules, check_catalog, require_valid
+from ._validation import ValidationRules, check_fakes, require_valid
 
 __all__ = (
     "FLAG_BITS",
@@ -67,7 +67,7 @@ __all__ = (
     "TemplateSourceOptions",
     "ValidationRules",
     "VariableOptions",
-    "check_catalog",
+    "check_fakes",
     "dc2_supernovae",
     "inject",
     "light_curve_models",

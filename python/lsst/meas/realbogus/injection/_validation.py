@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("ValidationRules", "check_catalog", "require_valid")
+__all__ = ("ValidationRules", "check_fakes", "require_valid")
 
 import dataclasses
 import difflib
@@ -38,7 +38,7 @@ class ValidationRules(Options, ordered=[("mag_min", "mag_max")]):
 _DEFAULT = ValidationRules()
 
 
-def check_catalog(catalog: Table, rules: ValidationRules = _DEFAULT) -> list[Problem]:
+def check_fakes(catalog: Table, rules: ValidationRules = _DEFAULT) -> list[Problem]:
     """Find everything that is wrong with a catalogue.
 
     Parameters

@@ -30,7 +30,7 @@ from ..injection import (
     read_dc2_truth,
     to_visit_detector_fakes,
 )
-from ..legacy import read_projection
+from ..legacy import get_table, read_projection
 from ..tables import read_table_file
 from ._data_errors import RoomTask
 from ._named_tables import read_named_table
@@ -50,10 +50,11 @@ class CreateFakeSupernovaeConnections(PipelineTaskConnections, dimensions=_IMAGE
         deferLoad=True,
     )
     sources = ct.Input(
-        doc="Sources measured on the image, among them the hosts.",
+        doc="Sources measured on the image, among them the hosts: a parquet table or an afw catalogue.",
         name="source_detector",
-        storageClass="ArrowAstropy",
+        storageClass="AstropyTable",
         dimensions=_IMAGE,
+        deferLoad=True,
     )
     hosts = ct.Input(
         doc="Hosts common to all images, from MergeHostsTask.",
@@ -126,7 +127,7 @@ class CreateFakeSupernovaeTask(RoomTask):
         data_id = butlerQC.quantum.dataId
         packed, bits = self.config.packer.apply(data_id, is_exposure=False).pack(data_id, returnMaxBits=True)
         outputs = self.run(
-            sources=inputs["sources"],
+            sources=get_table(inputs["sources"]),
             footprint=_footprint(inputs["exposure"], data_id),
             image_id=ImageId(packed, bits),
             hosts=inputs.get("hosts", []),

@@ -21,7 +21,7 @@ from lsst.pipe.base import connectionTypes as ct
 from lsst.utils.timer import timeMethod
 
 from ..injection import HostOptions, Hosts, MergeOptions, merge_hosts, select_hosts, trixels
-from ..legacy import read_projection
+from ..legacy import get_table, read_projection
 from ._data_errors import RoomTask
 from ._options import config_class, to_options, with_options
 
@@ -40,9 +40,9 @@ class MergeHostsConnections(PipelineTaskConnections, dimensions=("htm7",)):
         deferLoad=True,
     )
     sources = ct.Input(
-        doc="Sources of the images that overlap the trixel.",
+        doc="Sources of the images that overlap the trixel: parquet tables or afw catalogues.",
         name="source_detector",
-        storageClass="ArrowAstropy",
+        storageClass="AstropyTable",
         dimensions=_IMAGE,
         multiple=True,
         deferLoad=True,
@@ -80,7 +80,7 @@ class MergeHostsTask(RoomTask):
         options = to_options(self.config.host, HostOptions)
         seen = [
             select_hosts(
-                handle.get(), read_projection(images[handle.dataId]), options, name="source_detector"
+                get_table(handle), read_projection(images[handle.dataId]), options, name="source_detector"
             )
             for handle in inputs["sources"]
             if handle.dataId in images
