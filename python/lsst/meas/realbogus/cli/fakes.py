@@ -5,12 +5,14 @@ from __future__ import annotations
 __all__ = ("command",)
 
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from ..errors import InvalidInputError
 from ..options import from_settings
 from ..tables import atomic_output, reading
 from ._command import Group, is_quiet, say
@@ -18,6 +20,8 @@ from ._common import FILE, OUTPUT, FiniteRange, overwrite_option
 
 if typing.TYPE_CHECKING:
     from astropy.table import Table
+
+    from ..injection import Losses
 
 
 @click.group("fakes", cls=Group, help="Make, check, ingest and look at catalogues of fake supernovae.")
@@ -56,25 +60,49 @@ def make(
     """Make the fakes of a VisitImage file IMAGE from its table of SOURCES."""
     from lsst.images import VisitImage
 
-    from ..injection import CatalogOptions, Footprint, make_catalog, read_dc2_truth
+    from ..injection import CatalogOptions, Footprint, explain_losses, make_catalog, read_dc2_truth
     from ..tables import read_table_file, write_table_file
 
     options = from_settings(CatalogOptions(), settings)
     with reading(image, "a VisitImage file of lsst.images (what a Butler repository holds)"):
         visit_image = VisitImage.read(image)
     footprint = Footprint.of(visit_image, name=str(image))
-    catalog = make_catalog(
-        read_table_file(sources),
+    source_rows = read_table_file(sources)
+    user_rows = None if user_table is None else read_table_file(user_table)
+    losses = explain_losses(
+        source_rows,
         footprint,
         options,
-        seed=seed,
-        user_table=None if user_table is None else read_table_file(user_table),
-        truth=None if dc2_truth is None else read_dc2_truth(dc2_truth),
+        user_table=user_rows,
         name=sources.name,
+        user_name="" if user_table is None else user_table.name,
     )
-    write_table_file(catalog, output, overwrite=overwrite)
+    with atomic_output(output, overwrite=overwrite) as place:
+        catalog = make_catalog(
+            source_rows,
+            footprint,
+            options,
+            seed=seed,
+            user_table=user_rows,
+            truth=None if dc2_truth is None else read_dc2_truth(dc2_truth),
+            name=sources.name,
+        )
+        _require_use(catalog, losses)
+        write_table_file(catalog, place)
+    for lost in losses:
+        say(lost.text)
     _print_counts(catalog)
     say(f"Wrote {output}")
+
+
+def _require_use(catalog: Table, losses: Sequence[Losses]) -> None:
+    """Refuse tables of which nothing is left, if it was for want of what they should have held."""
+    hosts, *user = losses
+    for lost in user if len(catalog) else losses:
+        if lost.n_left_out == lost.n_rows:
+            raise InvalidInputError(f"no fake comes of it: {lost.text}; is it the table of this image?")
+    if not len(catalog):
+        say(f"No galaxy was drawn of {hosts.n_rows - hosts.n_left_out}: raise -c hosted.fraction=0.5")
 
 
 @command.command(

@@ -9,6 +9,7 @@ from ._hosts import Hosts, select_hosts
 from ._ids import ImageId
 from ._inject import Injection, inject
 from ._lightcurves import WAVELENGTHS, LightCurveModel, ParametricModel
+from ._losses import Losses, explain_losses
 from ._merging import merge_hosts
 from ._options import (
     CatalogOptions,
@@ -58,6 +59,7 @@ __all__ = (
     "InjectionFlag",
     "InjectionOptions",
     "LightCurveModel",
+    "Losses",
     "MergeOptions",
     "ParametricModel",
     "RandomOptions",
@@ -69,6 +71,7 @@ __all__ = (
     "VariableOptions",
     "check_fakes",
     "dc2_supernovae",
+    "explain_losses",
     "inject",
     "light_curve_models",
     "make_catalog",

@@ -71,9 +71,17 @@ def make_catalog(
     Raises
     ------
     InvalidCatalogError
-        If a table lacks columns.
+        If a table lacks columns, or nothing in it can be used.
+    InvalidInputError
+        If the image's ids leave no room for so many fakes.
     """
     footprint = footprint if isinstance(footprint, Footprint) else Footprint.of(footprint)
+    if image_id is None:
+        image_id = ImageId.from_visit_detector(footprint.visit, footprint.detector)
+    user_rows = []
+    if user_table is not None:
+        user_rows.append(from_user_table(user_table, footprint, padding=options.padding))
+        image_id.rows(len(user_rows[0]))  # whether they fit is better told before the work
     sources = read_host_table(sources, options.host, name=name)
     hosts = select_hosts(sources, footprint.projection, options.host, name=name)
     near = hosted(hosts, footprint, options.hosted, seed)
@@ -98,11 +106,7 @@ def make_catalog(
         parts.append(
             dc2_supernovae(truth, footprint, seed=seed, mag_max=limit, model=model, padding=options.padding)
         )
-    if user_table is not None:
-        parts.append(from_user_table(user_table, footprint, padding=options.padding))
-    catalog = stack_catalogs(parts)
-    if image_id is None:
-        image_id = ImageId.from_visit_detector(footprint.visit, footprint.detector)
+    catalog = stack_catalogs([*parts, *user_rows])
     catalog["injection_id"] = image_id.rows(len(catalog))
     link_twins(catalog)
     return catalog

@@ -7,6 +7,7 @@ __all__ = ("from_user_table",)
 import numpy as np
 from astropy.table import Table
 
+from ..errors import InvalidCatalogError
 from ..tables import apply_schema, make_table
 from ._populations import image_columns
 from ._schema import INJECTION_CATALOG
@@ -41,9 +42,14 @@ def from_user_table(
     Raises
     ------
     InvalidCatalogError
-        If columns are missing or hold what cannot be used: every reason, with the rows.
+        If columns are missing or hold what cannot be used: every reason, with the rows; or if no row has
+        both a position and a magnitude. Some that have not are left out (`explain_losses` counts them).
     """
     table = apply_schema(table, INJECTION_CATALOG, name=name)
+    whole = np.all([np.isfinite(np.asarray(table[c], float)) for c in ("ra", "dec", "mag")], axis=0)
+    if len(table) and not whole.any():
+        raise InvalidCatalogError(name, [f"none of {len(table)} rows has both a position and a magnitude"])
+    table = table[whole]
     here = footprint.contains(np.asarray(table["ra"]), np.asarray(table["dec"]), padding)
     for column, wanted, any_value in (("visit", footprint.visit, 0), ("band", footprint.band, "")):
         if column in table.colnames:
