@@ -180,6 +180,35 @@ def test_python_command_line_and_yaml_refuse_with_one_message(
     assert told.exit_code != 0 and said in " ".join(f"{told.output} {told.exception}".split())
 
 
+@pytest.mark.parametrize(
+    ("label", "setting", "value", "said"),
+    [
+        (
+            "create_fake_supernovae.CreateFakeSupernovae",
+            "options.hosted.fraction",
+            "nan",
+            "from 0 to 1; got 'nan'",
+        ),
+        (
+            "inject_supernovae.InjectSupernovae",
+            "options.renderer",
+            "gallsim",
+            "'psf', 'galsim'; got 'gallsim'",
+        ),
+        ("subtract_images.SubtractImages", "scale_order", "1.5", "from -1 to 5; got 1.5"),
+        ("match_dia_sources.MatchDiaSources", "radius", "9", "must not be above max_radius, 1.0; got 9.0"),
+    ],
+)
+def test_settings_of_pipetask_are_refused_too(label: str, setting: str, value: str, said: str) -> None:
+    pipeline = Pipeline.fromString(
+        f"description: one task\ntasks:\n  it: lsst.meas.realbogus.tasks.{label}Task\n"
+    )
+    pipeline.addConfigOverride("it", setting, value)
+    with pytest.raises(ValueError) as caught:
+        pipeline.to_graph()
+    assert said in f"{caught.value} {caught.value.__cause__}"
+
+
 def test_values_are_kept_as_plain_python() -> None:
     options = HostedOptions(fraction=np.float32(0.5), sersic_index=1)
     assert type(options.fraction) is float and type(options.sersic_index) is float
