@@ -25,6 +25,11 @@ type BoolArray = npt.NDArray[np.bool_]
 _WIDE = 4.0
 """Structure this many times as wide as the PSF does not count for the flux ratio."""
 
+_CHANGED = 4.0
+"""The background is not fitted near what differs by so many errors,"""
+_LEAST_BLANK = 0.1
+"""unless this share of the image or less would be left."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Match:
@@ -107,10 +112,12 @@ def _scaled(
     band = band_kernel(sigma, _WIDE * sigma)
     model_variance = sharp.noise(np.asarray(scipy.signal.convolve(fit.kernel.middle(), band)), bbox)
     wide = scipy.ndimage.maximum_filter(unusable, size=2 * round(2 * sigma) + 1)
+    image, model = _in_band(broad.pixels, band), _in_band(matched.pixels, band)
+    variance = broad.noise(band, bbox) + np.float32(fit.flux_ratio**2) * model_variance
     scaling = fit_scaling(
-        _in_band(broad.pixels, band),
-        _in_band(matched.pixels, band),
-        broad.noise(band, bbox) + np.float32(fit.flux_ratio**2) * model_variance,
+        image,
+        model,
+        variance,
         wide,
         bbox,
         model_variance=model_variance,
@@ -118,13 +125,16 @@ def _scaled(
         background_order=-1,
         expected_scale=fit.flux_ratio,
     )
+    # The wings of what changed would be taken for background, and fluxes come out too low.
+    changed = np.abs(image - np.float32(scaling.scale[0]) * model) > _CHANGED * np.sqrt(variance)
+    blank = ~(unusable | scipy.ndimage.maximum_filter(changed, size=2 * round(_WIDE * sigma) + 1))
     rest = broad.pixels - scaling.scale_image(bbox).astype(np.float32) * matched.pixels
     nothing = np.zeros_like(rest)
     background = fit_scaling(
         rest,
         nothing,
         broad.variance + np.float32(scaling.scale[0] ** 2) * matched.variance,
-        unusable,
+        ~blank if blank.mean() > _LEAST_BLANK else unusable,
         bbox,
         model_variance=nothing,
         scale_order=-1,

@@ -8,6 +8,7 @@ import dataclasses
 
 import numpy as np
 import numpy.typing as npt
+import scipy.ndimage
 from lsst.images import Box
 
 from ..imaging import KernelField, chebyshev_design, chebyshev_grid, n_terms
@@ -25,11 +26,13 @@ _SHIFT_PRIOR = 0.5
 _SHIFT_SIGMAS, _LEAST_SHIFT, _MOST_SHIFT = 4.0, 0.02, 1.0
 """Shifts are made up for between these bounds, in errors and in pixels."""
 _BRIGHT = 5.0
-"""The model shows something where it is this many times its noise, and above the noise of the image."""
+"""Something shows where the light is this many times its own noise, and above the noise of the difference."""
 _LEAST_SIGNAL = 100.0
 """The scale is fitted where it would be known to 10 % or better."""
+_FEW_OBJECTS = 10
+"""Fewer objects than these do not tell which of them is off."""
 _FAINT_SHARE = 8
-"""Of pixels in which the model is below the noise, one in so many is used."""
+"""Of pixels that show nothing, one in so many is used."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +85,7 @@ def fit_scaling(
     scale_order: int = 0,
     background_order: int = 1,
     expected_scale: float = 1.0,
-    mismatch: float = 0.1,
+    mismatch: float = 0.05,
     clip: float = 3.0,
     iterations: int = 5,
 ) -> Scaling:
@@ -107,17 +110,24 @@ def fit_scaling(
     mismatch
         Error of the model as a fraction of itself, so that bright stars do not decide alone.
     clip
-        Pixels this many errors off are left out of the next iteration; where the model shows something,
-        errors are not taken for smaller than the typical residual, so that a shifted model does not lose
-        its bright pixels.
+        Pixels this many errors off are left out of the next iteration, and so are objects of the model: a
+        variable star, or a galaxy with a supernova, is off by little in each pixel. Errors are not taken for
+        smaller than the typical residual, so that a shifted model does not lose its bright pixels.
     iterations
         At most this many.
+
+    Returns
+    -------
+    Scaling
+        The solution; ``scale_error`` from the scatter of the objects.
     """
-    bright = model**2 > np.maximum(variance, _BRIGHT**2 * model_variance)
-    rows, columns = _choose(image, model, unusable | ~(variance > 0), bright)
-    bright = bright[rows, columns]
-    noise = variance[rows, columns] + (mismatch * model[rows, columns]) ** 2
-    signal = float(np.sum(model[rows, columns][bright] ** 2 / noise[bright]))
+    light, light_variance = _mean_light(image, model, variance, model_variance, expected_scale)
+    shows = light**2 > np.maximum(variance, _BRIGHT**2 * light_variance)
+    rows, columns = _choose(image, model, unusable | ~(variance > 0), shows)
+    bright, level = shows[rows, columns], light[rows, columns].astype(np.float64)
+    noise = variance[rows, columns] + (mismatch * level) ** 2
+    certain = bright & (model**2 > _BRIGHT**2 * model_variance)[rows, columns]
+    signal = float(np.sum(level[certain] ** 2 / noise[certain]))
     n_scale = _count(scale_order) if signal > _LEAST_SIGNAL else 0
     n_back = _count(background_order)
     design = _design(model, rows, columns, bbox, n_scale, n_back)
@@ -126,14 +136,17 @@ def fit_scaling(
         wanted -= expected_scale * model[rows, columns]
     extra = _scale_terms(np.sqrt(model_variance), rows, columns, bbox, n_scale)
     prior = _prior(n_scale, n_back, expected_scale)
-    kept = np.ones(len(wanted), dtype=bool)
+    objects = _Objects.find(shows, (rows, columns), level, noise)
+    kept, rest = np.ones(len(wanted), dtype=bool), wanted
     solution, error = _start(n_scale, n_back, expected_scale), np.full(design.shape[1], np.inf)
     for _ in range(iterations):
         if kept.sum() <= 10 * solution.size:
             break
         solution, error = _solve(design[kept], wanted[kept], noise[kept], extra[kept], prior, solution)
-        off = np.abs(wanted - design @ solution) / np.sqrt(noise)
+        rest = wanted - design @ solution
+        off = np.abs(rest) / np.sqrt(noise)
         again = off < clip * np.where(bright, max(1.0, _typical(off[bright])), 1.0)
+        again &= objects.agree(rest, again, clip)
         if (again == kept).all():
             break
         kept = again
@@ -142,10 +155,74 @@ def fit_scaling(
         bbox,
         scale,
         solution[n_scale : n_scale + n_back] if n_back else np.zeros(1),
-        scale_error=float(error[0]) if n_scale else float("inf"),
+        scale_error=max(float(error[0]), objects.error(rest, kept)) if n_scale else float("inf"),
         shift=(float(-solution[-2] / scale[0]), float(-solution[-1] / scale[0])),
         shift_error=float(np.max(error[-2:]) / abs(scale[0])),
     )
+
+
+def _mean_light(
+    image: Pixels, model: Pixels, variance: Pixels, model_variance: Pixels, scale: float
+) -> tuple[Pixels, Pixels]:
+    """Return the best mean of the image and the scaled model, and its variance.
+
+    Its noise does not correlate with that of their difference: pixels chosen or weighted by it do not bias
+    the scale as those chosen by the noisy model would.
+    """
+    of_model = np.float32(scale**2) * model_variance
+    of_image = np.maximum(variance - of_model, np.float32(0.01) * variance)
+    total = np.maximum(of_model + of_image, np.finfo(np.float32).tiny)
+    mean = (of_image * (np.float32(scale) * model) + of_model * image) / total
+    return mean, of_model * of_image / total
+
+
+@dataclasses.dataclass(frozen=True)
+class _Objects:
+    """Connected bright pixels.
+
+    Parameters
+    ----------
+    label
+        For each pixel used, the number of its object; 0 for none.
+    weight
+        Light over noise variance, of each pixel used.
+    power
+        Light times that.
+    """
+
+    label: npt.NDArray[np.intp]
+    weight: FloatArray
+    power: FloatArray
+
+    @classmethod
+    def find(
+        cls,
+        shows: BoolArray,
+        pixels: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]],
+        level: FloatArray,
+        noise: FloatArray,
+    ) -> _Objects:
+        labels, _ = scipy.ndimage.label(shows)
+        return cls(labels[pixels].astype(np.intp), level / noise, level**2 / noise)
+
+    def agree(self, rest: FloatArray, kept: BoolArray, clip: float) -> BoolArray:
+        """Return the pixels of no object that is off by more than most objects are, for their errors."""
+        residual, power = self._sums(rest, kept)
+        off = np.abs(residual) / np.sqrt(np.maximum(power, np.finfo(float).tiny))
+        seen = power > 0
+        seen[0] = False
+        limit = clip * _typical(off[seen]) if seen.sum() >= _FEW_OBJECTS else np.inf
+        return np.asarray(~(seen & (off > limit))[self.label])
+
+    def error(self, rest: FloatArray, kept: BoolArray) -> float:
+        """Return the error of a common scale from how the objects scatter about it."""
+        residual, power = self._sums(rest, kept)
+        return float(np.sqrt(np.sum(residual[1:] ** 2)) / max(power[1:].sum(), np.finfo(float).tiny))
+
+    def _sums(self, rest: FloatArray, kept: BoolArray) -> tuple[FloatArray, FloatArray]:
+        count = int(self.label.max(initial=0)) + 1
+        residual = np.bincount(self.label[kept], (self.weight * rest)[kept], count)
+        return residual, np.bincount(self.label[kept], self.power[kept], count)
 
 
 def shift_kernel(kernel: KernelField, shift: tuple[float, float]) -> KernelField:
@@ -182,7 +259,7 @@ def _count(order: int) -> int:
 def _choose(
     image: Pixels, model: Pixels, unusable: BoolArray, bright: BoolArray
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return rows and columns of usable pixels: those that are bright in the model, and some others."""
+    """Return rows and columns of usable pixels: those that are bright, and some others."""
     usable = ~unusable & np.isfinite(image) & np.isfinite(model)
     number = np.add.outer(np.arange(image.shape[0]), 3 * np.arange(image.shape[1]))
     some = number % _FAINT_SHARE == 0

@@ -26,6 +26,7 @@ from ._rows import SourceRows, grow_footprints, measure_rows
 from ._schema import DIA_SOURCE
 from ._score_map import score_map
 from ._sky import separation_and_angle, sky_positions
+from ._template_error import template_error
 
 type FloatArray = npt.NDArray[np.float64]
 type BoolArray = npt.NDArray[np.bool_]
@@ -67,6 +68,8 @@ class DiaCatalog:
         What was taken away from the difference image before detection.
     score_rms
         Scatter of the score on blank sky before it was divided out; the errors in the table include it.
+    template_error
+        Share of the template's flux at a source's place that its errors in the table include.
     removed
         How many sources were left out, by flag.
     """
@@ -75,6 +78,7 @@ class DiaCatalog:
     mask: Mask
     background: npt.NDArray[np.float32]
     score_rms: float
+    template_error: float
     removed: dict[str, int]
 
 
@@ -126,37 +130,41 @@ def detect_and_measure(
     if options.background_box > 0:
         background = smooth_background(plain.pixels, plain.missing, options.background_box)
         plain = dataclasses.replace(plain, pixels=np.where(plain.missing, 0, plain.pixels - background))
+    skip = any_plane(difference.mask, _NOT_BLANK)
     scores = score_map(
         plain.pixels,
         plain.variance,
         plain.missing,
         fields[0].middle(),
-        skip=any_plane(difference.mask, _NOT_BLANK),
+        skip=skip,
     )
     found = detect(scores.score, options.threshold)
     mask = _marked(difference.mask, found, options.grow)
     frame = dataclasses.replace(plain, variance=plain.variance * np.float32(scores.rms**2))
     rows = measure_rows(frame, found, options.dipole_distance * _FWHM * frame.sigma, options.grow)
-    flux, flux_error = forced_fluxes(frame, rows.x, rows.y)
+    frames = {
+        "science": MeasuredFrame.make(science, fields[1]),
+        "template": MeasuredFrame.make(template, fields[2]),
+    }
+    forced = {name: forced_fluxes(other, rows.x, rows.y) for name, other in frames.items()}
+    share = template_error(frame, frames["template"], skip)
+    rows = rows.with_error(share * forced["template"][0])
     values = {
         **_identifiers(len(rows), ids),
         **rows.columns,
         **_positions(rows, projection),
         **shapes(frame, rows.x, rows.y, np.asarray(rows.columns["isNegative"], dtype=bool)),
         **pixel_flags(mask, rows.footprint, len(rows), rows.x, rows.y),
-        "psfFlux": flux,
-        "psfFluxErr": flux_error,
-        "pixelFlags": ~np.isfinite(flux),
+        "pixelFlags": ~np.isfinite(np.asarray(rows.columns["psfFlux"], dtype=np.float64)),
     }
     values["apFlux"], values["apFluxErr"] = aperture_fluxes(
         frame.pixels, frame.variance, frame.missing, frame.bbox, rows.x, rows.y, options.aperture_radius
     )
-    for name, image, field in (("science", science, fields[1]), ("template", template, fields[2])):
-        other = MeasuredFrame.make(image, field)
-        values[f"{name}Flux"], values[f"{name}FluxErr"] = forced_fluxes(other, rows.x, rows.y)
+    for name, (flux, error) in forced.items():
+        values[f"{name}Flux"], values[f"{name}FluxErr"] = flux, error
     table = make_table(DIA_SOURCE, values, len(rows))
     keep, removed = _select(table, options.bad_flags)
-    return DiaCatalog(table[keep], mask, background, scores.rms, removed)
+    return DiaCatalog(table[keep], mask, background, scores.rms, share, removed)
 
 
 def _field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("MeasuredFrame", "fit_sources", "forced_fluxes", "shapes")
+__all__ = ("MeasuredFrame", "fit_sources", "fluxes_apart", "forced_fluxes", "shapes")
 
 import dataclasses
 
@@ -122,6 +122,31 @@ def _neighbours(
     windows = np.lib.stride_tricks.sliding_window_view(scene, (2 * radius + 1, 2 * radius + 1))
     own = images[:, half - radius : half + radius + 1, half - radius : half + radius + 1]
     return np.asarray(windows[top - radius, left - radius] - own)
+
+
+def fluxes_apart(
+    frame: MeasuredFrame, fits: PointFits, row: IntArray, column: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return PSF fluxes and errors at the fitted positions, the light of all other sources taken away.
+
+    Parameters
+    ----------
+    frame
+        Difference image.
+    fits
+        What `fit_sources` found.
+    row, column
+        Peaks that it was given.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Fluxes and errors; NaN where a source has no known pixel.
+    """
+    stamps = frame.cut(row, column, frame.fit_radius)
+    others = _neighbours(frame, fits, row, column, frame.fit_radius)
+    alone = dataclasses.replace(stamps, data=stamps.data - others)
+    return fit_fluxes(alone, frame.psf, fits.x[:, 0], fits.y[:, 0])
 
 
 def forced_fluxes(frame: MeasuredFrame, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:

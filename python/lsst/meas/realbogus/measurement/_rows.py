@@ -12,7 +12,7 @@ import scipy.ndimage
 
 from ._detection import Detections, pair_lobes
 from ._dipole import DipoleFits, fit_dipoles
-from ._measured_frame import MeasuredFrame, fit_sources
+from ._measured_frame import MeasuredFrame, fit_sources, fluxes_apart, forced_fluxes
 from ._point_fit import PointFits
 
 type FloatArray = npt.NDArray[np.float64]
@@ -48,6 +48,17 @@ class SourceRows:
     def __len__(self) -> int:
         return len(self.x)
 
+    def with_error(self, error: FloatArray) -> SourceRows:
+        """Return the rows with an error of the flux added, and positions less certain by as much."""
+        noise = np.asarray(self.columns["psfFluxErr"], dtype=np.float64)
+        total = np.hypot(noise, np.where(np.isfinite(error), error, 0.0))
+        factor = np.divide(total, noise, out=np.ones_like(noise), where=noise > 0) ** 2
+        return dataclasses.replace(
+            self,
+            covariance=self.covariance * factor[:, np.newaxis, np.newaxis],
+            columns={**self.columns, "psfFluxErr": total},
+        )
+
 
 def measure_rows(frame: MeasuredFrame, found: Detections, dipole_distance: float, grow: int) -> SourceRows:
     """Fit every detection as a point source and close pairs of opposite sign as dipoles.
@@ -78,11 +89,15 @@ def measure_rows(frame: MeasuredFrame, found: Detections, dipole_distance: float
     singles = np.flatnonzero(alone)
     footprint = _relabel(found, singles, pairs[accepted])
     columns = _single_columns(found, fits, singles)
+    flux, flux_error = fluxes_apart(frame, fits, row, column)
     of_pairs = _pair_columns(found, dipoles, pairs)
     source = _pair_of_rows(pairs, singles, accepted)
     joined = {name: np.concatenate([part, of_pairs[name][accepted]]) for name, part in columns.items()}
     tried = {name: _from_pairs(of_pairs[name], source) for name in of_pairs if name.startswith("dipole")}
     centre = dipoles.fits.x[accepted].mean(axis=1), dipoles.fits.y[accepted].mean(axis=1)
+    of_dipoles = forced_fluxes(frame, *centre)
+    joined["psfFlux"] = np.concatenate([flux[singles], of_dipoles[0]])
+    joined["psfFluxErr"] = np.concatenate([flux_error[singles], of_dipoles[1]])
     return SourceRows(
         x=np.concatenate([fits.x[singles, 0], centre[0]]),
         y=np.concatenate([fits.y[singles, 0], centre[1]]),
