@@ -42,9 +42,14 @@ def test_importing_costs_nothing() -> None:
         "took = time.process_time() - start\n"
         f"print(took, [name for name in {heavy!r} if name in sys.modules])"
     )
-    told = [_python(code).split(" ", 1) for _ in range(3)]
-    assert {loaded for _, loaded in told} == {"[]"}
-    assert min(float(took) for took, _ in told) < 0.03
+    least = float("inf")
+    for _ in range(8):  # a busy machine is slow now and then, a light package is quick once
+        took, loaded = _python(code).split(" ", 1)
+        assert loaded == "[]"
+        least = min(least, float(took))
+        if least < 0.03:
+            break
+    assert least < 0.03
 
 
 def test_every_name_of_the_front_door_opens() -> None:
