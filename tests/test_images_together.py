@@ -253,6 +253,7 @@ def test_positions_that_say_nothing_are_no_contradiction() -> None:
     check_catalog("mine", nowhere, "image", Place.of(SCIENCE))
     check_catalog("mine", nowhere[:0], "image", Place.of(SCIENCE))
     check_catalog("mine", _sources(OTHER_VISIT), "image", Place.of(SCIENCE.image.array))
+    check_catalog("mine", _sources(visit=0, detector=5), "image", Place.of(SCIENCE))
     masked = Table(_sources(visit=11), masked=True)
     masked["visit"].mask[1], masked["visit"][2] = True, 11
     check_catalog("mine", masked, "image", Place.of(SCIENCE))

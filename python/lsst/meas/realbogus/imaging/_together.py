@@ -173,12 +173,16 @@ def check_catalog(
         on this image.
     """
     reasons = []
+    # Sources of bare pixels, measured outside a pipeline, have visit 0.
+    unknown = (
+        np.asarray(catalog["visit"]) == 0 if "visit" in catalog.colnames else np.zeros(len(catalog), bool)
+    )
     for what in columns:
         here = getattr(place, what)
         if here is None or what not in catalog.colnames:
             continue
         values = np.ma.asarray(catalog[what])
-        other = np.flatnonzero(np.ma.filled(values != here, False))
+        other = np.flatnonzero(np.ma.filled(values != here, False) & ~unknown)
         if other.size:
             row = int(other[0])
             reasons.append(
