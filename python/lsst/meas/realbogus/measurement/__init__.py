@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ._dia_catalog import DiaCatalog, SourceIds, detect_and_measure
+from ._dia_catalog import DiaCatalog, SourceIds, detect_and_measure, midpoint_mjd
 from ._options import DetectionOptions, SourceOptions
 from ._schema import DIA_SOURCE, SOURCE
 from ._source_catalog import measure_sources
-from ._visit import measure_difference, midpoint_mjd
+from ._visit import measure_difference
 
 __all__ = (
     "DIA_SOURCE",

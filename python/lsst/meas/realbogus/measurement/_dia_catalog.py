@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from astro_metadata_translator import ObservationInfo
 from astropy.table import Table
-from lsst.images import Box, Mask, MaskedImage, SkyProjection
+from lsst.images import Box, Mask, MaskedImage, SkyProjection, VisitImage
 from lsst.images.psfs import PointSpreadFunction
 
 from lsst.meas.realbogus.errors import InvalidInputError
 
-from ..imaging import KernelField, any_plane, ensure_planes, own_psf, smooth_background
+from ..imaging import KernelField, Place, any_plane, ensure_planes, own_psf, smooth_background
 from ..tables import make_table
 from ._detection import Detections, detect
 from ._measured_frame import MeasuredFrame, forced_fluxes, shapes
@@ -52,6 +53,29 @@ class SourceIds:
     band: str = ""
     midpoint: float = float("nan")
     id_base: int = 0
+
+    @classmethod
+    def of(cls, image: MaskedImage, *, id_base: int = 0) -> SourceIds:
+        """Take what an image says of itself.
+
+        Parameters
+        ----------
+        image
+            Difference image; its projection may name visit and detector, a `~lsst.images.VisitImage` says
+            band and time.
+        id_base
+            Added to the number of each source to make its identifier.
+
+        Returns
+        -------
+        SourceIds
+            What is known, the defaults elsewhere.
+        """
+        place = Place.of(image)
+        known: dict[str, Any] = {"visit": place.visit, "detector": place.detector}
+        if isinstance(image, VisitImage):
+            known |= {"band": image.band, "midpoint": midpoint_mjd(image.obs_info)}
+        return cls(**{name: value for name, value in known.items() if value is not None}, id_base=id_base)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +127,7 @@ def detect_and_measure(
     difference_psf, science_psf, template_psf
         Their PSFs; by default those that the images carry, as a `~lsst.images.VisitImage` does.
     ids
-        What goes into the identifying columns.
+        What goes into the identifying columns; by default what the difference image says of itself.
     options
         How to do it.
     projection
@@ -114,7 +138,7 @@ def detect_and_measure(
     DiaCatalog
         A table with all columns and no rows where nothing is found.
     """
-    ids = SourceIds() if ids is None else ids
+    ids = SourceIds.of(difference) if ids is None else ids
     options = DetectionOptions() if options is None else options
     projection = difference.sky_projection if projection is None else projection
     fields = [
@@ -226,3 +250,25 @@ def _select(table: Table, bad_flags: tuple[str, ...]) -> tuple[BoolArray, dict[s
         removed[flag] = int((bad & keep).sum())
         keep &= ~bad
     return keep, removed
+
+
+def midpoint_mjd(obs_info: ObservationInfo) -> float:
+    """Return the middle of an exposure as MJD TAI, NaN where its times are not known.
+
+    Parameters
+    ----------
+    obs_info
+        What is known of the observation.
+
+    Returns
+    -------
+    float
+        MJD TAI.
+    """
+    begin, end = obs_info.datetime_begin, obs_info.datetime_end
+    if begin is None:
+        return float("nan")
+    if end is not None:
+        return float((begin.tai.mjd + end.tai.mjd) / 2)
+    seconds = 0.0 if obs_info.exposure_time is None else obs_info.exposure_time.to_value("s")
+    return float(begin.tai.mjd + (0.0 if not np.isfinite(seconds) else seconds) / 2 / 86_400)
