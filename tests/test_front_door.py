@@ -112,7 +112,9 @@ def _collection(root: Path) -> None:
         "dia_source_reliability": Table(
             {"id": [7, 8], "score": [0.9, 0.1], "score_dia": [0.9, 0.1], "score_nodia": [0.8, 0.2]}
         ),
-        "injected_supernova_fate": Table({"injection_id": [3], "fate": ["found"], "diaSourceId": [7]}),
+        "injected_supernova_fate": Table(
+            {"injection_id": [3], "is_primary": [True], "fate": ["found"], "diaSourceId": [7]}
+        ),
     }
     with Butler.from_config(root, writeable=True, run="u/me/realbogus") as butler:
         RealBogusCam().register(butler.registry)
