@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import sys
 from pathlib import Path
 
 import lsst.meas.realbogus
@@ -31,7 +32,9 @@ def option_classes() -> dict[str, list[type[Options]]]:
             importlib.import_module(f"{_PACKAGE}.{module.name}")
     rooms: dict[str, list[type[Options]]] = {}
     for found in _descendants(Options):
-        if found.__module__.startswith(f"{_PACKAGE}."):
+        # What an example in a docstring declared is not in its module.
+        is_real = getattr(sys.modules.get(found.__module__), found.__name__, None) is found
+        if is_real and found.__module__.startswith(f"{_PACKAGE}."):
             rooms.setdefault(found.__module__.removeprefix(f"{_PACKAGE}.").split(".")[0], []).append(found)
     return {room: sorted(rooms[room], key=lambda c: c.__name__) for room in sorted(rooms)}
 
