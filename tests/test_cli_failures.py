@@ -22,6 +22,8 @@ from lsst.meas.realbogus.cli import _failures, main
 from lsst.meas.realbogus.cli._command import Command, Group
 from lsst.meas.realbogus.errors import InvalidInputError, ModelFormatError
 
+pytestmark = pytest.mark.slow
+
 DOCS = Path(__file__).parents[1] / "doc" / "command_line.md"
 
 

@@ -34,6 +34,8 @@ from lsst.meas.realbogus.model import (
 )
 from lsst.meas.realbogus.randomness import generator
 
+pytestmark = pytest.mark.slow
+
 N = 11
 
 

@@ -30,6 +30,8 @@ from lsst.meas.realbogus.report import make_cards
 from lsst.meas.realbogus.report._cutouts_page import render_cutouts_page
 from lsst.meas.realbogus.tasks.extract_cutouts import ExtractCutoutsConnections, ExtractCutoutsTask
 
+pytestmark = pytest.mark.slow
+
 VISITS = {42: 4, 43: 7}
 
 

@@ -19,6 +19,8 @@ from lsst.meas.realbogus.measurement import detect_and_measure
 from lsst.meas.realbogus.measurement._measured_frame import MeasuredFrame, forced_fluxes
 from lsst.meas.realbogus.survey._pixels import MASK_SCHEMA
 
+pytestmark = pytest.mark.slow
+
 BBOX = Box.factory[0:256, 0:256]
 
 

@@ -15,6 +15,8 @@ from lsst.meas.realbogus.imaging import KernelField, robust_std
 from lsst.meas.realbogus.measurement import DetectionOptions, DiaCatalog, detect_and_measure
 from lsst.meas.realbogus.survey._pixels import MASK_SCHEMA
 
+pytestmark = pytest.mark.slow
+
 BBOX = Box.factory[0:400, 0:400]
 WIDE = BBOX.padded(20)
 

@@ -34,6 +34,8 @@ from lsst.meas.realbogus.imaging._convolution import convolve_field
 from lsst.meas.realbogus.survey._camera import CameraGeometry, make_detector
 from lsst.meas.realbogus.survey._pixels import MASK_SCHEMA
 
+pytestmark = pytest.mark.slow
+
 type Sky = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 BBOX = Box.factory[200:600, -50:350]

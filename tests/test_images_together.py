@@ -42,6 +42,8 @@ from lsst.meas.realbogus.survey._visit_image import make_visit_image
 from lsst.meas.realbogus.tasks.extract_cutouts import ExtractCutoutsTask
 from lsst.meas.realbogus.tasks.match_dia_sources import MatchDiaSourcesTask
 
+pytestmark = pytest.mark.slow
+
 SIZE = 160
 CAMERA = CameraGeometry.grid("ToyCam", (2, 1), (SIZE, SIZE), 10, 0.2)
 BBOX = Box.factory[0:SIZE, 0:SIZE]

@@ -42,6 +42,8 @@ from lsst.meas.realbogus.injection._populations import hosted
 from lsst.meas.realbogus.injection._sky import offset_position
 from lsst.meas.realbogus.tables import separation
 
+pytestmark = pytest.mark.slow
+
 SIZE = 2000
 BBOX = Box.factory[100 : 100 + SIZE, 300 : 300 + SIZE]
 

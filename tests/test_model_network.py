@@ -36,6 +36,8 @@ from lsst.meas.realbogus.model._reference import forward
 from lsst.meas.realbogus.model._weights import layer_weights_from_h5, read_weights, write_weights
 from lsst.meas.realbogus.randomness import generator
 
+pytestmark = pytest.mark.slow
+
 
 def every_layer(head: Layer | None = None) -> Architecture:
     return Architecture(

@@ -19,6 +19,8 @@ from lsst.meas.realbogus.model import (
     sensitivity,
 )
 
+pytestmark = pytest.mark.slow
+
 FILES = {
     "dia": "model_checkpoint_AAD_3s3DH.h5",
     "nodia": "model_checkpoint_CCC_3s2DH.h5",

@@ -23,6 +23,8 @@ from lsst.meas.realbogus.model import (
 )
 from lsst.meas.realbogus.randomness import generator
 
+pytestmark = pytest.mark.slow
+
 SIZE = 220
 ORIGIN = (500, 1000)  # y, x
 HALF = 25

@@ -35,6 +35,8 @@ from lsst.meas.realbogus.survey import PRESETS, simulate_survey
 from lsst.meas.realbogus.tasks.rb_classifier_nodia import RbClassifierNoDiaConfig, RbClassifierNoDiaTask
 from lsst.meas.realbogus.templates import CoaddPixels, needed_box, sparse_template, warp_image
 
+pytestmark = pytest.mark.slow
+
 PIPELINES = Path(__file__).parents[1] / "pipelines" / "Embedded"
 SIZE = 400
 SCHEMA = MaskSchema([MaskPlane(name, name) for name in ("SATURATED", "NO_DATA", "CLIPPED")])

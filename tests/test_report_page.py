@@ -18,6 +18,8 @@ from lsst.meas.realbogus.report._galleries import CARDS
 from lsst.meas.realbogus.report._page import count_labels_by_model, render_page, tabulate_images
 from lsst.meas.realbogus.report._stamps import LEVELS, pack_panels, stretch_fake, stretch_triplet
 
+pytestmark = pytest.mark.slow
+
 
 def _run(n_real: int = 60, n_bogus: int = 140, n_lost: int = 25, *, truth: bool = True) -> Results:
     rng = generator(9, "test-report")

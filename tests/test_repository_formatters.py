@@ -19,6 +19,8 @@ from lsst.images import Box, VisitImage
 from lsst.meas.realbogus.cutouts import check_stamp_table, extract_triplets, stamp_table
 from lsst.meas.realbogus.survey import PRESETS, make_schedule, simulate_survey, simulate_visit
 
+pytestmark = pytest.mark.slow
+
 IMAGE = "preliminary_visit_image"
 CUTOUTS = "dia_source_cutouts"
 CONFIGURATION = "resource://lsst.meas.realbogus/resources/config/butler/embedded.yaml"

@@ -41,6 +41,8 @@ from lsst.meas.realbogus.model import (
 from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.training import LabelledStamps
 
+pytestmark = pytest.mark.slow
+
 N, SIZE = 30, 51
 Stamps = dict[str, npt.NDArray[np.float32]]
 

@@ -27,6 +27,8 @@ from lsst.meas.realbogus.survey._fits_frame import read_frame
 from lsst.meas.realbogus.survey._fits_units import Calibration, parse_unit, read_calibration
 from lsst.meas.realbogus.tables import magnitude_to_njy
 
+pytestmark = pytest.mark.slow
+
 SIZE, SIGMA, NOISE, SCALE = 160, 1.8, 5.0, 0.2
 STEREO = 1e15 * 9.4e-13
 """nJy of 1 MJy/sr in a pixel of 9.4e-13 sr."""

@@ -32,6 +32,8 @@ from lsst.meas.realbogus.survey._fits_frame import read_frame
 from lsst.meas.realbogus.survey._simulate_visit import camera_of, stated_wcs
 from lsst.meas.realbogus.templates import Tract
 
+pytestmark = pytest.mark.slow
+
 CONFIG = PRESETS["small"].replace(
     star_density=60_000,
     cosmic_rays=0,

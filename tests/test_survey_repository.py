@@ -24,6 +24,8 @@ from lsst.meas.realbogus.survey import (
 from lsst.meas.realbogus.survey.named_instruments import instrument_class
 from lsst.meas.realbogus.templates import Tract
 
+pytestmark = pytest.mark.slow
+
 RUN = "RealBogusCam/input"
 
 

@@ -30,6 +30,8 @@ from lsst.meas.realbogus.survey._repository import (
 from lsst.meas.realbogus.survey._tract import make_tract, register_tract
 from lsst.meas.realbogus.survey._visit_image import make_visit_image
 
+pytestmark = pytest.mark.slow
+
 SIZE = 240
 CAMERA = CameraGeometry.grid("RealBogusCam", (1, 1), (SIZE, SIZE), 0, 0.2)
 BBOX = Box.factory[0:SIZE, 0:SIZE]

@@ -51,6 +51,8 @@ from lsst.meas.realbogus.tables import read_table_file, write_table_file
 from lsst.meas.realbogus.tasks.create_fake_supernovae import CreateFakeSupernovaeTask
 from lsst.meas.realbogus.tasks.inject_supernovae import InjectSupernovaeTask
 
+pytestmark = pytest.mark.slow
+
 INSTRUMENT = "ToyCam"
 SIZE = 200
 VISITS = {101: "r", 102: "i"}

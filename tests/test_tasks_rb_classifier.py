@@ -43,6 +43,8 @@ from lsst.meas.realbogus.tasks.rb_classifier import (
     RbClassifierTask,
 )
 
+pytestmark = pytest.mark.slow
+
 OUTPUT = "rb_test_scores"
 _DATA_ID = {"instrument": "OracleCam", "visit": 42, "detector": 4}
 _RUN_NUMBERS = itertools.count()

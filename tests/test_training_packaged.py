@@ -14,6 +14,8 @@ from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.training import LabelledStamps, TrainingConfig, train_model
 from lsst.meas.realbogus.training._packaged import pack_images, unpack_images
 
+pytestmark = pytest.mark.slow
+
 
 def _toy_stamps(n: int) -> LabelledStamps:
     """Make point sources that are in the science image only (real), or single hot pixels (bogus)."""
