@@ -27,6 +27,7 @@ from ._validation import require_valid
 type Floats = npt.NDArray[np.float64]
 
 _POINT_SOURCES = ("Star", "DeltaFunction")
+_BATCH = 256
 _SERSIC_LIMITS = (0.3, 6.2)
 _DEFAULT = InjectionOptions()
 
@@ -218,18 +219,23 @@ class _Painter:
         order = np.lexsort((ids, np.floor(y)))
         order = order[flags[order] == 0]
         columns = (order, x[order], y[order], flux[order], ids[order], _wanted_sizes(rows)[order])
-        for row, xi, yi, light, row_id, wanted in zip(*(column.tolist() for column in columns), strict=True):
-            stamp = self._stamper.stamp(xi, yi, jacobians[row], wanted)
-            if stamp is None:
-                flags[row] = InjectionFlag.PSF_COMPUTE_ERROR
-                continue
-            sizes[row] = stamp.draw_size
-            pixels = self._grid.overlap(stamp.y0, stamp.x0, *stamp.array.shape)
-            if pixels is None:
-                flags[row] = InjectionFlag.NO_OVERLAP
-                continue
-            self._add(stamp, pixels, light, row_id)
-            self._stamps[pixels.of_image] |= self._stamp_bit
+        todo = zip(*(column.tolist() for column in columns), strict=True)
+        for part in itertools.batched(todo, _BATCH):
+            # All stamps of a batch first: evaluating the PSF and adding to large arrays in turns is slower.
+            stamps = [
+                self._stamper.stamp(xi, yi, jacobians[row], wanted) for row, xi, yi, _, _, wanted in part
+            ]
+            for (row, _, _, light, row_id, _), stamp in zip(part, stamps, strict=True):
+                if stamp is None:
+                    flags[row] = InjectionFlag.PSF_COMPUTE_ERROR
+                    continue
+                sizes[row] = stamp.draw_size
+                pixels = self._grid.overlap(stamp.y0, stamp.x0, *stamp.array.shape)
+                if pixels is None:
+                    flags[row] = InjectionFlag.NO_OVERLAP
+                    continue
+                self._add(stamp, pixels, light, row_id)
+                self._stamps[pixels.of_image] |= self._stamp_bit
         drawn = flags == 0
         self._mark_cores(np.floor(x[drawn]).astype(int), np.floor(y[drawn]).astype(int))
         rows["injection_draw_size"], rows["injection_flag"] = sizes, flags
