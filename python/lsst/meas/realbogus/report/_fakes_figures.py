@@ -6,7 +6,7 @@ __all__ = ("draw_fakes_figures",)
 
 import io
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -15,10 +15,12 @@ from astropy.table import Table
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.typing import RcKeyType
 
 from ..injection import KINDS, WAVELENGTHS, ParametricModel
 from ._html import png_uri
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType  # of matplotlib 3.11
 
 _COLORS = ("#1d4ed8", "#c2410c", "#0f766e", "#7c3aed", "#b45309", "#be185d", "#4b5563", "#65a30d", "#0891b2")
 _BAND_COLORS = {
