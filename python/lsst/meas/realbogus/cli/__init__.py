@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import click
 
 from ._command import Group
+from ._software import package_version
 
 # Command name -> module of this package that holds it as ``command``; imported on use.
 _COMMANDS: Mapping[str, str] = {
@@ -34,7 +35,20 @@ class _LazyGroup(Group):
         return command
 
 
+def _show_version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(f"realbogus, version {package_version()}")
+        ctx.exit()
+
+
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="lsst-meas-realbogus")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 def main() -> None:
     """Fake supernovae, stamps and real/bogus scores of difference-image sources."""

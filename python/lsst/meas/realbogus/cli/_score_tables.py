@@ -15,7 +15,6 @@ __all__ = (
 
 import contextlib
 import hashlib
-import importlib.metadata
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,6 +30,7 @@ from astropy.table.meta import get_yaml_from_table
 from ..errors import InvalidInputError
 from ..model import Classifier, count_unscored
 from ..tables import atomic_output
+from ._software import DISTRIBUTION, package_version
 
 RUN_KEY = "RBRUN"
 META_KEYS: Mapping[str, str] = {
@@ -183,10 +183,9 @@ def make_meta(
     if len(inputs) > _MOST_INPUTS:
         digest = hashlib.sha256("".join(item["sha256"] for item in inputs).encode()).hexdigest()
         inputs = {"files": len(inputs), "bytes": sum(item["bytes"] for item in inputs), "sha256": digest}
-    name = "lsst-meas-realbogus"
     return {
         RUN_KEY: identity,
-        "RBSOFT": f"{name} {importlib.metadata.version(name)}",
+        "RBSOFT": f"{DISTRIBUTION} {package_version()}",
         "RBMODELS": json.dumps(models),
         "RBINPUTS": json.dumps(inputs),
         "RBOPTS": json.dumps(dict(options)),
