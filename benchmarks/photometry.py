@@ -36,7 +36,7 @@ from lsst.meas.realbogus.injection import (
 from lsst.meas.realbogus.measurement import measure_difference, measure_sources
 from lsst.meas.realbogus.survey import PRESETS, SurveyConfig, Visit, make_schedule, simulate_visit
 from lsst.meas.realbogus.survey._astrometry import make_wcs
-from lsst.meas.realbogus.survey._repository import make_tract
+from lsst.meas.realbogus.survey._tract import make_tract
 from lsst.meas.realbogus.templates import assemble_coadd, build_template, prepare_input
 from lsst.meas.realbogus.truth import distance_to_segments
 
