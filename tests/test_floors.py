@@ -90,3 +90,14 @@ def test_imports_go_down(path: Path) -> None:
             assert not at_top, f"{module} is imported when {path.name} is imported"
         if module.split(".")[0] == "onnxruntime":
             assert not at_top, f"onnxruntime is imported when {path.name} is imported"
+
+
+def test_a_public_name_means_one_thing() -> None:
+    homes: dict[str, set[str]] = {}
+    for path in MODULES:
+        home = path.relative_to(ROOT)
+        if home.parts[0] != "cli":
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                    homes.setdefault(node.name, set()).add(str(home))
+    assert {name: sorted(where) for name, where in homes.items() if len(where) > 1} == {}

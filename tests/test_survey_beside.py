@@ -24,7 +24,7 @@ from lsst.meas.realbogus.survey import Companions, FrameOptions, ingest_fits, sk
 from lsst.meas.realbogus.survey._calibrate import CalibratedFrame, calibrate_frame
 from lsst.meas.realbogus.survey._companions import PlaneFile
 from lsst.meas.realbogus.survey._fits_frame import read_frame
-from lsst.meas.realbogus.survey._fits_units import Calibration, parse_unit, read_calibration
+from lsst.meas.realbogus.survey._fits_units import FluxCalibration, parse_unit, read_calibration
 from lsst.meas.realbogus.tables import magnitude_to_njy
 
 pytestmark = pytest.mark.slow
@@ -85,7 +85,7 @@ def in_njy(found: CalibratedFrame) -> tuple[np.ndarray, np.ndarray]:
     return found.counts * scale, found.variance * scale**2
 
 
-def of_header(cards: Mapping[str, object], area: float = 1e-12, **said: float) -> Calibration:
+def of_header(cards: Mapping[str, object], area: float = 1e-12, **said: float) -> FluxCalibration:
     header = fits.Header()
     header.update(cards)
     return read_calibration(header, area=area, exposure_time=40.0, **said)

@@ -19,7 +19,7 @@ from lsst.meas.realbogus.survey import (
 from lsst.meas.realbogus.survey._drawing import Canvas
 from lsst.meas.realbogus.survey._psf import PsfField, make_psf
 from lsst.meas.realbogus.survey._simulate_visit import camera_of
-from lsst.meas.realbogus.survey._sky import Kind, cells_of, make_sky, power_law
+from lsst.meas.realbogus.survey._sky import SkyKind, cells_of, make_sky, power_law
 from lsst.meas.realbogus.truth import distance_to_segments
 
 CLEAN = {
@@ -246,7 +246,7 @@ def test_identifiers_of_sky_objects_are_unique() -> None:
     config = PRESETS["demo"]
     sky = make_sky(config, cells_of([150.0, 150.1], [2.0, 2.1]), search_visit(config))
     assert len(np.unique(sky["truth_id"])) == len(sky) > 500
-    assert set(sky["kind"]) <= set(Kind)
+    assert set(sky["kind"]) <= set(SkyKind)
     hosted = sky[sky["host_id"] > 0]
     assert np.isin(hosted["host_id"], sky["truth_id"]).all()
 

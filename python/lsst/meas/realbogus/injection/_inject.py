@@ -19,7 +19,7 @@ from ..imaging import local_jacobian, sky_to_pixel
 from ..tables import apply_schema, as_astropy, magnitude_to_njy
 from ._gain import GainRegion, gain_regions
 from ._options import InjectionOptions
-from ._painting import PixelGrid, Pixels, PoissonNoise, SlopeMap
+from ._painting import PixelGrid, PoissonNoise, SharedPixels, SlopeMap
 from ._schema import FLAG_BITS, INJECTED_CATALOG, InjectionFlag
 from ._stamps import GalSimStamper, PsfStamper, Stamp, Stamper
 from ._validation import require_valid
@@ -245,7 +245,7 @@ class _Painter:
             return np.zeros((len(x), 2, 2))
         return local_jacobian(self._projection, x, y)
 
-    def _add(self, stamp: Stamp, pixels: Pixels, flux: float, row_id: int) -> None:
+    def _add(self, stamp: Stamp, pixels: SharedPixels, flux: float, row_id: int) -> None:
         """Add flux, noise and variance."""
         star = stamp.array[pixels.of_stamp]
         if not self._slopes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("PixelGrid", "Pixels", "PoissonNoise", "SlopeMap")
+__all__ = ("PixelGrid", "PoissonNoise", "SharedPixels", "SlopeMap")
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,7 +18,7 @@ type Floats = npt.NDArray[np.float64]
 type Slices = tuple[slice, slice]
 
 
-class Pixels(NamedTuple):
+class SharedPixels(NamedTuple):
     """The pixels that a stamp and an image share, as slices (y, x) of the array of each."""
 
     of_image: Slices
@@ -38,7 +38,7 @@ class PixelGrid:
         self._y, self._x = bbox.y.start, bbox.x.start
         self._height, self._width = bbox.y.size, bbox.x.size
 
-    def overlap(self, y0: int, x0: int, height: int, width: int) -> Pixels | None:
+    def overlap(self, y0: int, x0: int, height: int, width: int) -> SharedPixels | None:
         """Find the pixels that a stamp shares with the image.
 
         Parameters
@@ -50,7 +50,7 @@ class PixelGrid:
 
         Returns
         -------
-        Pixels or None
+        SharedPixels or None
             None where they share none.
         """
         y0, x0 = y0 - self._y, x0 - self._x
@@ -58,7 +58,9 @@ class PixelGrid:
         y2, x2 = min(y0 + height, self._height), min(x0 + width, self._width)
         if y2 <= y1 or x2 <= x1:
             return None
-        return Pixels((slice(y1, y2), slice(x1, x2)), (slice(y1 - y0, y2 - y0), slice(x1 - x0, x2 - x0)))
+        return SharedPixels(
+            (slice(y1, y2), slice(x1, x2)), (slice(y1 - y0, y2 - y0), slice(x1 - x0, x2 - x0))
+        )
 
 
 class SlopeMap:
@@ -79,7 +81,7 @@ class SlopeMap:
     def __bool__(self) -> bool:
         return bool(self._regions)
 
-    def at(self, pixels: Pixels) -> Floats | float:
+    def at(self, pixels: SharedPixels) -> Floats | float:
         """Return the slope of pixels of the image: one number where they are all in one region."""
         y, x = pixels.of_image
         y1, y2, x1, x2 = y.start, y.stop, x.start, x.stop

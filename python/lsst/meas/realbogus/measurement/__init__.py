@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._dia_catalog import DiaCatalog, SourceIds, detect_and_measure, midpoint_mjd
+from ._dia_catalog import DiaCatalog, SourceIds, detect_and_measure
 from ._options import DetectionOptions, SourceOptions
 from ._schema import DIA_SOURCE, SOURCE
 from ._source_catalog import measure_sources
@@ -18,5 +18,4 @@ __all__ = (
     "detect_and_measure",
     "measure_difference",
     "measure_sources",
-    "midpoint_mjd",
 )

@@ -15,7 +15,7 @@ from ..errors import InvalidInputError
 from ._calibration import real_probability
 from ._contract import Contract
 from ._engines import Engine
-from ._preparation import Prepared, pixel_flags, prepare
+from ._preparation import Prepared, edge_and_nan_flags, prepare
 from ._resampling import resample_stamps, source_size
 
 Pixels = npt.NDArray[np.float32]
@@ -223,7 +223,7 @@ class Classifier:
             {name: part[1] for name, part in parts.items()},
             is_negative,
         )
-        edge, nan = pixel_flags(self.contract.inputs, stamps, outside, self.cut_size(pixel_scale))
+        edge, nan = edge_and_nan_flags(self.contract.inputs, stamps, outside, self.cut_size(pixel_scale))
         return dataclasses.replace(scores, flag_edge=edge, flag_nan=nan)
 
     def score_blocks(

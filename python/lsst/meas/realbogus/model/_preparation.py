@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("Prepared", "fit_stamps", "pixel_flags", "prepare")
+__all__ = ("Prepared", "edge_and_nan_flags", "fit_stamps", "prepare")
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -97,7 +97,7 @@ def prepare(
     return prepared
 
 
-def pixel_flags(
+def edge_and_nan_flags(
     names: Sequence[str],
     stamps: Mapping[str, npt.NDArray[np.float32]],
     outside: Mapping[str, Flags] | None,
@@ -175,7 +175,7 @@ def _prepare_carefully(
     missing = None if missing is None else {name: array[rows] for name, array in missing.items()}
     outside = None if outside is None else {name: array[rows] for name, array in outside.items()}
     inputs = prepared.inputs[rows]
-    prepared.flag_edge[rows], prepared.flag_nan[rows] = pixel_flags(
+    prepared.flag_edge[rows], prepared.flag_nan[rows] = edge_and_nan_flags(
         contract.inputs, stamps, outside, contract.stamp_size
     )
     for target, name in _targets(contract, inputs):

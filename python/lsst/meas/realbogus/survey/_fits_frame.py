@@ -27,9 +27,9 @@ from ._companions import PlaneFile
 from ._fits_afw import is_afw, read_afw_image
 from ._fits_header import read_exposure
 from ._fits_planes import FoundPlane, find_image, find_planes
-from ._fits_units import Calibration, convert_plane, read_calibration
+from ._fits_units import FluxCalibration, convert_plane, read_calibration
 from ._frame_options import FrameOptions
-from ._mask_bits import read_mask
+from ._mask_bits import read_mask_plane
 from ._pixels import MASK_SCHEMA
 
 Floats = npt.NDArray[np.float64]
@@ -89,7 +89,7 @@ class FitsFrame:
     detector: int
     physical_filter: str
     psf_fwhm: float | None
-    calibration: Calibration
+    calibration: FluxCalibration
     missing: tuple[str, ...]
     remarks: tuple[str, ...]
 
@@ -229,7 +229,7 @@ def _add_planes(
             _check_place(frame, plane)
         if kind == "mask":
             telescope = str(header.get("TELESCOP", ""))
-            masks = read_mask(plane.values, plane.header, plane.name, telescope, options.mask_bits)
+            masks = read_mask_plane(plane.values, plane.header, plane.name, telescope, options.mask_bits)
             joined = {name: frame.planes.get(name, False) | where for name, where in masks.items()}
             new["planes"] = {**frame.planes, **joined}
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("Calibration", "convert_plane", "parse_unit", "read_calibration")
+__all__ = ("FluxCalibration", "convert_plane", "parse_unit", "read_calibration")
 
 import dataclasses
 import re
@@ -35,7 +35,7 @@ _ALIASES = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Calibration:
+class FluxCalibration:
     """What a count is worth.
 
     Parameters
@@ -125,7 +125,7 @@ def read_calibration(
     zero_point: float | None = None,
     gain: float | None = None,
     saturation: float | None = None,
-) -> Calibration:
+) -> FluxCalibration:
     """Find what a count of an image is worth.
 
     Parameters
@@ -141,7 +141,7 @@ def read_calibration(
 
     Returns
     -------
-    Calibration
+    FluxCalibration
         What was found.
 
     Notes
@@ -177,7 +177,7 @@ def read_calibration(
         gain = _gain(header, count, exposure_time)
     if saturation is None and flux is None and not (count and count[1]):
         saturation = first_number(header, _SATURATIONS)
-    return Calibration(scale, source, gain, saturation, remark)
+    return FluxCalibration(scale, source, gain, saturation, remark)
 
 
 def _pixel_area(header: astropy.io.fits.Header, area: float) -> u.Quantity:

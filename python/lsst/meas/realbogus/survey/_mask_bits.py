@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("read_mask",)
+__all__ = ("read_mask_plane",)
 
 from collections.abc import Mapping
 
@@ -27,7 +27,7 @@ _DES = {
 }
 
 
-def read_mask(
+def read_mask_plane(
     values: npt.NDArray[np.generic],
     header: astropy.io.fits.Header,
     name: str,

@@ -17,7 +17,7 @@ from ..tables import magnitude_to_njy
 from ._config import SurveyConfig
 from ._drawing import Canvas
 from ._schedule import Visit
-from ._sky import Kind, cells_of, make_sky
+from ._sky import SkyKind, cells_of, make_sky
 from ._truth_rows import TruthRows
 
 Floats = npt.NDArray[np.float64]
@@ -95,7 +95,7 @@ class Scene:
     def record(self, truth: TruthRows, bbox: Box, exposure_time: float) -> None:
         """Add the objects within a box to a truth table."""
         inside = bbox.contains(x=np.round(self.x).astype(int), y=np.round(self.y).astype(int))
-        names = np.array([Kind(kind).name.lower() for kind in self.objects["kind"]])
+        names = np.array([SkyKind(kind).name.lower() for kind in self.objects["kind"]])
         truth.add_objects(
             np.asarray(self.objects["truth_id"])[inside],
             names[inside],
@@ -146,7 +146,7 @@ def make_scene(
     east = np.subtract(sky_to_pixel(projection, ra + step / np.cos(np.radians(dec)), dec), (x, y))
     north = np.subtract(sky_to_pixel(projection, ra, dec + step), (x, y))
     flux, extended = _fluxes(objects, visit.band, visit.mjd)
-    still = np.asarray(objects["kind"]) != Kind.ASTEROID
+    still = np.asarray(objects["kind"]) != SkyKind.ASTEROID
     before = [_fluxes(objects, visit.band, mjd)[0] for mjd in template_mjds]
     template = still * np.mean(before, axis=0) if before else np.zeros(len(objects))
     return Scene(
@@ -166,8 +166,8 @@ def _fluxes(objects: astropy.table.Table, band: str, mjd: float) -> tuple[Floats
     light = np.exp(-np.minimum(np.abs(age) / np.maximum(slow, 0.1), 50.0))
     light[light < 1e-4] = 0.0
     # A galaxy varies through its nucleus, which has a tenth of its light.
-    galaxy = kind == Kind.GALAXY
+    galaxy = kind == SkyKind.GALAXY
     nucleus = np.where(galaxy & (np.asarray(objects["amplitude"]) > 0), 0.1 * flux, 0.0)
     extended = np.where(galaxy, flux - nucleus, 0.0)
-    point = np.select([galaxy, kind == Kind.TRANSIENT], [nucleus * wave, flux * light], flux * wave)
+    point = np.select([galaxy, kind == SkyKind.TRANSIENT], [nucleus * wave, flux * light], flux * wave)
     return extended + point, extended

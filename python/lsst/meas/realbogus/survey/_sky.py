@@ -6,7 +6,7 @@ and visits that overlap see the same objects.
 
 from __future__ import annotations
 
-__all__ = ("Kind", "cells_of", "make_sky", "power_law")
+__all__ = ("SkyKind", "cells_of", "make_sky", "power_law")
 
 import enum
 import functools
@@ -38,7 +38,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-class Kind(enum.IntEnum):
+class SkyKind(enum.IntEnum):
     """Kinds of objects; the name in lower case is what truth tables say."""
 
     STAR = 1
@@ -109,7 +109,7 @@ def make_sky(
     Returns
     -------
     astropy.table.Table
-        One row an object. ``truth_id``, ``kind`` (`Kind`), ``host_id``; ``ra``, ``dec`` [degrees] at the
+        One row an object. ``truth_id``, ``kind`` (`SkyKind`), ``host_id``; ``ra``, ``dec`` [degrees] at the
         epoch of the template; ``mag`` (total, at peak for transients, r band), ``colour`` (g − r), ``pm_ra``,
         ``pm_dec`` [arcsec/yr]; ``radius`` (half-light, arcsec), ``sersic``, ``g1``, ``g2`` of galaxies;
         ``amplitude`` [mag], ``period`` [days], ``phase`` of variables; ``time`` (MJD of the peak), ``rise``,
@@ -130,7 +130,7 @@ def _fixed_sky(config: SurveyConfig, row: int, column: int) -> tuple[Columns, ..
     return _stars(config, row, column), galaxies, _transients(config, row, column, galaxies)
 
 
-def _blank(count: int, kind: Kind, row: int, column: int) -> Columns:
+def _blank(count: int, kind: SkyKind, row: int, column: int) -> Columns:
     if count >= 1 << _ID_BITS:
         raise InvalidInputError(f"{count} objects of one kind in a square arcminute; lower the densities")
     cell = (row << _RA_BITS) | column
@@ -160,7 +160,7 @@ def _vary(part: Columns, rng: np.random.Generator, config: SurveyConfig) -> npt.
 def _stars(config: SurveyConfig, row: int, column: int) -> Columns:
     rng = generator(config.seed, "sky-stars", row, column)
     count = int(rng.poisson(config.star_density * _cell_area(row)))
-    part = _blank(count, Kind.STAR, row, column)
+    part = _blank(count, SkyKind.STAR, row, column)
     _place(part, rng, row, column)
     part["mag"] = power_law(rng, count, config.star_slope, config.star_magnitudes)
     part["colour"] = rng.normal(0.8, 0.4, count)
@@ -171,7 +171,7 @@ def _stars(config: SurveyConfig, row: int, column: int) -> Columns:
     part["pm_ra"] = np.where(fast, speed * np.cos(angle), usual[0])
     part["pm_dec"] = np.where(fast, speed * np.sin(angle), usual[1])
     part["kind"] = np.where(
-        fast, int(Kind.HIGH_PROPER_MOTION), np.where(varies, int(Kind.VARIABLE), int(Kind.STAR))
+        fast, int(SkyKind.HIGH_PROPER_MOTION), np.where(varies, int(SkyKind.VARIABLE), int(SkyKind.STAR))
     )
     return part
 
@@ -179,7 +179,7 @@ def _stars(config: SurveyConfig, row: int, column: int) -> Columns:
 def _galaxies(config: SurveyConfig, row: int, column: int) -> Columns:
     rng = generator(config.seed, "sky-galaxies", row, column)
     count = int(rng.poisson(config.galaxy_density * _cell_area(row)))
-    part = _blank(count, Kind.GALAXY, row, column)
+    part = _blank(count, SkyKind.GALAXY, row, column)
     _place(part, rng, row, column)
     mag = power_law(rng, count, config.galaxy_slope, config.galaxy_magnitudes)
     part["mag"], part["colour"] = mag, rng.normal(0.6, 0.3, count)
@@ -195,7 +195,7 @@ def _galaxies(config: SurveyConfig, row: int, column: int) -> Columns:
 def _transients(config: SurveyConfig, row: int, column: int, galaxies: Columns) -> Columns:
     rng = generator(config.seed, "sky-transients", row, column)
     count = int(rng.poisson(config.transient_density * _cell_area(row)))
-    part = _blank(count, Kind.TRANSIENT, row, column)
+    part = _blank(count, SkyKind.TRANSIENT, row, column)
     _place(part, rng, row, column)
     part["mag"], part["colour"] = (
         rng.uniform(*config.transient_magnitudes, count),
@@ -222,7 +222,7 @@ def _transients(config: SurveyConfig, row: int, column: int, galaxies: Columns) 
 def _asteroids(config: SurveyConfig, row: int, column: int, visit: int) -> Columns:
     rng = generator(config.seed, "sky-asteroids", visit, row, column)
     count = min(int(rng.poisson(config.asteroid_density * _cell_area(row))), (1 << _ASTEROID_BITS) - 1)
-    part = _blank(count, Kind.ASTEROID, row, column)
+    part = _blank(count, SkyKind.ASTEROID, row, column)
     _place(part, rng, row, column)
     cell = (row << _RA_BITS) | column
     part["truth_id"] = (_ASTEROID | (((visit << 29) | cell) << _ASTEROID_BITS)) + np.arange(

@@ -82,7 +82,7 @@ class DetectAndMeasureTask(RoomTask):
     ) -> None:
         """Make the identifiers of the sources from the data id."""
         inputs = butlerQC.get(inputRefs)
-        base = source_id_base(outputRefs.diaSources.dataId)
+        base = _packed_id_base(outputRefs.diaSources.dataId)
         butlerQC.put(self.run(**inputs, id_base=base), outputRefs)
 
     @timeMethod
@@ -137,7 +137,7 @@ class DetectAndMeasureTask(RoomTask):
         return Struct(diaSources=sources, subtractedMeasuredExposure=measured)
 
 
-def source_id_base(data_id: DataCoordinate) -> int:
+def _packed_id_base(data_id: DataCoordinate) -> int:
     """Return the lowest identifier of a data id's sources.
 
     Parameters
