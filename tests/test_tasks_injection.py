@@ -37,7 +37,6 @@ from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 from lsst.sphgeom import ConvexPolygon, LonLat, UnitVector3d
 
 from lsst.meas.realbogus.cli import main
-from lsst.meas.realbogus.imaging import sky_to_pixel
 from lsst.meas.realbogus.injection import (
     SELECTION,
     Footprint,
@@ -47,7 +46,7 @@ from lsst.meas.realbogus.injection import (
 )
 from lsst.meas.realbogus.survey._camera import CameraGeometry, make_detector
 from lsst.meas.realbogus.survey._visit_image import make_visit_image
-from lsst.meas.realbogus.tables import read_table_file, write_table_file
+from lsst.meas.realbogus.tables import read_table_file, sky_to_pixel, write_table_file
 from lsst.meas.realbogus.tasks.create_fake_supernovae import CreateFakeSupernovaeTask
 from lsst.meas.realbogus.tasks.inject_supernovae import InjectSupernovaeTask
 

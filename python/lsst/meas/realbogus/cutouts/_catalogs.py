@@ -9,13 +9,20 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
-import numpy.typing as npt
-from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from lsst.images import SkyProjection
 
 from ..errors import InvalidCatalogError
-from ..tables import Column, Schema, as_astropy, check_table, make_table, read_signs, standard_columns
+from ..tables import (
+    Column,
+    Schema,
+    as_astropy,
+    check_table,
+    make_table,
+    read_signs,
+    sky_to_pixel,
+    standard_columns,
+)
 
 STANDARD_COLUMNS: Schema = {
     "id": Column("int64", "Identifier"),
@@ -34,8 +41,6 @@ _IDS = ("diaSourceId", "id", "sourceId")
 _SCIENCE_IDS = ("sourceId", "id", "objectId")
 _NUMBERS = ("x", "y", "ra", "dec", "snr")
 _FLUXES = ("psfFlux", "apFlux")
-
-type FloatArray = npt.NDArray[np.float64]
 
 
 def read_dia_sources(
@@ -119,7 +124,7 @@ def _read(catalog: Any, projection: SkyProjection[Any] | None, name: str, id_nam
     has_sky = "ra" in values and "dec" in values
     if not {"x", "y"} <= set(values):
         if has_sky and projection is not None:
-            values["x"], values["y"] = _project(values["ra"], values["dec"], projection)
+            values["x"], values["y"] = sky_to_pixel(projection, values["ra"], values["dec"])
         else:
             ways = " (it has sky positions: give a projection)" if has_sky else " and no sky position"
             reasons.append(f"no pixel position: neither x and y nor a centroid of afw's{ways}")
@@ -147,14 +152,3 @@ def _flux_unit(unit: Any) -> str:
     """Return nJy for all that can be turned into it, otherwise the unit: signs and ratios need no more."""
     known = unit is None or u.Unit(unit, parse_strict="silent").is_equivalent(u.nJy)
     return "nJy" if known else str(unit)
-
-
-def _project(
-    ra: FloatArray, dec: FloatArray, projection: SkyProjection[Any]
-) -> tuple[FloatArray, FloatArray]:
-    usable = np.isfinite(ra) & np.isfinite(dec) & (np.abs(dec) <= 90)
-    x, y = np.full(len(ra), np.nan), np.full(len(ra), np.nan)
-    if usable.any():
-        point = projection.sky_to_pixel(SkyCoord(ra[usable], dec[usable], unit=u.deg))
-        x[usable], y[usable] = point.x, point.y
-    return x, y

@@ -18,7 +18,7 @@ from ._planes import (
     missing_pixels,
 )
 from ._polynomials import chebyshev_design, chebyshev_field, chebyshev_grid, n_terms
-from ._sky import local_jacobian, pixel_scale, pixel_to_sky, sky_to_pixel
+from ._sky import local_jacobian, pixel_scale
 from ._together import Place, check_catalog, check_together, looks_swapped
 from ._variance import robust_std
 
@@ -48,12 +48,10 @@ __all__ = (
     "overlap",
     "own_psf",
     "pixel_scale",
-    "pixel_to_sky",
     "prepare_frame",
     "psf_nodes",
     "psf_width",
     "resize",
     "robust_std",
-    "sky_to_pixel",
     "smooth_background",
 )

@@ -15,7 +15,7 @@ from lsst.images import Box, DifferenceImage, Image, MaskedImage, SkyProjection,
 
 from ..errors import ImageMismatchError, InvalidCatalogError
 from ..legacy import DeferredImage, read_grid, stored_class
-from ._sky import pixel_to_sky, sky_to_pixel
+from ..tables import pixel_to_sky, sky_to_pixel
 
 type Floats = npt.NDArray[np.float64]
 

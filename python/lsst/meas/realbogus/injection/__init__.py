@@ -29,7 +29,6 @@ from ._schema import (
     FLAG_BITS,
     INJECTED_CATALOG,
     INJECTION_CATALOG,
-    POPULATIONS,
     InjectionFlag,
     stack_catalogs,
 )
@@ -44,7 +43,6 @@ __all__ = (
     "INJECTED_CATALOG",
     "INJECTION_CATALOG",
     "KINDS",
-    "POPULATIONS",
     "SELECTION",
     "WAVELENGTHS",
     "CatalogOptions",

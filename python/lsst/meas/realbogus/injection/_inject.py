@@ -15,8 +15,8 @@ from astropy.table import Table
 from lsst.images import Mask, MaskPlane, MaskSchema, VisitImage
 
 from ..errors import InvalidCatalogError, InvalidInputError
-from ..imaging import local_jacobian, sky_to_pixel
-from ..tables import apply_schema, as_astropy, magnitude_to_njy
+from ..imaging import local_jacobian
+from ..tables import apply_schema, as_astropy, magnitude_to_njy, sky_to_pixel
 from ._gain import GainRegion, gain_regions
 from ._options import InjectionOptions
 from ._painting import PixelGrid, PoissonNoise, SharedPixels, SlopeMap

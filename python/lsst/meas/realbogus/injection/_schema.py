@@ -6,7 +6,6 @@ __all__ = (
     "FLAG_BITS",
     "INJECTED_CATALOG",
     "INJECTION_CATALOG",
-    "POPULATIONS",
     "InjectionFlag",
     "stack_catalogs",
 )
@@ -32,20 +31,6 @@ class InjectionFlag(enum.IntFlag):
 
 FLAG_BITS: Mapping[str, int] = {str(flag.name): flag.value.bit_length() - 1 for flag in InjectionFlag}
 """Bit number of each flag, as it stands in the metadata of an injected catalogue."""
-
-POPULATIONS = (
-    "hosted",
-    "hostless",
-    "random",
-    "variable",
-    "template",
-    "faint_grid",
-    "supernova",
-    "dc2",
-    "user",
-)
-"""What the column ``population`` may say."""
-
 
 INJECTION_CATALOG: Schema = {
     "injection_id": Column("int64", "one row on one image; unique over the survey", minimum=0),

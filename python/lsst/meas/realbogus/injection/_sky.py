@@ -13,7 +13,8 @@ from astropy.table import Table
 from lsst.images import Box, SkyProjection, VisitImage
 
 from ..errors import InvalidInputError
-from ..imaging import local_jacobian, pixel_to_sky, sky_to_pixel
+from ..imaging import local_jacobian
+from ..tables import pixel_to_sky, sky_to_pixel
 
 type Floats = npt.NDArray[np.float64]
 

@@ -14,8 +14,7 @@ import scipy.ndimage
 import scipy.stats
 from lsst.images import VisitImage
 
-from ..imaging import pixel_to_sky
-from ..tables import make_table, source_id_base
+from ..tables import make_table, pixel_to_sky, source_id_base
 from ._options import SourceOptions
 from ._schema import SOURCE, SOURCE_FLAG_PLANES
 

@@ -180,7 +180,8 @@ class _Run:
         table = self.get_if_any("injected_supernova_fate", ref.dataId)
         if table is None:
             table = empty_table(INJECTED_FATE)
-        table = table[np.asarray(table["is_primary"])]
+        if "is_primary" in table.colnames:  # repositories of earlier versions count the second row too
+            table = table[np.asarray(table["is_primary"])]
         table.meta.clear()
         for name in ("detector", "visit"):
             table.add_column(np.full(len(table), ref.dataId[name], np.int64), name=name, index=0)

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from lsst.images import Box, DetectorFrame, SkyProjection
 
-from ..imaging import sky_to_pixel
-from ..tables import magnitude_to_njy
+from ..tables import magnitude_to_njy, sky_to_pixel
 from ._config import SurveyConfig
 from ._drawing import Canvas
 from ._schedule import Visit

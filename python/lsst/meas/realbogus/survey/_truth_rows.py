@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from lsst.images import DetectorFrame, SkyProjection
 
-from ..imaging import pixel_to_sky
-from ..tables import Column, Schema, make_table
+from ..tables import Column, Schema, make_table, pixel_to_sky
 
 _ARTEFACT = 1 << 62
 TRUTH: Schema = {

@@ -15,7 +15,7 @@ from ._magnitudes import magnitude_to_njy, njy_to_magnitude
 from ._output import atomic_output
 from ._schema import NO_ID, Column, Schema, empty_table, make_table
 from ._signs import SIGN_COLUMNS, read_signs, sign_column
-from ._sky import separation
+from ._sky import pixel_to_sky, separation, sky_to_pixel
 from ._values import Problem, Severity, parse_flags, rows_where
 
 __all__ = (
@@ -36,12 +36,14 @@ __all__ = (
     "njy_to_magnitude",
     "open_fits",
     "parse_flags",
+    "pixel_to_sky",
     "read_signs",
     "read_table_file",
     "reading",
     "rows_where",
     "separation",
     "sign_column",
+    "sky_to_pixel",
     "source_id_base",
     "standard_columns",
     "write_table_file",

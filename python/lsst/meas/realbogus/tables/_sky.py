@@ -1,11 +1,18 @@
-"""Angular distances."""
+"""Positions on the sky: angular distances, to pixels and back."""
 
 from __future__ import annotations
 
-__all__ = ("separation",)
+__all__ = ("pixel_to_sky", "separation", "sky_to_pixel")
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from lsst.images import SkyProjection
+
+type Floats = npt.NDArray[np.float64]
 
 
 def separation(
@@ -36,3 +43,57 @@ def separation(
     second = SkyCoord(other_ra[known], other_dec[known], unit=u.deg)
     out[known] = first.separation(second).to_value(u.arcsec)
     return out
+
+
+def pixel_to_sky(projection: SkyProjection[Any], x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Return the sky positions of pixels, of none too.
+
+    Parameters
+    ----------
+    projection
+        From pixels to the sky.
+    x, y
+        Parent coordinates in pixels, shape ``(n,)``.
+
+    Returns
+    -------
+    ra, dec
+        Degrees.
+    """
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    if not len(x):  # AST maps at least one point
+        return np.empty(0), np.empty(0)
+    sky = projection.pixel_to_sky(x=x, y=y)
+    return np.asarray(sky.ra.deg), np.asarray(sky.dec.deg)
+
+
+def sky_to_pixel(projection: SkyProjection[Any], ra: Floats, dec: Floats) -> tuple[Floats, Floats]:
+    """Project positions to pixels, NaN where the projection does not come back to where it started.
+
+    Parameters
+    ----------
+    projection
+        From pixels to the sky.
+    ra, dec
+        Degrees, shape ``(n,)``.
+
+    Returns
+    -------
+    x, y
+        Pixel positions. Distorted projections are many-valued far from the image: a position on the other
+        side of the sky may fall on the detector, so each is projected back and must agree within 1 arcsec.
+    """
+    ra, dec = np.asarray(ra, float), np.asarray(dec, float)
+    if not len(ra):
+        return np.empty(0), np.empty(0)
+    good = np.isfinite(ra) & np.isfinite(dec)
+    # Plain transforms, in radians: SkyCoord refuses what comes back from the far side of the sky.
+    transform = projection.pixel_to_sky_transform
+    start = np.deg2rad(np.where(good, ra, 0.0)), np.deg2rad(np.where(good, dec, 0.0))
+    xy = transform.apply_inverse(x=start[0], y=start[1])
+    x, y = np.asarray(xy.x, float), np.asarray(xy.y, float)
+    good &= np.isfinite(x) & np.isfinite(y)
+    back = transform.apply_forward(x=np.where(good, x, 0.0), y=np.where(good, y, 0.0))
+    with np.errstate(invalid="ignore"):
+        good &= separation(ra, dec, np.rad2deg(back.x), np.rad2deg(back.y)) < 1.0
+    return np.where(good, x, np.nan), np.where(good, y, np.nan)

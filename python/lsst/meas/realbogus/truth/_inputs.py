@@ -11,7 +11,6 @@ from astropy.table import Table
 from lsst.images import SkyProjection
 
 from ..errors import InvalidCatalogError
-from ..imaging import sky_to_pixel
 from ..tables import (
     Column,
     Problem,
@@ -21,6 +20,7 @@ from ..tables import (
     check_table,
     magnitude_to_njy,
     read_signs,
+    sky_to_pixel,
     standard_columns,
 )
 
