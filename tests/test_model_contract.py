@@ -43,6 +43,8 @@ def test_the_schema_is_the_frozen_one() -> None:
 def test_the_shape_of_the_input_follows_from_layout_and_inputs() -> None:
     assert contract().input_shape == (31, 31, 2)
     assert contract(layout="side_by_side").input_shape == (31, 62, 1)
+    assert contract(psf={"form": "width"}).input_shape == (31, 31, 3)
+    assert contract(psf={"form": "profile"}, missing={"show": True}).input_shape == (31, 31, 4)
     assert not contract().uses_difference
     assert contract(inputs=("difference",)).uses_difference
 
@@ -64,6 +66,13 @@ def test_the_shape_of_the_input_follows_from_layout_and_inputs() -> None:
         ({"missing": {"maximum_fraction": 1.5}}, "maximum_fraction"),
         ({"members": {"graph.onnx": "abc"}}, "members"),
         ({"unknown": 1}, "unknown"),
+        ({"layout": "side_by_side", "psf": {"form": "width"}}, "side_by_side"),
+        ({"layout": "side_by_side", "missing": {"show": True}}, "side_by_side"),
+        ({"missing": {"rule": "ignore"}, "normalization": {"name": "l2-1"}}, "cannot ignore"),
+        ({"trained": {"psf_fwhm": (7, 2)}}, "smallest to the largest"),
+        ({"trained": {"pixel_scale": (0, 2)}}, "pixel_scale"),
+        ({"format": "rbmodel-1", "psf": {"form": "width"}}, "rbmodel-2"),
+        ({"format": "rbmodel-1", "trained": {}}, "rbmodel-2"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(changes: dict[str, object], reason: str) -> None:
@@ -77,7 +86,24 @@ def test_a_network_of_another_shape_is_refused() -> None:
         Contract.from_json(json.dumps(fields | {"stamp_size": 31}))
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"format": "rbmodel-2"}'])
+def test_files_of_the_first_format_are_read_and_written_as_they_were() -> None:
+    text = contract(format="rbmodel-1").to_json()
+    assert not {"psf", "trained", "show"} & {*json.loads(text), *json.loads(text)["missing"]}
+    assert Contract.from_json(text).to_json() == text
+
+
+def test_all_that_the_second_format_knows_goes_round() -> None:
+    original = contract(
+        psf={"form": "profile"},
+        missing={"rule": "ignore", "show": True, "maximum_fraction": 0.7},
+        trained={"pixel_scale": (0.2, 1.1), "psf_fwhm": (1.6, 7), "stamp_size": (21, 63)},
+    )
+    again = Contract.from_json(original.to_json())
+    assert again == original
+    assert again.trained is not None and again.trained.stamp_size == (21, 63)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"format": "rbmodel-3"}'])
 def test_text_that_is_no_contract_is_a_format_error(text: str) -> None:
     with pytest.raises(ModelFormatError, match=r"contract\.json"):
         Contract.from_json(text)

@@ -19,15 +19,18 @@ from lsst.meas.realbogus.model import (
 )
 from lsst.meas.realbogus.model._architecture import (
     ActivationLayer,
+    AverageMaxCentre2D,
     BatchNormalization,
     Conv2D,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
     GlobalAveragePooling2D,
     GlobalMaxPooling2D,
     Layer,
     MaxPooling2D,
+    SpatialDropout2D,
     ZeroPadding2D,
 )
 from lsst.meas.realbogus.model._engines import make_engine
@@ -51,6 +54,8 @@ def every_layer(head: Layer | None = None) -> Architecture:
             BatchNormalization(name="scale"),
             ActivationLayer(name="relu", activation="relu"),
             MaxPooling2D(name="pool", pool_size=(2, 2), strides=(2, 2), padding="same"),
+            DepthwiseConv2D(name="each", kernel_size=(2, 3), padding="same", activation="relu"),
+            SpatialDropout2D(name="drop_channels", rate=0.1),
             Conv2D(name="second", filters=3, kernel_size=(3, 3), activation="tanh"),
             head or Flatten(name="flatten"),
             Dropout(name="drop", rate=0.3),
@@ -74,6 +79,7 @@ NETWORKS = {
     "every layer": every_layer(),
     "average pooling": every_layer(GlobalAveragePooling2D(name="mean")),
     "max pooling": every_layer(GlobalMaxPooling2D(name="max")),
+    "average, maximum, centre": every_layer(AverageMaxCentre2D(name="head", size=2)),
     **{name: named_architecture(name) for name in ("dia", "nodia", "braai")},
 }
 
@@ -94,6 +100,19 @@ def test_onnx_runtime_agrees_with_numpy(name: str) -> None:
 def test_the_published_sizes() -> None:
     sizes = {name: named_architecture(name).n_parameters for name in ("dia", "nodia", "braai")}
     assert sizes == {"dia": 126_050, "nodia": 45_908, "braai": 312_081}
+
+
+def test_the_centre_is_the_central_pixel_of_a_stamp() -> None:
+    for size, width in ((7, 3), (6, 3), (31, 1), (5, 5)):
+        network = Architecture(
+            name="head", input_shape=(size, size, 2), layers=(AverageMaxCentre2D(name="head", size=width),)
+        )
+        stamp = generator(2, "test-centre", size).normal(0, 1, (1, size, size, 2)).astype(np.float32)
+        found = forward(network, {}, stamp)[0]
+        np.testing.assert_allclose(found[:2], stamp[0].mean(axis=(0, 1)), atol=1e-6)
+        np.testing.assert_array_equal(found[2:4], stamp[0].max(axis=(0, 1)))
+        centre = found[4:].reshape(width, width, 2)
+        np.testing.assert_array_equal(centre[width // 2, width // 2], stamp[0, size // 2, size // 2])
 
 
 def test_graphs_and_weights_are_the_same_bytes_every_time() -> None:
@@ -124,6 +143,8 @@ def test_wrong_weights_are_named() -> None:
     [
         ((Conv2D(name="a", filters=1, kernel_size=(9, 9)),), "leaves shape"),
         ((Flatten(name="a"), Conv2D(name="b", filters=1, kernel_size=(1, 1))), "three axes"),
+        ((AverageMaxCentre2D(name="a", size=6),), "central 6 x 6"),
+        ((Flatten(name="a"), AverageMaxCentre2D(name="b")), "central 3 x 3"),
         ((Dense(name="a", units=1),), None),
     ],
 )
@@ -184,7 +205,7 @@ def test_keras_round_trip_and_scores(tmp_path: object) -> None:
     import h5py
 
     folder = Path(str(tmp_path))
-    network = every_layer()
+    network = every_layer(AverageMaxCentre2D(name="head", size=2))
     weights = varied_weights(network)
     model = build_keras(network, weights)
     again = weights_from_keras(model, network)
@@ -201,7 +222,7 @@ def test_keras_round_trip_and_scores(tmp_path: object) -> None:
     for content in files:
         read = layer_weights_from_h5(content, network)
         assert all(np.array_equal(read[key], weights[key]) for key in weights)
-    for name in ("every layer", "dia", "nodia"):
+    for name in ("every layer", "average, maximum, centre", "dia", "nodia"):
         network = NETWORKS[name]
         weights = varied_weights(network)
         stamps = generator(1, "test-stamps").normal(0, 1, (32, *network.input_shape)).astype(np.float32)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from ._architecture import Architecture, Weights
 from ._archive import read_arrays
 from ._classifier import Classifier, Scores
-from ._contract import Calibration, Contract, ImageName, MissingRule, NormalizationChoice, Output, Prior
+from ._contract import (
+    Calibration,
+    Contract,
+    ImageName,
+    MissingRule,
+    NormalizationChoice,
+    Output,
+    Prior,
+    PsfInput,
+    TrainedOn,
+)
 from ._datasets import DATASET_TYPE, RUN_PREFIX, STORAGE_CLASS, file_from_table, model_run, table_from_file
 from ._engines import ENGINES
 from ._golden import TOLERANCE, Golden, check_golden, golden_stamps, largest_difference, sensitivity
@@ -41,10 +51,12 @@ __all__ = (
     "NormalizationChoice",
     "Output",
     "Prior",
+    "PsfInput",
     "Scorer",
     "Scores",
     "ScoringOptions",
     "SourceScores",
+    "TrainedOn",
     "Unscored",
     "Weights",
     "architecture_from_keras",

@@ -6,9 +6,11 @@ __all__ = (
     "Activation",
     "ActivationLayer",
     "Architecture",
+    "AverageMaxCentre2D",
     "BatchNormalization",
     "Conv2D",
     "Dense",
+    "DepthwiseConv2D",
     "Dropout",
     "Flatten",
     "GlobalAveragePooling2D",
@@ -17,6 +19,7 @@ __all__ = (
     "MaxPooling2D",
     "Padding",
     "Shape",
+    "SpatialDropout2D",
     "Weights",
     "ZeroPadding2D",
 )
@@ -73,6 +76,26 @@ class Conv2D(_Layer):
         return kernel | ({"bias": (self.filters,)} if self.use_bias else {})
 
 
+class DepthwiseConv2D(_Layer):
+    """Convolution of each channel by itself; with a 1×1 `Conv2D` behind it, a separable convolution."""
+
+    kind: Literal["DepthwiseConv2D"] = "DepthwiseConv2D"
+    kernel_size: Pair
+    strides: Pair = (1, 1)
+    padding: Padding = "valid"
+    activation: Activation = "linear"
+    use_bias: bool = True
+
+    @override
+    def output_shape(self, shape: Shape) -> Shape:
+        return (*_windows(shape, self.kernel_size, self.strides, self.padding), shape[-1])
+
+    @override
+    def weight_shapes(self, shape: Shape) -> dict[str, Shape]:
+        kernel = {"kernel": (*self.kernel_size, shape[-1], 1)}
+        return kernel | ({"bias": (shape[-1],)} if self.use_bias else {})
+
+
 class MaxPooling2D(_Layer):
     """Largest value of each window."""
 
@@ -116,10 +139,47 @@ class GlobalMaxPooling2D(_GlobalPooling):
     kind: Literal["GlobalMaxPooling2D"] = "GlobalMaxPooling2D"
 
 
+class AverageMaxCentre2D(_Layer):
+    """Mean of each channel, largest value of each, then the pixels about the central one: a vector.
+
+    The mean and the maximum say what is in the stamp, the centre says what is where the source is. The pixels
+    are the ``size × size`` about ``(h // 2, w // 2)``, rows slowest, channels fastest.
+    """
+
+    kind: Literal["AverageMaxCentre2D"] = "AverageMaxCentre2D"
+    size: PositiveInt = 3
+
+    @override
+    def output_shape(self, shape: Shape) -> Shape:
+        self.centre(shape)
+        return ((2 + self.size**2) * shape[-1],)
+
+    def centre(self, shape: Shape) -> tuple[slice, slice]:
+        """Return the central rows and columns."""
+        starts = [length // 2 - self.size // 2 for length in shape[:2]]
+        if (
+            len(shape) != 3
+            or min(starts) < 0
+            or any(start + self.size > length for start, length in zip(starts, shape, strict=False))
+        ):
+            raise ModelContractError(
+                f"layer {self.name!r} takes the central {self.size} x {self.size} pixels; got shape {shape}"
+            )
+        rows, columns = (slice(start, start + self.size) for start in starts)
+        return rows, columns
+
+
 class Dropout(_Layer):
     """Drop a fraction of the values in training; nothing when scoring."""
 
     kind: Literal["Dropout"] = "Dropout"
+    rate: Annotated[float, Field(ge=0, lt=1)]
+
+
+class SpatialDropout2D(_Layer):
+    """Drop a fraction of the channels in training; nothing when scoring."""
+
+    kind: Literal["SpatialDropout2D"] = "SpatialDropout2D"
     rate: Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -173,11 +233,14 @@ class ActivationLayer(_Layer):
 
 Layer = Annotated[
     Conv2D
+    | DepthwiseConv2D
     | MaxPooling2D
     | ZeroPadding2D
     | GlobalAveragePooling2D
     | GlobalMaxPooling2D
+    | AverageMaxCentre2D
     | Dropout
+    | SpatialDropout2D
     | Flatten
     | Dense
     | BatchNormalization

@@ -101,6 +101,7 @@ class Classifier:
         *,
         outside: Mapping[str, Flags] | None = None,
         pixel_scale: float | None = None,
+        psf_fwhm: npt.ArrayLike | None = None,
     ) -> Scores:
         """Score sources.
 
@@ -119,6 +120,9 @@ class Classifier:
         pixel_scale
             Pixel scale of the stamps [arcsec], if they are to be resampled to that of the model; by default
             they are taken as they are.
+        psf_fwhm
+            FWHM of the science image's PSF [pixel of the stamps], one value or one for each source, NaN where
+            it is not known; by default it is not. Only models that are told the PSF look at it.
 
         Returns
         -------
@@ -141,8 +145,9 @@ class Classifier:
         """
         stamps = {name: _as_floating(array) for name, array in stamps.items()}
         n = self._check(stamps, missing, outside, is_negative)
+        fwhm = None if psf_fwhm is None or self.contract.psf is None else _for_each(psf_fwhm, n)
         if pixel_scale is not None:
-            return self._score_resampled(stamps, missing or {}, is_negative, outside, pixel_scale)
+            return self._score_resampled(stamps, missing or {}, is_negative, outside, pixel_scale, fwhm)
         parts = []
         buffer = np.empty((min(n, self.batch_size), *self.contract.input_shape), np.float32)
         for start in range(0, n, self.batch_size):
@@ -154,6 +159,7 @@ class Classifier:
                 None if is_negative is None else is_negative[rows],
                 buffer,
                 None if outside is None else {name: array[rows] for name, array in outside.items()},
+                None if fwhm is None else fwhm[rows],
             )
             parts.append(self._run(prepared))
         return Scores.concatenate(parts)
@@ -208,6 +214,7 @@ class Classifier:
         is_negative: Flags | None,
         outside: Mapping[str, Flags] | None,
         pixel_scale: float,
+        psf_fwhm: Pixels | None,
     ) -> Scores:
         """Score resampled stamps; what is said of pixels is said of those of the images."""
         factor, size = self.resampling_factor(pixel_scale), self.contract.stamp_size
@@ -222,6 +229,7 @@ class Classifier:
             {name: part[0] for name, part in parts.items()},
             {name: part[1] for name, part in parts.items()},
             is_negative,
+            psf_fwhm=None if psf_fwhm is None else psf_fwhm / factor,
         )
         edge, nan = edge_and_nan_flags(self.contract.inputs, stamps, outside, self.cut_size(pixel_scale))
         return dataclasses.replace(scores, flag_edge=edge, flag_nan=nan)
@@ -289,3 +297,11 @@ def _as_floating(stamps: npt.NDArray[Any]) -> Pixels:
     """Return stamps of numbers that may be NaN; those that are already are not copied."""
     stamps = np.asarray(stamps)
     return stamps if stamps.dtype.kind == "f" else stamps.astype(np.float32)
+
+
+def _for_each(psf_fwhm: npt.ArrayLike, n: int) -> Pixels:
+    """Return the width of the PSF at each source."""
+    fwhm = np.asarray(psf_fwhm, np.float32)
+    if fwhm.shape not in ((), (n,)):
+        raise InvalidInputError(f"psf_fwhm must be one number or have shape ({n},); got {fwhm.shape}")
+    return np.broadcast_to(fwhm, (n,))

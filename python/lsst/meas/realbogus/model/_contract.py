@@ -11,6 +11,8 @@ __all__ = (
     "NormalizationChoice",
     "Output",
     "Prior",
+    "PsfInput",
+    "TrainedOn",
     "contract_schema",
 )
 
@@ -21,11 +23,13 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveInt, Valid
 
 from ..errors import ModelContractError, ModelFormatError
 from ._architecture import Architecture
+from ._normalization import IGNORING_MISSING
 
-CONTRACT_FORMAT = "rbmodel-1"
+CONTRACT_FORMAT = "rbmodel-2"
 
 ImageName = Literal["difference", "science", "template"]
 Probability = Annotated[float, Field(gt=0, lt=1)]
+Range = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -54,16 +58,64 @@ class MissingRule(_Part):
     Parameters
     ----------
     rule
-        ``"median"`` of the valid pixels of that stamp, ``"zero"``, or ``"constant"``.
+        ``"median"`` of the valid pixels of that stamp, ``"zero"``, or ``"constant"``: put in before the stamp
+        is normalised. ``"ignore"``: the stamp is normalised by its valid pixels alone, and the missing ones
+        are zero afterwards, so that neither depends on how many there are; `NORMALIZATIONS` says which can.
     value
         The constant.
     maximum_fraction
         A source with a larger fraction of missing pixels in any of its stamps is not scored.
+    show
+        Show the network which pixels are missing: one more channel, the last, 1 where a pixel is missing in
+        any of the images it is shown, 0 elsewhere.
     """
 
-    rule: Literal["median", "zero", "constant"] = "median"
+    rule: Literal["median", "zero", "constant", "ignore"] = "median"
     value: float = 0.0
     maximum_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
+    show: bool = False
+
+
+class PsfInput(_Part):
+    """How the network is told the point-spread function of the science image: by one more channel.
+
+    The channel is zero throughout where the PSF is not known. It is the PSF of the science image for negative
+    sources too, whichever image they are shown in.
+
+    Parameters
+    ----------
+    form
+        ``"profile"``: a circular Gaussian of the PSF's FWHM, 1 at the central pixel ``(h // 2, w // 2)``;
+        ``"width"``: log2(FWHM / 3 pixels) in every pixel.
+    """
+
+    form: Literal["profile", "width"]
+
+
+class TrainedOn(_Part):
+    """The smallest and the largest of what the training set held; `None` where that is not known.
+
+    Parameters
+    ----------
+    pixel_scale
+        Pixel scale [arcsec].
+    psf_fwhm
+        FWHM of the science image's PSF [pixel].
+    stamp_size
+        Rows and columns of the stamps before they are cropped or padded [pixel]; where larger ones were
+        cropped, the largest is the model's own.
+    """
+
+    pixel_scale: Range | None = None
+    psf_fwhm: Range | None = None
+    stamp_size: tuple[PositiveInt, PositiveInt] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> TrainedOn:
+        for name, value in self:
+            if value is not None and value[0] > value[1]:
+                raise ValueError(f"{name} must run from the smallest to the largest; got {value}")
+        return self
 
 
 class Output(_Part):
@@ -145,7 +197,8 @@ class Contract(_Part):
     Parameters
     ----------
     format
-        Version of this form.
+        Version of this form. ``"rbmodel-1"`` knows no ``psf``, ``trained``, ``missing.show``, nor the rule
+        ``"ignore"``.
     name
         What the model is called, such as ``"dia"``.
     version
@@ -160,8 +213,9 @@ class Contract(_Part):
         Rows and columns of one stamp [pixel]; larger stamps are cropped, smaller ones padded as missing.
     pixel_scale
         Pixel scale of the training stamps [arcsec], where known.
-    normalization, missing
-        See these classes.
+    normalization, missing, psf
+        See these classes. What is shown beside the images needs layout ``"channels"`` and stands behind them:
+        first the PSF, then the missing pixels.
     negative
         How sources whose science − template is negative are shown. ``"none"``: as they are;
         ``"flip_difference"``: as (−difference, science, template), so that every difference has a positive
@@ -170,13 +224,15 @@ class Contract(_Part):
         See these classes.
     architecture
         The layers, where they are known; a model from a foreign graph has none.
+    trained
+        What the training set held; scoring warns of what lies outside.
     card
         What a user should know of the training: data, figures, sources.
     members
         SHA-256 of each other file of the package.
     """
 
-    format: Literal["rbmodel-1"] = "rbmodel-1"
+    format: Literal["rbmodel-1", "rbmodel-2"] = "rbmodel-2"
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=7)]
     description: str = ""
@@ -186,11 +242,13 @@ class Contract(_Part):
     pixel_scale: Annotated[float, Field(gt=0)] | None = None
     normalization: NormalizationChoice
     missing: MissingRule = MissingRule()
+    psf: PsfInput | None = None
     negative: Literal["none", "flip_difference", "flip"] = "none"
     output: Output
     calibration: Calibration | None = None
     prior: Prior | None = None
     architecture: Architecture | None = None
+    trained: TrainedOn | None = None
     card: dict[str, JsonValue] = {}
     members: dict[str, Sha256] = {}
 
@@ -198,6 +256,20 @@ class Contract(_Part):
     def _check(self) -> Contract:
         if len(set(self.inputs)) != len(self.inputs):
             raise ValueError(f"an input appears twice: {self.inputs}")
+        if self.layout != "channels" and (self.psf is not None or self.missing.show):
+            raise ValueError("the PSF and missing pixels are shown in channels; the layout is side_by_side")
+        if self.missing.rule == "ignore" and self.normalization.name not in IGNORING_MISSING:
+            raise ValueError(
+                f"normalisation {self.normalization.name!r} cannot ignore missing pixels; those that can are "
+                f"{sorted(IGNORING_MISSING)}"
+            )
+        if self.format == "rbmodel-1" and (
+            self.psf is not None
+            or self.trained is not None
+            or self.missing.show
+            or self.missing.rule == "ignore"
+        ):
+            raise ValueError("psf, trained, missing.show and the rule 'ignore' need format 'rbmodel-2'")
         if self.architecture is not None:
             if self.architecture.input_shape != self.input_shape:
                 raise ValueError(
@@ -215,7 +287,9 @@ class Contract(_Part):
     def input_shape(self) -> tuple[int, int, int]:
         """Rows, columns and channels of what the network is fed."""
         size, n = self.stamp_size, len(self.inputs)
-        return (size, size * n, 1) if self.layout == "side_by_side" else (size, size, n)
+        if self.layout == "side_by_side":
+            return (size, size * n, 1)
+        return (size, size, n + (self.psf is not None) + self.missing.show)
 
     @property
     def uses_difference(self) -> bool:
@@ -230,7 +304,12 @@ class Contract(_Part):
         str
             JSON text.
         """
-        return json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False) + "\n"
+        # What format 1 does not know is not written there: a file that is read and written stays as it is.
+        unknown: Any = (
+            {"psf": True, "trained": True, "missing": {"show"}} if self.format == "rbmodel-1" else None
+        )
+        fields = self.model_dump(mode="json", exclude=unknown)
+        return json.dumps(fields, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Contract:

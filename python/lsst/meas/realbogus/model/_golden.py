@@ -33,11 +33,15 @@ class Golden:
         Sources that are negative in the difference, ``(n,)``.
     score
         Float32 ``(n,)``; NaN where the source cannot be scored.
+    psf_fwhm
+        FWHM of the science image's PSF [pixel], float32 ``(n,)``, NaN where it is not known; `None` for a
+        model that is not told.
     """
 
     stamps: Stamps
     is_negative: npt.NDArray[np.bool_]
     score: npt.NDArray[np.float32]
+    psf_fwhm: npt.NDArray[np.float32] | None = None
 
     def to_bytes(self) -> bytes:
         """Write as npz.
@@ -47,7 +51,8 @@ class Golden:
         bytes
             Content of an npz file.
         """
-        return write_arrays({**self.stamps, "is_negative": self.is_negative, "score": self.score})
+        psf = {} if self.psf_fwhm is None else {"psf_fwhm": self.psf_fwhm}
+        return write_arrays({**self.stamps, "is_negative": self.is_negative, "score": self.score, **psf})
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Golden:
@@ -68,14 +73,39 @@ class Golden:
         if not stamps or "score" not in arrays or "is_negative" not in arrays:
             raise ModelFormatError(f"golden.npz needs stamps, is_negative and score; it has {sorted(arrays)}")
         n = len(arrays["score"])
-        for name, array in (*stamps.items(), ("is_negative", arrays["is_negative"])):
+        others = [(name, arrays[name]) for name in ("is_negative", "psf_fwhm") if name in arrays]
+        for name, array in (*stamps.items(), *others):
             if len(array) != n or (name in stamps and (array.ndim != 3 or array.dtype != np.float32)):
                 raise ModelFormatError(
                     f"golden.npz: {name} has shape {array.shape} {array.dtype} for {n} scores"
                 )
         if n == 0 or not np.isfinite(arrays["score"]).any():
             raise ModelFormatError("golden.npz holds no score to compare with")
-        return cls(stamps, arrays["is_negative"].astype(bool), arrays["score"].astype(np.float32))
+        fwhm = arrays["psf_fwhm"].astype(np.float32) if "psf_fwhm" in arrays else None
+        return cls(stamps, arrays["is_negative"].astype(bool), arrays["score"].astype(np.float32), fwhm)
+
+    def rescored(
+        self, classifier: Classifier, stamps: Stamps | None = None, psf_factor: float = 1.0
+    ) -> npt.NDArray[np.float32]:
+        """Return what a model makes of the golden stamps.
+
+        Parameters
+        ----------
+        classifier
+            The model.
+        stamps
+            Stamps to take in their place.
+        psf_factor
+            What to multiply the widths of the PSFs with.
+
+        Returns
+        -------
+        numpy.ndarray
+            Float32, shape ``(n,)``.
+        """
+        fwhm = None if self.psf_fwhm is None else self.psf_fwhm * np.float32(psf_factor)
+        stamps = self.stamps if stamps is None else stamps
+        return classifier.score(stamps, is_negative=self.is_negative, psf_fwhm=fwhm).score
 
 
 def check_golden(classifier: Classifier, golden: Golden, tolerance: float = TOLERANCE) -> float:
@@ -100,7 +130,7 @@ def check_golden(classifier: Classifier, golden: Golden, tolerance: float = TOLE
     ModelContractError
         Raised if it is above ``tolerance``, or other rows are unscorable.
     """
-    score = classifier.score(golden.stamps, is_negative=golden.is_negative).score
+    score = golden.rescored(classifier)
     difference = largest_difference(score, golden.score)
     if not difference <= tolerance:
         raise ModelContractError(
@@ -232,6 +262,9 @@ def sensitivity(classifier: Classifier, golden: Golden) -> dict[str, float]:
             continue
         if "template" in name and "template" not in used:
             continue
-        score = classifier.score(change(golden.stamps), is_negative=golden.is_negative).score
-        found[name] = largest_difference(score, golden.score)
+        found[name] = largest_difference(golden.rescored(classifier, change(golden.stamps)), golden.score)
+    if classifier.contract.psf is not None:
+        found["PSF wider by a quarter"] = largest_difference(
+            golden.rescored(classifier, psf_factor=1.25), golden.score
+        )
     return found

@@ -14,9 +14,11 @@ from ._architecture import (
     Activation,
     ActivationLayer,
     Architecture,
+    AverageMaxCentre2D,
     BatchNormalization,
     Conv2D,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
     GlobalAveragePooling2D,
@@ -24,6 +26,7 @@ from ._architecture import (
     Layer,
     MaxPooling2D,
     Shape,
+    SpatialDropout2D,
     Weights,
     ZeroPadding2D,
     window_padding,
@@ -118,9 +121,11 @@ class _Writer:
 
 def _write_layer(writer: _Writer, layer: Layer, shape: Shape, weights: Weights) -> None:
     match layer:
-        case Conv2D():
+        case Conv2D() | DepthwiseConv2D():
+            each = isinstance(layer, DepthwiseConv2D)
             kernel = writer.constant(
-                f"{layer.name}/kernel", weights[f"{layer.name}/kernel"].transpose(3, 2, 0, 1)
+                f"{layer.name}/kernel",
+                weights[f"{layer.name}/kernel"].transpose((2, 3, 0, 1) if each else (3, 2, 0, 1)),
             )
             writer.node(
                 "Conv",
@@ -129,6 +134,7 @@ def _write_layer(writer: _Writer, layer: Layer, shape: Shape, weights: Weights) 
                 kernel_shape=list(layer.kernel_size),
                 strides=list(layer.strides),
                 pads=_pads(shape, layer.kernel_size, layer),
+                group=shape[-1] if each else 1,
             )
             writer.activation(layer.activation)
         case MaxPooling2D():
@@ -145,6 +151,8 @@ def _write_layer(writer: _Writer, layer: Layer, shape: Shape, weights: Weights) 
         case GlobalAveragePooling2D() | GlobalMaxPooling2D():
             writer.node("GlobalMaxPool" if isinstance(layer, GlobalMaxPooling2D) else "GlobalAveragePool")
             writer.node("Flatten", axis=1)
+        case AverageMaxCentre2D():
+            _write_average_max_centre(writer, layer, shape)
         case Flatten():
             if len(shape) == 3:
                 writer.node("Transpose", perm=[0, 2, 3, 1])
@@ -159,17 +167,38 @@ def _write_layer(writer: _Writer, layer: Layer, shape: Shape, weights: Weights) 
             writer.node("BatchNormalization", *names, epsilon=layer.epsilon)
         case ActivationLayer():
             writer.activation(layer.activation)
-        case Dropout():
+        case Dropout() | SpatialDropout2D():
             pass
 
 
-def _bias(writer: _Writer, layer: Conv2D | Dense, weights: Weights) -> list[str]:
+def _write_average_max_centre(writer: _Writer, layer: AverageMaxCentre2D, shape: Shape) -> None:
+    before, parts = writer.last, []
+    for operator in ("GlobalAveragePool", "GlobalMaxPool", "Slice"):
+        writer.last = before
+        if operator == "Slice":
+            central = layer.centre(shape)
+            ends = {"starts": [part.start for part in central], "ends": [part.stop for part in central]}
+            constants = [
+                writer.constant(f"{layer.name}/{name}", np.array(values, np.int64))
+                for name, values in (*ends.items(), ("axes", [2, 3]))
+            ]
+            writer.node(operator, *constants)
+            writer.node("Transpose", perm=[0, 2, 3, 1])
+        else:
+            writer.node(operator)
+        writer.node("Flatten", axis=1)
+        parts.append(writer.last)
+    writer.last = parts[0]
+    writer.node("Concat", *parts[1:], axis=1)
+
+
+def _bias(writer: _Writer, layer: Conv2D | DepthwiseConv2D | Dense, weights: Weights) -> list[str]:
     if not layer.use_bias:
         return []
     return [writer.constant(f"{layer.name}/bias", weights[f"{layer.name}/bias"])]
 
 
-def _pads(shape: Shape, window: tuple[int, int], layer: Conv2D | MaxPooling2D) -> list[int]:
+def _pads(shape: Shape, window: tuple[int, int], layer: Conv2D | DepthwiseConv2D | MaxPooling2D) -> list[int]:
     rows = window_padding(shape[0], window[0], layer.strides[0], layer.padding)
     columns = window_padding(shape[1], window[1], layer.strides[1], layer.padding)
     return [rows[0], columns[0], rows[1], columns[1]]

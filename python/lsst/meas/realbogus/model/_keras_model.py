@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ("architecture_from_keras", "build_keras", "weights_from_keras")
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,17 +14,21 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..errors import MissingDependencyError, ModelContractError, ModelFormatError
 from ._architecture import Architecture, Layer, Weights
+from ._architecture import AverageMaxCentre2D as _AverageMaxCentre2D
 
 _LAYER: TypeAdapter[Layer] = TypeAdapter(Layer)
 # The parts of a Keras layer's configuration that decide what it computes, by layer. Other parts
 # (initialisers, regularisers) matter in training only; those of _FIXED must have the value given there.
 _FIELDS: Mapping[str, tuple[str, ...]] = {
     "Conv2D": ("filters", "kernel_size", "strides", "padding", "activation", "use_bias"),
+    "DepthwiseConv2D": ("kernel_size", "strides", "padding", "activation", "use_bias"),
     "MaxPooling2D": ("pool_size", "strides", "padding"),
     "ZeroPadding2D": ("padding",),
     "GlobalAveragePooling2D": (),
     "GlobalMaxPooling2D": (),
+    "AverageMaxCentre2D": ("size",),
     "Dropout": ("rate",),
+    "SpatialDropout2D": ("rate",),
     "Flatten": (),
     "Dense": ("units", "activation", "use_bias"),
     "BatchNormalization": ("epsilon", "momentum"),
@@ -37,6 +42,7 @@ _FIXED: Mapping[str, tuple[Any, ...]] = {
     "center": (True, None),
     "scale": (True, None),
     "keepdims": (False, None),
+    "depth_multiplier": (1, None),
 }
 
 
@@ -70,7 +76,8 @@ def architecture_from_keras(config: Mapping[str, Any], name: str | None = None) 
         options = item["config"]
         shape = shape or options.get("batch_input_shape") or options.get("batch_shape")
         if item["class_name"] != "InputLayer":
-            layers.append(_layer_from_keras(str(item["class_name"]), options))
+            kind = str(item["class_name"]).rpartition(">")[2]  # registered layers have a package before
+            layers.append(_layer_from_keras(kind, options))
     if shape is None and isinstance(body, Mapping):
         shape = body.get("build_input_shape")
     if shape is None:
@@ -88,6 +95,7 @@ def _layer_from_keras(kind: str, options: Mapping[str, Any]) -> Layer:
     for key, accepted in _FIXED.items():
         if options.get(key) not in accepted and kind in (
             "Conv2D",
+            "DepthwiseConv2D",
             "MaxPooling2D",
             "BatchNormalization",
             "Flatten",
@@ -130,7 +138,10 @@ def build_keras(architecture: Architecture, weights: Weights | None = None) -> A
     model = keras.Sequential([keras.Input(architecture.input_shape)], name=architecture.name)
     for layer in architecture.layers:
         options = layer.model_dump(exclude={"kind"})
-        model.add(getattr(keras.layers, layer.kind)(**options))
+        if isinstance(layer, _AverageMaxCentre2D):
+            model.add(_average_max_centre()(**options))
+        else:
+            model.add(getattr(keras.layers, layer.kind)(**options))
     if weights is not None:
         architecture.check_weights(weights)
         for layer in architecture.layers:
@@ -140,6 +151,31 @@ def build_keras(architecture: Architecture, weights: Weights | None = None) -> A
             if values:
                 model.get_layer(layer.name).set_weights(values)
     return model
+
+
+@functools.cache
+def _average_max_centre() -> Any:
+    """Return `AverageMaxCentre2D` as a Keras layer."""
+    import keras
+
+    @keras.saving.register_keras_serializable(package="meas_realbogus")
+    class AverageMaxCentre2D(keras.layers.Layer):  # type: ignore[misc]
+        def __init__(self, size: int = 3, **options: Any) -> None:
+            super().__init__(**options)
+            self.size = size
+
+        def call(self, inputs: Any) -> Any:
+            rows, columns = _AverageMaxCentre2D(name="centre", size=self.size).centre(inputs.shape[1:])
+            length = self.size**2 * inputs.shape[-1]
+            centre = keras.ops.reshape(inputs[:, rows, columns], (-1, length))
+            return keras.ops.concatenate(
+                [keras.ops.mean(inputs, axis=(1, 2)), keras.ops.max(inputs, axis=(1, 2)), centre], axis=1
+            )
+
+        def get_config(self) -> dict[str, Any]:
+            return {**super().get_config(), "size": self.size}
+
+    return AverageMaxCentre2D
 
 
 def weights_from_keras(model: Any, architecture: Architecture) -> dict[str, npt.NDArray[np.float32]]:

@@ -13,12 +13,13 @@ never changes.
 * ``ml4transients-minmax-1``: (a − min) / (max − min).
 * ``l2-1``: each row of pixels divided by its L2 norm, rows of zeros stay (braai, Duev et al. 2019). In the
   stamps' own float32: a row whose norm overflows, as a hot pixel above 1e19 makes it, becomes zeros.
-* ``asinh-1``: arcsinh((a − median) / (softening · 1.4826 MAD)); where MAD is 0, the standard deviation.
+* ``asinh-1``: arcsinh((a − median) / (softening · 1.4826 MAD)); where MAD is 0, the standard deviation. It
+  can ignore missing pixels: median, MAD and standard deviation are then those of the valid ones.
 """
 
 from __future__ import annotations
 
-__all__ = ("NORMALIZATIONS", "Normalization", "find_normalization")
+__all__ = ("IGNORING_MISSING", "NORMALIZATIONS", "Normalization", "find_normalization", "valid_median")
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -153,11 +154,58 @@ def asinh(
     stamps: Stamps, is_difference: bool, parameters: Mapping[str, float], out: npt.NDArray[np.float32]
 ) -> Flags:
     """Arcsinh of the deviation from the median in units of the robust scatter."""
-    flat, degenerate = _usable(stamps.astype(np.float64).reshape(len(stamps), -1))
-    flat -= np.median(flat, axis=1, keepdims=True)
-    scale = 1.4826 * np.median(np.abs(flat), axis=1, keepdims=True)
-    scale = np.where(scale == 0, flat.std(axis=1, keepdims=True), scale) * parameters.get("softening", 1.0)
-    return _finish(np.arcsinh(flat / np.where(scale == 0, 1.0, scale)), degenerate, out)
+    return _asinh(stamps.reshape(len(stamps), -1), None, parameters, out)
+
+
+def asinh_of_valid(
+    stamps: Stamps,
+    is_difference: bool,
+    parameters: Mapping[str, float],
+    out: npt.NDArray[np.float32],
+    missing: Flags,
+) -> Flags:
+    """Do as `asinh` with the valid pixels; missing ones become zero."""
+    lost = missing.reshape(len(stamps), -1)
+    nothing = lost.all(axis=1)
+    lost = lost & ~nothing[:, None]
+    # A valid pixel in the place of missing ones leaves the extremes, and so what is degenerate, as they are.
+    flat = stamps.reshape(len(stamps), -1)
+    first = flat[np.arange(len(flat)), lost.argmin(axis=1)]
+    degenerate = _asinh(np.where(lost, first[:, None], flat), lost, parameters, out)
+    out[missing] = 0.0
+    return degenerate | nothing
+
+
+def _asinh(
+    flat: Stamps, missing: Flags | None, parameters: Mapping[str, float], out: npt.NDArray[np.float32]
+) -> Flags:
+    flat, degenerate = _usable(flat)
+    flat -= valid_median(flat, missing)[:, None]
+    scale = 1.4826 * valid_median(np.abs(flat), missing)
+    rows = np.flatnonzero(scale == 0)
+    if rows.size:
+        valid = True if missing is None else ~missing[rows]
+        scale[rows] = np.std(flat[rows].astype(np.float64), axis=1, where=valid)
+    scale *= parameters.get("softening", 1.0)
+    flat /= np.where(scale == 0, 1.0, scale)[:, None].astype(flat.dtype)
+    return _finish(np.arcsinh(flat, out=flat), degenerate, out)
+
+
+def valid_median(flat: Stamps, missing: Flags | None = None) -> Stamps:
+    """Return the median of each row ``(n, pixels)``, of the pixels that are not missing; 0 without any."""
+    if missing is None:
+        middle = flat.shape[1] // 2
+        parts = np.partition(flat, middle, axis=1)
+        high = parts[:, middle]
+        return high if flat.shape[1] % 2 else 0.5 * (parts[:, :middle].max(axis=1) + high)
+    ordered = np.where(missing, flat.dtype.type(np.inf), flat)
+    ordered.sort(axis=1)
+    n_valid = (~missing).sum(axis=1)
+    rows = np.arange(len(flat))
+    low = ordered[rows, np.maximum(n_valid - 1, 0) // 2]
+    high = ordered[rows, np.minimum(n_valid // 2, flat.shape[1] - 1)]
+    with np.errstate(invalid="ignore"):
+        return np.where(n_valid > 0, 0.5 * (low + high), 0.0).astype(flat.dtype)
 
 
 def _usable(flat: Stamps) -> tuple[Stamps, Flags]:
@@ -181,3 +229,7 @@ NORMALIZATIONS: Mapping[str, Normalization] = {
     "ml4transients-batch-1": ml4transients_batch,
     "ml4transients-minmax-1": ml4transients_minmax,
 }
+
+IGNORING_MISSING = {"asinh-1": asinh_of_valid}
+"""Normalisations of the valid pixels alone, by the name of the normalisation: they take which pixels are
+missing as one more argument."""

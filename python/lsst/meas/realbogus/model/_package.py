@@ -85,6 +85,7 @@ def make_model(
     weights: Weights | None = None,
     graph: bytes | None = None,
     stamps: tuple[Mapping[str, npt.NDArray[np.float32]], npt.NDArray[np.bool_]] | None = None,
+    psf_fwhm: npt.NDArray[np.float32] | None = None,
 ) -> Model:
     """Put a model together: write its graph, score its golden stamps, hash its parts.
 
@@ -98,6 +99,9 @@ def make_model(
         Serialised ONNX graph, for a model without known layers.
     stamps
         Golden stamps and which are negative; default `golden.golden_stamps`.
+    psf_fwhm
+        FWHM of the PSF of each [pixel], NaN where it is not known, if the model is told; by default they
+        are between 2 and 5 pixels, and the last is not known.
 
     Returns
     -------
@@ -120,9 +124,14 @@ def make_model(
     else:
         raise ModelContractError("a model needs layers with weights, or a graph")
     images, is_negative = stamps or golden_stamps(contract.stamp_size)
-    score = Classifier(contract, engine).score(images, is_negative=is_negative).score
+    if contract.psf is None:
+        psf_fwhm = None
+    elif psf_fwhm is None:
+        psf_fwhm = np.linspace(2, 5, len(is_negative), dtype=np.float32)
+        psf_fwhm[-1] = np.nan
+    score = Classifier(contract, engine).score(images, is_negative=is_negative, psf_fwhm=psf_fwhm).score
     used = {name: images[name] for name in images if name in contract.inputs or contract.negative == "flip"}
-    golden = Golden(used, is_negative, score)
+    golden = Golden(used, is_negative, score, psf_fwhm)
     parts = {"graph.onnx": graph, "golden.npz": golden.to_bytes()}
     if weights is not None:
         parts["weights.h5"] = write_weights(weights)

@@ -6,13 +6,14 @@ __all__ = ("Prepared", "edge_and_nan_flags", "fit_stamps", "prepare")
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidInputError
-from ._contract import Contract, ImageName, MissingRule
-from ._normalization import find_normalization
+from ._contract import Contract, ImageName, MissingRule, PsfInput
+from ._normalization import IGNORING_MISSING, find_normalization, valid_median
 
 Pixels = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
@@ -57,6 +58,7 @@ def prepare(
     is_negative: Flags | None = None,
     out: Pixels | None = None,
     outside: Mapping[str, Flags] | None = None,
+    psf_fwhm: npt.NDArray[np.floating[Any]] | None = None,
 ) -> Prepared:
     """Crop, fill, flip, normalise and lay out stamps as the contract says.
 
@@ -74,6 +76,9 @@ def prepare(
         Where the inputs go, for callers that use the memory again: float32, at least ``n`` of them.
     outside
         Which of the missing pixels lie off the image, by image name.
+    psf_fwhm
+        FWHM of the science image's PSF at each source [pixel of the stamps], shape ``(n,)``, NaN where it is
+        not known; by default it is not. Models that are not told the PSF do without.
 
     Returns
     -------
@@ -86,6 +91,10 @@ def prepare(
     if outside is not None:
         troubled |= _any_missing(contract, stamps, outside)
     inputs = np.empty((n, *contract.input_shape), np.float32) if out is None else out[:n]
+    if contract.psf is not None:
+        _show_psf(contract.psf, psf_fwhm, inputs[..., len(contract.inputs)])
+    if contract.missing.show:
+        inputs[..., -1] = 0.0
     if not troubled.all():
         for target, name in _targets(contract, inputs):
             pixels = fit_stamps(stamps[name], contract.stamp_size)[0]
@@ -161,6 +170,36 @@ def _normalize(contract: Contract, pixels: Pixels, name: str, target: Pixels) ->
     return normalize(pixels, name == "difference", contract.normalization.parameters, target)
 
 
+def _normalize_valid(contract: Contract, pixels: Pixels, bad: Flags, name: str, target: Pixels) -> Flags:
+    """Normalise stamps of which pixels are missing, by the rule of the contract."""
+    if contract.missing.rule != "ignore":
+        return _normalize(contract, apply_missing_rule(pixels, bad, contract.missing), name, target)
+    normalize, parameters = IGNORING_MISSING[contract.normalization.name], contract.normalization.parameters
+    return normalize(pixels, name == "difference", parameters, target, bad)
+
+
+def _show_psf(psf: PsfInput, fwhm: npt.NDArray[np.floating[Any]] | None, target: Pixels) -> None:
+    """Fill the channel ``(n, h, w)`` that tells the network the PSF."""
+    if fwhm is None:
+        target[...] = 0.0
+        return
+    known = np.isfinite(fwhm) & (fwhm > 0)
+    width = np.where(known, fwhm, 1.0).astype(np.float32)
+    if psf.form == "width":
+        target[...] = np.where(known, np.log2(width / np.float32(3)), np.float32(0))[:, None, None]
+        return
+    # A circular Gaussian is the product of its sections along rows and columns.
+    rows, columns = (
+        np.exp(
+            np.float32(-4 * np.log(2))
+            * np.square((np.arange(size, dtype=np.float32) - size // 2) / width[:, None])
+        )
+        for size in target.shape[1:]
+    )
+    rows[~known] = 0.0
+    np.multiply(rows[:, :, None], columns[:, None, :], out=target)
+
+
 def _prepare_carefully(
     contract: Contract,
     stamps: Mapping[str, npt.NDArray[np.float32]],
@@ -186,8 +225,9 @@ def _prepare_carefully(
             prepared.flag_no_template[rows] = fraction == 1
         if flipped[rows].any():
             pixels, bad = _flip(contract, stamps, missing, name, flipped[rows], pixels, bad)
-        pixels = apply_missing_rule(pixels, bad, contract.missing)
-        prepared.flag_degenerate[rows] |= _normalize(contract, pixels, name, target)
+        if contract.missing.show:
+            inputs[..., -1][bad] = 1.0
+        prepared.flag_degenerate[rows] |= _normalize_valid(contract, pixels, bad, name, target)
     prepared.inputs[rows] = inputs
     too_many = prepared.fraction_missing[rows] > contract.missing.maximum_fraction
     prepared.flag_unscorable[rows] = prepared.flag_degenerate[rows] | too_many
@@ -292,21 +332,10 @@ def apply_missing_rule(pixels: Pixels, bad: Flags, rule: MissingRule) -> Pixels:
     part, where = filled[rows], bad[rows]
     match rule.rule:
         case "median":
-            fill = _valid_median(part, where)
+            fill = valid_median(part.reshape(len(rows), -1), where.reshape(len(rows), -1))
         case "zero":
             fill = np.zeros(len(rows), np.float32)
-        case "constant":
+        case _:
             fill = np.full(len(rows), rule.value, np.float32)
     filled[rows] = np.where(where, fill[:, None, None], part)
     return filled
-
-
-def _valid_median(pixels: Pixels, bad: Flags) -> Pixels:
-    flat = np.where(bad, np.float32(np.inf), pixels).reshape(len(pixels), -1)
-    flat.sort(axis=1)
-    n_valid = (~bad).sum(axis=(1, 2))
-    rows = np.arange(len(flat))
-    low = flat[rows, np.maximum(n_valid - 1, 0) // 2]
-    high = flat[rows, np.minimum(n_valid // 2, flat.shape[1] - 1)]
-    with np.errstate(invalid="ignore"):
-        return np.where(n_valid > 0, 0.5 * (low + high), 0.0).astype(np.float32)

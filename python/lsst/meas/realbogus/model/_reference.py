@@ -11,9 +11,11 @@ from ._architecture import (
     Activation,
     ActivationLayer,
     Architecture,
+    AverageMaxCentre2D,
     BatchNormalization,
     Conv2D,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
     GlobalAveragePooling2D,
@@ -21,6 +23,7 @@ from ._architecture import (
     Layer,
     MaxPooling2D,
     Padding,
+    SpatialDropout2D,
     Weights,
     ZeroPadding2D,
     window_padding,
@@ -59,6 +62,12 @@ def _apply(layer: Layer, x: Array, weights: Weights) -> Array:
                 np.tensordot(windows, kernel, ((4, 5, 3), (0, 1, 2))) + _bias(layer, weights),
                 layer.activation,
             )
+        case DepthwiseConv2D():
+            windows = _windows(x, layer.kernel_size, layer.strides, layer.padding, 0.0)
+            kernel = weights[f"{layer.name}/kernel"][..., 0].astype(np.float64)
+            return _activate(
+                np.einsum("nrchij,ijh->nrch", windows, kernel) + _bias(layer, weights), layer.activation
+            )
         case MaxPooling2D():
             return _windows(x, layer.pool_size, layer.strides, layer.padding, -np.inf).max(axis=(4, 5))
         case ZeroPadding2D():
@@ -67,6 +76,10 @@ def _apply(layer: Layer, x: Array, weights: Weights) -> Array:
             return x.mean(axis=(1, 2))
         case GlobalMaxPooling2D():
             return x.max(axis=(1, 2))
+        case AverageMaxCentre2D():
+            rows, columns = layer.centre(x.shape[1:])
+            centre = x[:, rows, columns].reshape(len(x), -1)
+            return np.concatenate([x.mean(axis=(1, 2)), x.max(axis=(1, 2)), centre], axis=1)
         case Flatten():
             return x.reshape(len(x), -1)
         case Dense():
@@ -82,11 +95,11 @@ def _apply(layer: Layer, x: Array, weights: Weights) -> Array:
             return (x - mean) / np.sqrt(variance + layer.epsilon) * gamma + beta
         case ActivationLayer():
             return _activate(x, layer.activation)
-        case Dropout():
+        case Dropout() | SpatialDropout2D():
             return x
 
 
-def _bias(layer: Conv2D | Dense, weights: Weights) -> Array | float:
+def _bias(layer: Conv2D | DepthwiseConv2D | Dense, weights: Weights) -> Array | float:
     return weights[f"{layer.name}/bias"].astype(np.float64) if layer.use_bias else 0.0
 
 

@@ -79,6 +79,7 @@ class Scorer:
         difference: StampsLike | None = ...,
         is_negative: npt.ArrayLike | None = ...,
         pixel_scale: float | None = ...,
+        psf_fwhm: npt.ArrayLike | None = ...,
         ids: npt.ArrayLike | None = ...,
         as_array: Literal[False] = ...,
     ) -> Table: ...
@@ -93,6 +94,7 @@ class Scorer:
         difference: StampsLike | None = ...,
         is_negative: npt.ArrayLike | None = ...,
         pixel_scale: float | None = ...,
+        psf_fwhm: npt.ArrayLike | None = ...,
         ids: npt.ArrayLike | None = ...,
         as_array: Literal[True],
     ) -> npt.NDArray[np.float32]: ...
@@ -106,6 +108,7 @@ class Scorer:
         difference: StampsLike | None = None,
         is_negative: npt.ArrayLike | None = None,
         pixel_scale: float | None = None,
+        psf_fwhm: npt.ArrayLike | None = None,
         ids: npt.ArrayLike | None = None,
         as_array: bool = False,
     ) -> Table | npt.NDArray[np.float32]:
@@ -126,6 +129,9 @@ class Scorer:
         pixel_scale
             Pixel scale of the stamps [arcsec], if they are to be resampled to that of the model; by default
             they are taken as they are.
+        psf_fwhm
+            FWHM of the science image's PSF [pixel of the stamps], one value or one for each source, NaN where
+            it is not known; by default it is not. Only models that are told the PSF look at it.
         ids
             Identifiers of the sources, int64, shape ``(n,)``; by default the number of the row.
         as_array
@@ -159,6 +165,7 @@ class Scorer:
             negative,
             outside={role: part[2] for role, part in read.items() if part[2] is not None},
             pixel_scale=pixel_scale,
+            psf_fwhm=psf_fwhm,
         )
         table = score_table(np.arange(n) if ids is None else ids, [SourceScores(self.classifier, scores)])
         table.meta["model"] = f"{self.contract.name}-{self.contract.version}"
