@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("FILE", "OUTPUT", "FiniteRange", "overwrite_option", "parameters_of")
+__all__ = ("FILE", "OUTPUT", "FiniteRange", "overwrite_option", "parameters_of", "preset_option")
 
 import functools
 import math
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 OUTPUT = click.Path(path_type=Path)
+preset_option = click.option(
+    "--preset",
+    default="demo",
+    show_default=True,
+    metavar="NAME",
+    help="Survey to simulate: demo, small, medium; lsstcam, decam, hsc, ztf; or training-N, a number N.",
+)
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
 
 

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ._command import Command, is_quiet
-from ._common import FiniteRange
+from ._common import FiniteRange, preset_option
 
 if TYPE_CHECKING:
     from ..evaluation import Summary
@@ -43,13 +43,7 @@ _PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
     """,
 )
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option(
-    "--preset",
-    type=click.Choice(["demo", "small", "medium"]),
-    default="demo",
-    show_default=True,
-    help="Which survey to simulate.",
-)
+@preset_option
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False, exists=True),

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ._command import Command, Group, is_quiet, say
-from ._common import FILE, parameters_of
+from ._common import FILE, parameters_of, preset_option
 
 
 @click.group(
@@ -28,16 +28,11 @@ def command() -> None:
     examples="""
     realbogus survey simulate repo
     realbogus survey simulate repo --preset small --seed 3 --config numbers.yaml
+    realbogus survey simulate repo --preset training-3
     """,
 )
 @click.argument("repo", type=click.Path(path_type=Path))
-@click.option(
-    "--preset",
-    type=click.Choice(["demo", "small", "medium"]),
-    default="demo",
-    show_default=True,
-    help="How large a survey.",
-)
+@preset_option
 @click.option("--seed", type=int, help="Another seed makes another sky.")
 @click.option(
     "--config",
@@ -47,9 +42,9 @@ def command() -> None:
 )
 def simulate(repo: Path, preset: str, seed: int | None, config_file: Path | None) -> None:
     """Simulate a survey into the Butler repository REPO."""
-    from ..survey import PRESETS, load_config, simulate_survey
+    from ..survey import find_preset, load_config, simulate_survey
 
-    config = PRESETS[preset]
+    config = find_preset(preset)
     if config_file is not None:
         config = load_config(config_file, config)
     if seed is not None:

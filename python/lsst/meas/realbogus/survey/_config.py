@@ -1,13 +1,11 @@
-"""What a simulated survey looks like: one frozen set of numbers, and the presets."""
+"""What a simulated survey looks like: one frozen set of numbers."""
 
 from __future__ import annotations
 
-__all__ = ("PRESETS", "SurveyConfig", "load_config")
+__all__ = ("SurveyConfig", "load_config")
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 import yaml
 
@@ -183,31 +181,6 @@ class SurveyConfig(Options):
     def n_detectors(self) -> int:
         """Number of detectors."""
         return self.detector_grid[0] * self.detector_grid[1]
-
-
-PRESETS: Mapping[str, SurveyConfig] = MappingProxyType(
-    {
-        "demo": SurveyConfig(),
-        "small": SurveyConfig(
-            detector_grid=(1, 1),
-            detector_size=(512, 512),
-            n_template_visits=2,
-            n_search_visits=2,
-            dither=3.0,
-            distortion=1.0,
-        ),
-        # The shape of the HSC RC2 subset of the Science Pipelines: six detectors, eight visits, two bands.
-        "medium": SurveyConfig(
-            detector_grid=(3, 2),
-            detector_size=(2048, 2048),
-            n_template_visits=2,
-            n_search_visits=2,
-            bands=("r", "i"),
-            distortion=8.0,
-        ),
-    }
-)
-"""Ready-made surveys by name."""
 
 
 def load_config(path: Path, base: SurveyConfig) -> SurveyConfig:

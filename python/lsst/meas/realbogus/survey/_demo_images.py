@@ -17,8 +17,8 @@ from pathlib import Path
 
 from ..errors import InvalidInputError
 from ..tables import open_fits
-from ._config import PRESETS
 from ._ingest import ingest_fits
+from ._presets import find_preset
 from ._simulate_survey import simulate_survey
 
 #: Called with the number of images done, the number of all and what was done.
@@ -78,7 +78,7 @@ def simulated_images(repo: Path, preset: str, progress: Progress) -> DemoImages:
     DemoImages
         What the pipeline needs to know of them.
     """
-    config = PRESETS[preset]
+    config = find_preset(preset)
     if not repo.exists():
         simulate_survey(repo, config, progress=progress)
     # A field on the sky has few galaxies in a few arcminutes: give more of them a supernova than usual.
