@@ -36,11 +36,11 @@ from lsst.meas.realbogus.injection import (
     merge_hosts,
     select_hosts,
 )
-from lsst.meas.realbogus.injection._ids import sky_cell, supernova_ids, supernova_keys, truth_keys
+from lsst.meas.realbogus.injection._ids import supernova_ids, supernova_keys, truth_keys
 from lsst.meas.realbogus.injection._offsets import draw_offsets, sersic_radius
 from lsst.meas.realbogus.injection._populations import hosted
 from lsst.meas.realbogus.injection._sky import offset_position
-from lsst.meas.realbogus.tables import separation
+from lsst.meas.realbogus.tables import separation, sky_cell
 
 pytestmark = pytest.mark.slow
 

@@ -154,6 +154,7 @@ def test_objects_keep_their_place_and_name_between_visits(config: SurveyConfig) 
     )
     assert separation.arcsec.max() < 1e-3
     assert len(np.unique(first["truth_id"])) == len(first)
+    assert (first["host_id"][here] == last["host_id"][there]).all()
 
 
 def test_transients_are_absent_from_templates(config: SurveyConfig) -> None:

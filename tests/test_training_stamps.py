@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
+from lsst.meas.realbogus.cutouts import ROLES as IMAGES
 from lsst.meas.realbogus.errors import InvalidCatalogError, InvalidInputError
 from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.training import LabelledStamps, dihedral
-from lsst.meas.realbogus.training._stamps import IMAGES, random_elements
+from lsst.meas.realbogus.training._stamps import random_elements
 
 
 def _tables(n: int = 6, first: int = 1) -> tuple[Table, Table, Table]:
@@ -58,16 +59,39 @@ def test_tables_of_other_sources_are_refused() -> None:
         LabelledStamps.from_tables(cutouts, match, sources, group=0)
 
 
+def test_what_is_known_of_sources_comes_along_and_the_rest_is_unknown() -> None:
+    cutouts, match, sources = _tables()
+    plain = LabelledStamps.from_tables(cutouts, match, sources)
+    assert np.isnan(plain.psf_fwhm).all() and np.isnan(plain.flux_ratio).all()
+    assert set(plain.object_id) == set(plain.host_id) == set(plain.visit) == set(plain.cell) == {-1}
+    cutouts["psfFwhm"], cutouts["ra"], cutouts["dec"] = 3.5, np.linspace(10, 11, 6), -30.0
+    match["kind"], match["object_id"], match["host_id"] = "fake", np.arange(6), 9
+    sources["visit"], sources["band"] = 42, "r"
+    sources["psfFlux"], sources["templateFlux"] = [-3.0, 3, 3, 3, 3, 3], [6.0, 0, 1, -1, 12, 1]
+    stamps = LabelledStamps.from_tables(cutouts, match, sources, 3)
+    assert stamps.flux_ratio.tolist() == [0.5, np.inf, np.inf, 0.25]
+    assert stamps.object_id.tolist() == [0, 1, 3, 4] and set(stamps.host_id) == {9}
+    assert len(set(stamps.cell)) == 4 and set(stamps.visit) == {42} and set(stamps.band) == {"r"}
+    assert stamps.psf_fwhm.dtype == np.float32 and set(stamps.psf_fwhm) == {3.5}
+    sources.remove_columns(["visit", "band"])
+    told = LabelledStamps.from_tables(cutouts, match, sources, visit=7, band="g")
+    assert set(told.visit) == {7} and set(told.band) == {"g"}
+
+
+def test_columns_of_another_length_are_refused() -> None:
+    stamps = LabelledStamps.from_tables(*_tables())
+    with pytest.raises(InvalidInputError, match=r"\{'visit': 2\}, expected 4"):
+        LabelledStamps(stamps.pixels, stamps.label, visit=np.zeros(2, np.int64))
+
+
 def test_save_and_load_give_the_same_stamps(tmp_path: Path) -> None:
     stamps = LabelledStamps.concatenate(
         LabelledStamps.from_tables(*_tables(first=10 * group), group=group) for group in range(3)
     )
     stamps.save(tmp_path / "stamps.npz")
     again = LabelledStamps.load(tmp_path / "stamps.npz")
-    for name in IMAGES:
-        np.testing.assert_array_equal(again.pixels[name], stamps.pixels[name])
-    np.testing.assert_array_equal(again.label, stamps.label)
-    np.testing.assert_array_equal(again.reason, stamps.reason)
+    for name, values in stamps.arrays().items():
+        np.testing.assert_array_equal(again.arrays()[name], values)
 
 
 def test_groups_are_never_split() -> None:

@@ -100,6 +100,25 @@ def test_every_kind_of_source_gets_its_label_and_reason() -> None:
     assert matched.injected_to_source.tolist() == [0]
 
 
+def test_every_source_names_the_object_that_made_it_and_its_host() -> None:
+    x = [100.0, 200.0, 300.0, 400.0, 500.0, 600.0]
+    sources = _sources(x, 100.0, [900.0] * 6, isDipole=[False, False, False, True, False, False])
+    injected = _injected([100.0, 200.0], [100.0, 100.0], [900.0, 900.0])
+    injected["supernova_id"], injected["host_id"] = [77, 0], [41, 0]
+    truth = _truth(
+        ["transient", "galaxy", "cosmic_ray"], x[2:5], [100.0] * 3, [900.0, 3e4, 900.0], [0.0, 3e4, 0.0]
+    )
+    truth["host_id"] = [7001, 0, 0]
+    table = label_dia_sources(sources, injected, truth).table
+    assert table["label_reason"].tolist()[3] == "dipole"
+    assert table["kind"].tolist() == ["fake", "fake", "transient", "galaxy", "cosmic_ray", "unexplained"]
+    assert table["object_id"].tolist() == [77, 2, 7000, 7001, 7002, NO_ID]
+    assert table["host_id"].tolist() == [41, NO_ID, 7001, NO_ID, NO_ID, NO_ID]
+    alone = label_dia_sources(sources, _injected([100.0], [100.0], [900.0])).table
+    assert alone["kind"].tolist() == ["fake"] + ["unmatched"] * 5
+    assert alone["object_id"].tolist() == [1] + [NO_ID] * 5 and set(alone["host_id"]) == {NO_ID}
+
+
 def test_small_things_explain_before_large_ones() -> None:
     sources = _sources([100.0, 200.0, 300.0, 400.0], 100.0, [900.0] * 4)
     truth = _truth(
@@ -219,6 +238,9 @@ def test_the_schemas_are_frozen() -> None:
         "injection_id": ("int64", None),
         "truth_id": ("int64", None),
         "match_distance": ("float64", "arcsec"),
+        "kind": ("str", None),
+        "object_id": ("int64", None),
+        "host_id": ("int64", None),
     }
     assert {name: (c.dtype, c.unit) for name, c in INJECTED_FATE.items()} == {
         "injection_id": ("int64", None),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("ImageId", "sky_cell", "supernova_ids", "supernova_keys", "truth_keys")
+__all__ = ("ImageId", "supernova_ids", "supernova_keys", "truth_keys")
 
 import dataclasses
 
@@ -12,7 +12,6 @@ import numpy.typing as npt
 from ..errors import InvalidInputError
 from ..randomness import stable_id
 
-_RA_BITS = 22
 _WINDOW_BITS = 16
 _TRUTH_BIT = 61
 
@@ -89,38 +88,13 @@ class ImageId:
         return (np.int64(self.value) << row_bits) | np.arange(1, n_rows + 1, dtype=np.int64)
 
 
-def sky_cell(ra: npt.ArrayLike, dec: npt.ArrayLike, size: float) -> npt.NDArray[np.int64]:
-    """Number the cells of a fixed grid on the sky.
-
-    Parameters
-    ----------
-    ra, dec
-        Positions in degrees.
-    size
-        Side of a cell in arcsec: rows of constant declination, each cut into equal steps of right ascension.
-
-    Returns
-    -------
-    numpy.ndarray
-        Non-negative int64 numbers below ``2**43``, one for each position.
-    """
-    step = size / 3600.0
-    if not 0.5 <= size <= 3600.0:
-        raise InvalidInputError(f"sky cells must be between 0.5 and 3600 arcsec; got {size}")
-    row = np.floor((np.asarray(dec, dtype=np.float64) + 90.0) / step).astype(np.int64)
-    middle = np.deg2rad(np.clip((row + 0.5) * step - 90.0, -90.0, 90.0))
-    per_row = np.maximum(1, np.floor(360.0 * np.cos(middle) / step).astype(np.int64))
-    column = np.floor(np.mod(ra, 360.0) / 360.0 * per_row).astype(np.int64)
-    return np.atleast_1d((row << _RA_BITS) | np.minimum(column, per_row - 1))
-
-
 def supernova_keys(cells: npt.ArrayLike, window: int) -> npt.NDArray[np.int64]:
     """Number what may explode in sky cells in a window of time.
 
     Parameters
     ----------
     cells
-        Cells from `sky_cell`.
+        Cells from `~lsst.meas.realbogus.tables.sky_cell`.
     window
         Number of the window since MJD 0.
 

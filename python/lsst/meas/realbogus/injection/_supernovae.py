@@ -12,9 +12,9 @@ from astropy.table import Table
 from scipy.special import ndtri
 
 from ..randomness import uniform
-from ..tables import empty_table, make_table
+from ..tables import empty_table, make_table, sky_cell
 from ._hosts import Hosts
-from ._ids import sky_cell, supernova_ids, supernova_keys
+from ._ids import supernova_ids, supernova_keys
 from ._lightcurves import LightCurveModel, ParametricModel, redshift_quantile
 from ._offsets import draw_offsets, place
 from ._options import SupernovaOptions

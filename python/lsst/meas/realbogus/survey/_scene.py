@@ -104,6 +104,7 @@ class Scene:
             self.template_flux[inside],
             length=self.trail_length(exposure_time)[inside],
             angle=self.direction(np.asarray(self.objects["angle"]))[inside],
+            host_id=np.asarray(self.objects["host_id"])[inside],
         )
 
 

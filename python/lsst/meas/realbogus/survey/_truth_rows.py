@@ -24,6 +24,7 @@ TRUTH: Schema = {
     "length": Column("float64", "Full extent of a line with round ends; 0 for disks and points", "pix"),
     "width": Column("float64", "Full width; 0 for points", "pix"),
     "angle": Column("float64", "Direction of the length, counter-clockwise from +x", "deg"),
+    "host_id": Column("int64", "truth_id of the galaxy that the object lies in; 0 for none", none=0),
 }
 """The truth table of an image."""
 
@@ -95,9 +96,10 @@ class TruthRows:
         template_flux: npt.NDArray[np.float64],
         length: npt.ArrayLike = 0.0,
         angle: npt.ArrayLike = 0.0,
+        host_id: npt.ArrayLike = 0,
     ) -> None:
         """Add objects of the sky."""
-        self._append(truth_id, kind, x, y, flux, template_flux, length, 0.0, angle)
+        self._append(truth_id, kind, x, y, flux, template_flux, length, 0.0, angle, host_id)
 
     def _append(
         self,
@@ -110,10 +112,11 @@ class TruthRows:
         length: npt.ArrayLike,
         width: npt.ArrayLike,
         angle: npt.ArrayLike,
+        host_id: npt.ArrayLike = 0,
     ) -> None:
         values = {
             "truth_id": truth_id, "kind": kind, "x": x, "y": y, "flux": flux, "template_flux": template_flux,
-            "length": length, "width": width, "angle": angle,
+            "length": length, "width": width, "angle": angle, "host_id": host_id,
         }  # fmt: skip
         self._parts.append(make_table(TRUTH, values))
 

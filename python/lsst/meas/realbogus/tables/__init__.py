@@ -15,7 +15,7 @@ from ._magnitudes import magnitude_to_njy, njy_to_magnitude
 from ._output import atomic_output
 from ._schema import NO_ID, Column, Schema, empty_table, make_table
 from ._signs import SIGN_COLUMNS, read_signs, sign_column
-from ._sky import pixel_to_sky, separation, sky_to_pixel
+from ._sky import pixel_to_sky, separation, sky_cell, sky_to_pixel
 from ._values import Problem, Severity, parse_flags, rows_where
 
 __all__ = (
@@ -43,6 +43,7 @@ __all__ = (
     "rows_where",
     "separation",
     "sign_column",
+    "sky_cell",
     "sky_to_pixel",
     "source_id_base",
     "standard_columns",

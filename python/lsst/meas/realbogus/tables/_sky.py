@@ -1,18 +1,22 @@
-"""Positions on the sky: angular distances, to pixels and back."""
+"""Positions on the sky: angular distances, cells, to pixels and back."""
 
 from __future__ import annotations
 
-__all__ = ("pixel_to_sky", "separation", "sky_to_pixel")
+__all__ = ("pixel_to_sky", "separation", "sky_cell", "sky_to_pixel")
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import InvalidInputError
+
 if TYPE_CHECKING:
     from lsst.images import SkyProjection
 
 type Floats = npt.NDArray[np.float64]
+
+_RA_BITS = 22
 
 
 def separation(
@@ -97,3 +101,28 @@ def sky_to_pixel(projection: SkyProjection[Any], ra: Floats, dec: Floats) -> tup
     with np.errstate(invalid="ignore"):
         good &= separation(ra, dec, np.rad2deg(back.x), np.rad2deg(back.y)) < 1.0
     return np.where(good, x, np.nan), np.where(good, y, np.nan)
+
+
+def sky_cell(ra: npt.ArrayLike, dec: npt.ArrayLike, size: float) -> npt.NDArray[np.int64]:
+    """Number the cells of a fixed grid on the sky.
+
+    Parameters
+    ----------
+    ra, dec
+        Positions in degrees.
+    size
+        Side of a cell in arcsec: rows of constant declination, each cut into equal steps of right ascension.
+
+    Returns
+    -------
+    numpy.ndarray
+        Non-negative int64 numbers below ``2**43``, one for each position.
+    """
+    step = size / 3600.0
+    if not 0.5 <= size <= 3600.0:
+        raise InvalidInputError(f"sky cells must be between 0.5 and 3600 arcsec; got {size}")
+    row = np.floor((np.asarray(dec, dtype=np.float64) + 90.0) / step).astype(np.int64)
+    middle = np.deg2rad(np.clip((row + 0.5) * step - 90.0, -90.0, 90.0))
+    per_row = np.maximum(1, np.floor(360.0 * np.cos(middle) / step).astype(np.int64))
+    column = np.floor(np.mod(ra, 360.0) / 360.0 * per_row).astype(np.int64)
+    return np.atleast_1d((row << _RA_BITS) | np.minimum(column, per_row - 1))

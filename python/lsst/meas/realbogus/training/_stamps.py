@@ -4,8 +4,8 @@ from __future__ import annotations
 
 __all__ = ("LabelledStamps", "dihedral")
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,68 +13,146 @@ import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
 
-from ..cutouts import stored_stamps
+from ..cutouts import ROLES, stored_stamps
 from ..errors import InvalidCatalogError, InvalidInputError
 from ..randomness import uniform
-from ..tables import atomic_output
+from ..tables import NO_ID, atomic_output, sky_cell
 
-IMAGES = ("difference", "science", "template")
+CELL = 60.0
+"""Side of a sky cell [arcsec]."""
+
+UNKNOWN: Mapping[str, Any] = {
+    "reason": "",
+    "kind": "",
+    "is_negative": np.bool_(False),
+    "snr": np.float64(np.nan),
+    "band": "",
+    "psf_fwhm": np.float32(np.nan),
+    "pixel_scale": np.float32(np.nan),
+    "flux_ratio": np.float32(np.nan),
+    "object_id": np.int64(NO_ID),
+    "host_id": np.int64(NO_ID),
+    "visit": np.int64(NO_ID),
+    "cell": np.int64(NO_ID),
+    "group": np.int64(0),
+}
+"""Columns of labelled stamps besides pixels and label: what stands where a value is not known."""
+
+_NOT_GIVEN = np.empty(0)
+
+
+def _not_given() -> Any:
+    return _NOT_GIVEN
 
 
 @dataclass(frozen=True)
 class LabelledStamps:
-    """Stamps of DIA sources with what each one really is.
+    """Stamps of DIA sources with what each one really is. Columns that are not given are unknown everywhere.
 
     Parameters
     ----------
     pixels
         Image name to float32 stamps of shape ``(n, h, w)``, NaN where a pixel is missing.
     label
-        Int8 array of shape ``(n,)``: 1 real, 0 bogus.
+        Int8 array of shape ``(n,)``: 1 real, 0 bogus. All other columns have this shape.
     reason
-        Why a source has its label (``label_reason`` of ``dia_source_match``), shape ``(n,)``.
+        Why a source has its label (``label_reason`` of ``dia_source_match``); "" where that is not known.
+    kind
+        What made it: ``"fake"``, a kind of the truth table such as ``"transient"`` or ``"cosmic_ray"``, or
+        else the reason.
     is_negative
-        Whether the source is negative in the difference, bool of shape ``(n,)``.
+        Whether the source is negative in the difference, bool.
     snr
-        Signal to noise of the source in the difference, float of shape ``(n,)``.
+        Signal to noise of the source in the difference, float64, NaN where it is not known.
+    band
+        Band of the science image.
+    psf_fwhm
+        FWHM of the science image's PSF at the source [pixel], float32, NaN where it is not known.
+    pixel_scale
+        Pixel scale [arcsec], float32, NaN where it is not known.
+    flux_ratio
+        Absolute flux in the difference over the flux in the template, float32; infinite where the template
+        has no light, NaN where it is not known.
+    object_id
+        The object that made the source, the same in every visit of a group, int64, -1 for none.
+    host_id
+        The host of that object, int64, -1 for none.
+    visit
+        Visit, int64, -1 where it is not known.
+    cell
+        Cell of the sky, an arcminute wide, int64, -1 where it is not known.
     group
-        What must not be split between learning, choosing and judging (a survey, a field), int64 of shape
-        ``(n,)``.
+        The survey (or night, or field) that the source is of, int64.
     """
 
     pixels: dict[str, npt.NDArray[np.float32]]
     label: npt.NDArray[np.int8]
-    reason: npt.NDArray[np.str_]
-    is_negative: npt.NDArray[np.bool_]
-    snr: npt.NDArray[np.float64]
-    group: npt.NDArray[np.int64]
+    reason: npt.NDArray[np.str_] = field(default_factory=_not_given)
+    kind: npt.NDArray[np.str_] = field(default_factory=_not_given)
+    is_negative: npt.NDArray[np.bool_] = field(default_factory=_not_given)
+    snr: npt.NDArray[np.float64] = field(default_factory=_not_given)
+    band: npt.NDArray[np.str_] = field(default_factory=_not_given)
+    psf_fwhm: npt.NDArray[np.float32] = field(default_factory=_not_given)
+    pixel_scale: npt.NDArray[np.float32] = field(default_factory=_not_given)
+    flux_ratio: npt.NDArray[np.float32] = field(default_factory=_not_given)
+    object_id: npt.NDArray[np.int64] = field(default_factory=_not_given)
+    host_id: npt.NDArray[np.int64] = field(default_factory=_not_given)
+    visit: npt.NDArray[np.int64] = field(default_factory=_not_given)
+    cell: npt.NDArray[np.int64] = field(default_factory=_not_given)
+    group: npt.NDArray[np.int64] = field(default_factory=_not_given)
 
     def __post_init__(self) -> None:
         n = len(self.label)
-        lengths = {name: len(value) for name, value in self._columns().items() if len(value) != n}
+        for name, unknown in UNKNOWN.items():
+            value = getattr(self, name)
+            if value is _NOT_GIVEN:
+                object.__setattr__(self, name, np.full(n, unknown))
+            elif not isinstance(unknown, str):
+                object.__setattr__(self, name, np.asarray(value, unknown.dtype))
+        lengths = {name: len(value) for name, value in self.arrays().items() if len(value) != n}
         if lengths:
             raise InvalidInputError(f"columns of labelled stamps differ in length: {lengths}, expected {n}")
 
-    def _columns(self) -> dict[str, npt.NDArray[Any]]:
-        plain = {name: getattr(self, name) for name in ("reason", "is_negative", "snr", "group")}
-        return {**self.pixels, **plain}
+    @property
+    def columns(self) -> dict[str, npt.NDArray[Any]]:
+        """All columns but the pixels, by name, ``label`` first."""
+        return {"label": self.label, **{name: getattr(self, name) for name in UNKNOWN}}
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return pixels and columns by name."""
+        return {**self.pixels, **self.columns}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """Make labelled stamps of what `arrays` returns.
+
+        Parameters
+        ----------
+        arrays
+            Pixels by image name, ``label``, and as many of the other columns as there are.
+        """
+        pixels = {name: np.asarray(arrays[name], np.float32) for name in ROLES if name in arrays}
+        columns = {name: arrays[name] for name in UNKNOWN if name in arrays}
+        return cls(pixels, np.asarray(arrays["label"], np.int8), **columns)
 
     def __len__(self) -> int:
         return len(self.label)
 
-    def __getitem__(self, rows: npt.NDArray[Any]) -> Self:
-        """Return the given rows (an index or boolean array)."""
-        return type(self)(
-            pixels={name: stamps[rows] for name, stamps in self.pixels.items()},
-            label=self.label[rows],
-            reason=self.reason[rows],
-            is_negative=self.is_negative[rows],
-            snr=self.snr[rows],
-            group=self.group[rows],
-        )
+    def __getitem__(self, rows: npt.NDArray[Any] | slice) -> Self:
+        """Return the given rows (an index or boolean array, or a slice)."""
+        return self.from_arrays({name: values[rows] for name, values in self.arrays().items()})
 
     @classmethod
-    def from_tables(cls, cutouts: Table, match: Table, sources: Table, group: int) -> Self:
+    def from_tables(
+        cls,
+        cutouts: Table,
+        match: Table,
+        sources: Table,
+        group: int = 0,
+        *,
+        visit: int | None = None,
+        band: str | None = None,
+    ) -> Self:
         """Join stamps, labels and measurements of one detector, leaving out undecided sources.
 
         Parameters
@@ -87,6 +165,8 @@ class LabelledStamps:
             The ``dia_source_unstandardized`` table of the same sources.
         group
             Value of `group` for all rows.
+        visit, band
+            Of all rows, where the table of sources does not say.
 
         Raises
         ------
@@ -96,14 +176,31 @@ class LabelledStamps:
         for name, other in (("dia_source_match", match), ("dia_source_unstandardized", sources)):
             if not np.array_equal(cutouts["diaSourceId"], other["diaSourceId"]):
                 raise InvalidCatalogError(name, ["its diaSourceId differ from those of dia_source_cutouts"])
-        rows = np.asarray(match["label"]) >= 0
+        rows = np.flatnonzero(np.asarray(match["label"]) >= 0)
+        cutouts, match, sources = cutouts[rows], match[rows], sources[rows]
+        roles = [role for role in ROLES if role in cutouts.colnames]
+        given = {"visit": visit, "band": band, "group": group}
+        found: dict[str, npt.NDArray[Any]] = {
+            name: np.full(len(rows), value) for name, value in given.items() if value is not None
+        }
+        for table, names in (
+            (cutouts, {"psfFwhm": "psf_fwhm", "pixelScale": "pixel_scale"}),
+            (
+                match,
+                {"label_reason": "reason", "kind": "kind", "object_id": "object_id", "host_id": "host_id"},
+            ),
+            (sources, {"isNegative": "is_negative", "snr": "snr", "visit": "visit", "band": "band"}),
+        ):
+            found |= {ours: np.asarray(table[name]) for name, ours in names.items() if name in table.colnames}
+        if {"ra", "dec"} <= set(cutouts.colnames):
+            found["cell"] = sky_cell(cutouts["ra"], cutouts["dec"], CELL)
+        if {"psfFlux", "templateFlux"} <= set(sources.colnames):
+            found["flux_ratio"] = _flux_ratio(sources["psfFlux"], sources["templateFlux"])
+        found["snr"] = np.abs(found["snr"])
         return cls(
-            pixels={name: stamps.pixels for name, stamps in stored_stamps(cutouts[rows], IMAGES).items()},
-            label=np.asarray(match["label"][rows], dtype=np.int8),
-            reason=np.asarray(match["label_reason"][rows], dtype=np.str_),
-            is_negative=np.asarray(sources["isNegative"][rows], dtype=np.bool_),
-            snr=np.abs(np.asarray(sources["snr"][rows], dtype=np.float64)),
-            group=np.full(int(rows.sum()), group, dtype=np.int64),
+            {name: stamps.pixels for name, stamps in stored_stamps(cutouts, roles).items()},
+            np.asarray(match["label"], np.int8),
+            **found,
         )
 
     @classmethod
@@ -113,19 +210,12 @@ class LabelledStamps:
         Parameters
         ----------
         parts
-            The sets, at least one.
+            The sets, at least one, with the same images.
         """
-        parts = list(parts)
-        if not parts:
+        arrays = [part.arrays() for part in parts]
+        if not arrays:
             raise InvalidInputError("no labelled stamps to concatenate")
-        return cls(
-            pixels={name: np.concatenate([part.pixels[name] for part in parts]) for name in parts[0].pixels},
-            label=np.concatenate([part.label for part in parts]),
-            reason=np.concatenate([part.reason for part in parts]),
-            is_negative=np.concatenate([part.is_negative for part in parts]),
-            snr=np.concatenate([part.snr for part in parts]),
-            group=np.concatenate([part.group for part in parts]),
-        )
+        return cls.from_arrays({name: np.concatenate([part[name] for part in arrays]) for name in arrays[0]})
 
     def save(self, path: Path) -> None:
         """Write everything to a compressed ``.npz`` file.
@@ -135,9 +225,8 @@ class LabelledStamps:
         path
             File to write, with the ending ``.npz``; one that exists is replaced.
         """
-        columns: dict[str, Any] = {"label": self.label, **self._columns()}
         with atomic_output(path, overwrite=True) as place:
-            np.savez_compressed(place, **columns)
+            np.savez_compressed(place, allow_pickle=False, **self.arrays())
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -149,10 +238,9 @@ class LabelledStamps:
             File to read.
         """
         with np.load(path, allow_pickle=False) as content:
-            columns = {name: content[name] for name in content.files}
-        return cls(pixels={name: columns.pop(name) for name in IMAGES if name in columns}, **columns)
+            return cls.from_arrays({name: content[name] for name in content.files})
 
-    def in_groups(self, groups: Sequence[int]) -> Self:
+    def in_groups(self, groups: Iterable[int]) -> Self:
         """Return the rows of some groups.
 
         Parameters
@@ -165,7 +253,14 @@ class LabelledStamps:
         LabelledStamps
             All of their rows, in the order they have here.
         """
-        return self[np.isin(self.group, np.asarray(groups, np.int64))]
+        return self[np.isin(self.group, np.asarray(list(groups), np.int64))]
+
+
+def _flux_ratio(difference: npt.ArrayLike, template: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """Absolute flux in the difference over that in the template; infinite where the template has none."""
+    change, before = np.abs(np.asarray(difference, np.float64)), np.asarray(template, np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(before <= 0, np.inf * np.sign(change), change / before).astype(np.float32)
 
 
 def dihedral(stamps: npt.NDArray[np.float32], element: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

@@ -11,12 +11,13 @@ from ._labels import Matched, MatchRules, label_dia_sources
 from ._match import Matches, check_tables, match
 from ._matching import Pairs, match_mutual_nearest, unit_vectors
 from ._objects import InjectedObjects, injected_objects, join_injected
-from ._schema import DIA_SOURCE_MATCH, INJECTED_FATE, Fate, Label, Reason
+from ._schema import DIA_SOURCE_MATCH, FAKE, INJECTED_FATE, Fate, Label, Reason
 
 __all__ = (
     "DIA_SOURCE_MATCH",
     "DIFFUSE_KINDS",
     "EDGE_PLANES",
+    "FAKE",
     "INJECTED_FATE",
     "MASKED_PLANES",
     "REAL_KINDS",

@@ -51,6 +51,8 @@ INJECTED: Schema = {
     "is_visit_source": Column("bool", "drawn in the image", none=True),
     "is_template_source": Column("bool", "drawn in the template"),
     "twin_id": Column("int64", "injection_id of the other row of a variable; 0 for none", none=0, minimum=0),
+    "supernova_id": Column("int64", "the object, the same in all visits; 0 for a single epoch", none=0),
+    "host_id": Column("int64", "the host, in its own catalogue; 0 for none", none=0),
 }
 _TRUTH: Schema = {
     "truth_id": Column("int64", "identifier", required=True, minimum=0),
@@ -65,6 +67,7 @@ _TRUTH: Schema = {
     "width": Column("float64", "full width", "pix"),
     "radius": Column("float64", "radius of a disk", "pix"),
     "angle": Column("float64", "direction of the length", "deg"),
+    "host_id": Column("int64", "truth_id of the host; 0 for none", none=0),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ("MatchRules", "Matched", "label_dia_sources")
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from ._explanations import column_or, explain_bogus
 from ._inputs import read_injected, read_matched_sources, read_truth
 from ._matching import match_mutual_nearest, unit_vectors
 from ._objects import injected_objects
-from ._schema import DIA_SOURCE_MATCH, Label, Reason
+from ._schema import DIA_SOURCE_MATCH, FAKE, Label, Reason
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -175,8 +176,41 @@ def label_dia_sources(
         "injection_id": injection_id,
         "truth_id": truth_id,
         "match_distance": distance,
+        **_identify(reason, injection_id, truth_id, injected, truth),
     }
     return Matched(make_table(DIA_SOURCE_MATCH, columns), injected_to_source)
+
+
+def _identify(
+    reason: npt.NDArray[np.str_],
+    injection_id: Indices,
+    truth_id: Indices,
+    injected: Table,
+    truth: Table | None,
+) -> dict[str, npt.NDArray[Any]]:
+    """Return the kind, the object and its host of every source."""
+    kind, object_id, host_id = reason.copy(), truth_id.copy(), np.full(len(reason), NO_ID)
+    fake, row = _rows_of(injection_id, injected["injection_id"])
+    kind[fake], object_id[fake] = FAKE, injection_id[fake]
+    if "supernova_id" in injected.colnames:
+        named = np.asarray(injected["supernova_id"])[row]
+        object_id[fake] = np.where(named > 0, named, object_id[fake])
+    if "host_id" in injected.colnames:
+        host_id[fake] = np.asarray(injected["host_id"])[row]
+    if truth is not None:
+        known, row = _rows_of(truth_id, truth["truth_id"])
+        kind[known] = np.asarray(truth["kind"])[row]
+        if "host_id" in truth.colnames:
+            host_id[known] = np.asarray(truth["host_id"])[row]
+    return {"kind": kind, "object_id": object_id, "host_id": np.where(host_id == 0, NO_ID, host_id)}
+
+
+def _rows_of(wanted: Indices, ids: npt.ArrayLike) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return which of the wanted ids are ids at all, and the row of each of these."""
+    ids = np.asarray(ids, np.int64)
+    order = np.argsort(ids, kind="stable")
+    known = np.flatnonzero(wanted != NO_ID)
+    return known, order[np.searchsorted(ids, wanted[known], sorter=order)]
 
 
 def _check_sources(dia_sources: Table) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("DIA_SOURCE_MATCH", "INJECTED_FATE", "Fate", "Label", "Reason")
+__all__ = ("DIA_SOURCE_MATCH", "FAKE", "INJECTED_FATE", "Fate", "Label", "Reason")
 
 import enum
 
@@ -48,7 +48,19 @@ DIA_SOURCE_MATCH: Schema = {
     "injection_id": Column("int64", "identifier of the injected source it is, -1 for none", none=NO_ID),
     "truth_id": Column("int64", "identifier of the truth's row that explains it, -1 for none", none=NO_ID),
     "match_distance": Column("float64", "distance to that source on the sky, NaN for none", "arcsec"),
+    "kind": Column("str", "what made it: fake, the kind of that row of the truth, or else label_reason"),
+    "object_id": Column(
+        "int64",
+        "the object that made it, the same in every visit: supernova_id, injection_id of the primary row, or "
+        "truth_id; -1 for none",
+        none=NO_ID,
+    ),
+    "host_id": Column("int64", "host of that object in its own catalogue, -1 for none", none=NO_ID),
 }
+"""Label, reason and counterpart of every DIA source; ids of fakes and of the truth are of two namespaces."""
+
+FAKE = "fake"
+"""What ``kind`` says of injected sources."""
 
 INJECTED_FATE: Schema = {
     "injection_id": Column("int64", "identifier of the injected source; one row each, in order"),
