@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from ._binned import BinnedFraction, bin_fraction, even_edges
+from ._bootstrap import Estimate, bootstrap, stack_estimates
 from ._curves import ThresholdCurve, area_under_roc, lowest_threshold, threshold_curve
 from ._intervals import CONFIDENCE, Fraction, fraction, fraction_intervals
+from ._judgement import Judgement, judge_by_snr, judge_scores, rate_at_false_positives
 from ._performance import Performance, measure_performance, scored_labels
 from ._pulls import Pull, measure_pull
+from ._reliability import brier_score, calibration_error, prior_weights, tabulate_reliability
 from ._results import ModelResult, Results, Summary, summarize
 from ._tally import count_fates, count_labels
 
 __all__ = (
     "CONFIDENCE",
     "BinnedFraction",
+    "Estimate",
     "Fraction",
+    "Judgement",
     "ModelResult",
     "Performance",
     "Pull",
@@ -22,15 +27,24 @@ __all__ = (
     "ThresholdCurve",
     "area_under_roc",
     "bin_fraction",
+    "bootstrap",
+    "brier_score",
+    "calibration_error",
     "count_fates",
     "count_labels",
     "even_edges",
     "fraction",
     "fraction_intervals",
+    "judge_by_snr",
+    "judge_scores",
     "lowest_threshold",
     "measure_performance",
     "measure_pull",
+    "prior_weights",
+    "rate_at_false_positives",
     "scored_labels",
+    "stack_estimates",
     "summarize",
+    "tabulate_reliability",
     "threshold_curve",
 )

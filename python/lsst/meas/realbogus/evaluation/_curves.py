@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
-from ..randomness import generator
+from ..model import shift_prior
+from ._bootstrap import N_BOOTSTRAP, bootstrap
 from ._intervals import CONFIDENCE, fraction_intervals
 from ._performance import scored_labels
 
@@ -40,7 +41,11 @@ class ThresholdCurve:
 
 
 def threshold_curve(
-    scores: npt.ArrayLike, labels: npt.ArrayLike, confidence: float = CONFIDENCE
+    scores: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    confidence: float = CONFIDENCE,
+    *,
+    real_fraction: float | None = None,
 ) -> ThresholdCurve:
     """Follow completeness, purity and false positives through all thresholds.
 
@@ -51,6 +56,9 @@ def threshold_curve(
         ones and pass no threshold, so the curve need not reach a completeness of 1.
     confidence
         Confidence level of the point-wise intervals.
+    real_fraction
+        Purity and its interval are for sources of which this fraction is real; by default for those that are
+        given.
 
     Returns
     -------
@@ -64,13 +72,21 @@ def threshold_curve(
     above_bogus = _count_at_least(values[~real], thresholds)
     n_real, n_bogus = np.full(thresholds.size, real.sum()), np.full(thresholds.size, (~real).sum())
     with np.errstate(invalid="ignore"):
+        purity = np.stack(
+            [
+                above_real / (above_real + above_bogus),
+                *fraction_intervals(above_real, above_real + above_bogus, confidence),
+            ]
+        )
+        if real_fraction is not None and real.any() and not real.all():
+            purity = shift_prior(purity, float(real.mean()), real_fraction)
         return ThresholdCurve(
             threshold=thresholds,
             completeness=above_real / n_real,
-            purity=above_real / (above_real + above_bogus),
+            purity=purity[0],
             false_positive_rate=above_bogus / n_bogus,
             completeness_interval=np.stack(fraction_intervals(above_real, n_real, confidence)),
-            purity_interval=np.stack(fraction_intervals(above_real, above_real + above_bogus, confidence)),
+            purity_interval=purity[1:],
         )
 
 
@@ -79,7 +95,12 @@ def _count_at_least(values: Floats, thresholds: Floats) -> npt.NDArray[np.int64]
 
 
 def area_under_roc(
-    scores: npt.ArrayLike, labels: npt.ArrayLike, *, n_bootstrap: int = 200, confidence: float = CONFIDENCE
+    scores: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    objects: npt.ArrayLike | None = None,
+    *,
+    n_bootstrap: int = N_BOOTSTRAP,
+    confidence: float = CONFIDENCE,
 ) -> tuple[float, float, float]:
     """Area under the ROC curve with a bootstrap interval.
 
@@ -87,8 +108,10 @@ def area_under_roc(
     ----------
     scores, labels
         As for `~lsst.meas.realbogus.evaluation.scored_labels`; unscored sources rank lowest.
+    objects
+        Which object each source is a detection of, see `bootstrap`.
     n_bootstrap
-        How many times the real and the bogus sources are drawn again, each with replacement.
+        How many times the real and the bogus objects are drawn again, each with replacement.
     confidence
         Confidence level.
 
@@ -98,17 +121,18 @@ def area_under_roc(
         NaN where there are no real or no bogus sources.
     """
     values, real = scored_labels(scores, labels)
-    values = np.where(np.isneginf(values), np.finfo(float).min, values)
+    values = np.maximum(values, np.finfo(float).min)
     if real.all() or not real.any():
         return float("nan"), float("nan"), float("nan")
-    rng = generator(0, "area-under-roc", values.size)
-    positives, negatives = np.flatnonzero(real), np.flatnonzero(~real)
-    areas = np.empty(n_bootstrap)
-    for i in range(n_bootstrap):
-        rows = np.concatenate([rng.choice(positives, positives.size), rng.choice(negatives, negatives.size)])
-        areas[i] = roc_auc_score(real[rows], values[rows])
-    low, high = np.quantile(areas, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(roc_auc_score(real, values)), float(low), float(high)
+    ids = None if objects is None else np.asarray(objects, np.int64)[np.asarray(labels) >= 0]
+    (area,) = bootstrap(
+        lambda rows: np.array([roc_auc_score(real[rows], values[rows])]),
+        real,
+        ids,
+        n_resamples=n_bootstrap,
+        confidence=confidence,
+    )
+    return area.value, area.low, area.high
 
 
 def lowest_threshold(

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
 
+from ._intervals import fraction
+
 
 def count_labels(
     labels: npt.ArrayLike, reasons: npt.ArrayLike, scores: npt.ArrayLike, threshold: float = 0.5
@@ -26,8 +28,9 @@ def count_labels(
     Returns
     -------
     astropy.table.Table
-        ``label``, ``reason``, ``n``, ``n_scored``, ``n_above`` and ``median_score``, real ones first and the
-        most frequent reason first; ``n`` adds up to the number of sources.
+        ``label``, ``reason``, ``n``, ``n_scored``, ``n_above``, ``median_score``, and ``fraction_above``, the
+        fraction of all ``n`` that is called real, with its binomial interval ``low`` to ``high``; real ones
+        first and the most frequent reason first; ``n`` adds up to the number of sources.
     """
     label, reason, score = np.asarray(labels), np.asarray(reasons).astype(str), np.asarray(scores, float)
     rows = []
@@ -37,11 +40,23 @@ def count_labels(
             here = score[(label == value) & (reason == name)]
             finite = here[np.isfinite(here)]
             median = float(np.median(finite)) if finite.size else np.nan
-            rows.append((value, str(name), int(n), finite.size, int(np.sum(finite >= threshold)), median))
+            above = fraction(int(np.sum(finite >= threshold)), int(n))
+            counts_here = (value, str(name), int(n), finite.size, above.successes, median)
+            rows.append((*counts_here, above.value, above.low, above.high))
     return Table(
         rows=rows or None,
-        names=("label", "reason", "n", "n_scored", "n_above", "median_score"),
-        dtype=(np.int8, str, int, int, int, float),
+        names=(
+            "label",
+            "reason",
+            "n",
+            "n_scored",
+            "n_above",
+            "median_score",
+            "fraction_above",
+            "low",
+            "high",
+        ),
+        dtype=(np.int8, str, int, int, int, *(float,) * 4),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._architecture import Architecture, Weights
 from ._archive import read_arrays
+from ._calibration import shift_prior
 from ._classifier import Classifier, Scores
 from ._contract import (
     Calibration,
@@ -88,6 +89,7 @@ __all__ = (
     "score_stamps",
     "score_table",
     "sensitivity",
+    "shift_prior",
     "table_from_file",
     "weights_from_keras",
     "write_model",

@@ -49,6 +49,11 @@ def shift_prior(scores: Scores, training: float, intended: float) -> Scores:
     training, intended
         The fractions, in (0, 1).
 
+    Returns
+    -------
+    numpy.ndarray
+        Probabilities that hold where a fraction ``intended`` is real; the same order.
+
     Examples
     --------
     >>> shift_prior(np.array([0.0, 0.5, 1.0]), training=0.5, intended=0.1)

@@ -6,6 +6,7 @@ from ._cutouts_page import CutoutCard, make_cards, write_cutouts_page
 from ._fakes_page import FakeCard, choose_fakes, count_populations, write_fakes_page
 from ._galleries import Gallery, TripletCard, choose_galleries
 from ._page import write_page
+from ._stamps import stretch_triplet
 
 __all__ = (
     "CutoutCard",
@@ -16,6 +17,7 @@ __all__ = (
     "choose_galleries",
     "count_populations",
     "make_cards",
+    "stretch_triplet",
     "write_cutouts_page",
     "write_fakes_page",
     "write_page",

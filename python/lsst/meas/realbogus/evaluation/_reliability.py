@@ -1,0 +1,167 @@
+"""Whether scores mean what they say: reliability tables, calibration error, Brier score."""
+
+from __future__ import annotations
+
+__all__ = ("brier_score", "calibration_error", "prior_weights", "tabulate_reliability")
+
+import numpy as np
+import numpy.typing as npt
+from astropy.table import Table
+from sklearn.metrics import brier_score_loss
+
+from ..errors import InvalidInputError
+from ._intervals import fraction_intervals
+
+type Floats = npt.NDArray[np.float64]
+
+N_BINS = 15
+
+
+def prior_weights(labels: npt.ArrayLike, real_fraction: float | None) -> Floats:
+    """Weigh sources so that a given fraction of them is real.
+
+    Parameters
+    ----------
+    labels
+        1 real, 0 bogus; a source with another label weighs nothing.
+    real_fraction
+        Fraction in (0, 1); `None` leaves all as they are.
+
+    Returns
+    -------
+    numpy.ndarray
+        Float64 weights, shape ``(n,)``, of mean 1 over the real and bogus sources.
+
+    Examples
+    --------
+    >>> prior_weights([1, 0, 0, 0], 0.5)
+    array([2.        , 0.66666667, 0.66666667, 0.66666667])
+    """
+    kinds = np.asarray(labels)
+    real, bogus = kinds == 1, kinds == 0
+    weights: Floats = (real | bogus).astype(np.float64)
+    if real_fraction is None:
+        return weights
+    if not 0 < real_fraction < 1:
+        raise InvalidInputError(f"a fraction of real sources lies between 0 and 1; got {real_fraction}")
+    n = real.sum() + bogus.sum()
+    weights[real] = real_fraction * n / max(int(real.sum()), 1)
+    weights[bogus] = (1 - real_fraction) * n / max(int(bogus.sum()), 1)
+    return weights
+
+
+def tabulate_reliability(
+    scores: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    *,
+    real_fraction: float | None = None,
+    n_bins: int = N_BINS,
+) -> Table:
+    """Compare scores with the fraction that is real, in bins of equal mass.
+
+    Bins of equal mass hold the same weight of sources each, so that no bin is empty and none decides with a
+    handful (Nixon et al. 2019); equal scores fall into one bin.
+
+    Parameters
+    ----------
+    scores, labels
+        As for `~lsst.meas.realbogus.evaluation.scored_labels`; unscored sources are left out.
+    real_fraction
+        Weigh the sources so that this fraction of them is real, see `prior_weights`.
+    n_bins
+        How many bins at most.
+
+    Returns
+    -------
+    astropy.table.Table
+        ``score_low``, ``score_high``, ``n`` (sources), ``share`` (of the weight), ``score`` (mean),
+        ``real_fraction`` (weighted), ``low`` and ``high`` (Wilson interval of it, for that many unweighted
+        sources), from the lowest scores to the highest.
+    """
+    values, kinds = np.asarray(scores, float), np.asarray(labels)
+    used = np.isfinite(values) & (kinds >= 0)
+    values, real = values[used], kinds[used] == 1
+    weights = prior_weights(kinds[used], real_fraction)
+    names = ("score_low", "score_high", "n", "share", "score", "real_fraction", "low", "high")
+    bins = _equal_mass(values, weights, n_bins)
+    rows = []
+    for number in np.unique(bins):
+        here = bins == number
+        weight = weights[here]
+        fraction = float(np.average(real[here], weights=weight)) if weight.sum() else np.nan
+        n = int(here.sum())
+        low, high = fraction_intervals(round(fraction * n), n)
+        rows.append(
+            (
+                float(values[here].min()),
+                float(values[here].max()),
+                n,
+                float(weight.sum() / weights.sum()),
+                float(np.average(values[here], weights=weight)),
+                fraction,
+                float(low),
+                float(high),
+            )
+        )
+    return Table(rows=rows or None, names=names, dtype=(float, float, int, *(float,) * 5))
+
+
+def _equal_mass(values: Floats, weights: Floats, n_bins: int) -> npt.NDArray[np.int64]:
+    """Number the bin of each source; what has the same score has the same bin."""
+    distinct, inverse = np.unique(values, return_inverse=True)
+    mass = np.bincount(inverse, weights, minlength=distinct.size)
+    # The bin of a score is that of the middle of its mass.
+    middle = (np.cumsum(mass) - 0.5 * mass) / max(float(mass.sum()), 1e-300)
+    return np.asarray(np.minimum((middle * n_bins).astype(np.int64), n_bins - 1)[inverse], np.int64)
+
+
+def calibration_error(
+    scores: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    *,
+    real_fraction: float | None = None,
+    n_bins: int = N_BINS,
+) -> float:
+    """Return the expected calibration error: mean distance of score and fraction real, by the share of bins.
+
+    Parameters
+    ----------
+    scores, labels, real_fraction, n_bins
+        As for `tabulate_reliability`.
+
+    Returns
+    -------
+    float
+        In [0, 1], NaN where nothing is scored. Naeini et al. (2015), with bins of equal mass. It does not
+        vanish for scores that are right: noise adds about ``sqrt(n_bins / n)`` times 0.3.
+    """
+    values, kinds = np.asarray(scores, float), np.asarray(labels)
+    used = np.isfinite(values) & (kinds >= 0)
+    if not used.any():
+        return float("nan")
+    values, real = values[used], (kinds[used] == 1).astype(np.float64)
+    weights = prior_weights(kinds[used], real_fraction)
+    bins = _equal_mass(values, weights, n_bins)
+    excess = np.bincount(bins, weights * (values - real), minlength=n_bins)
+    return float(np.abs(excess).sum() / weights.sum())
+
+
+def brier_score(scores: npt.ArrayLike, labels: npt.ArrayLike, *, real_fraction: float | None = None) -> float:
+    """Return the mean squared distance of scores from labels (Brier 1950), NaN where nothing is scored.
+
+    Parameters
+    ----------
+    scores, labels, real_fraction
+        As for `tabulate_reliability`.
+
+    Returns
+    -------
+    float
+        In [0, 1].
+    """
+    values, kinds = np.asarray(scores, float), np.asarray(labels)
+    used = np.isfinite(values) & (kinds >= 0)
+    if not used.any():
+        return float("nan")
+    weights = prior_weights(kinds[used], real_fraction)
+    return float(brier_score_loss(kinds[used] == 1, values[used], sample_weight=weights, pos_label=True))

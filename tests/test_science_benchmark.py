@@ -1,0 +1,127 @@
+"""What `benchmarks/science.py` judges by: real sets with their signs, models, results that are kept."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+
+from judging.ledger import Ledger, rows
+from judging.models import open_models, open_packaged, open_peers
+from judging.out_of_distribution import describe_sets, measure_real_set, study_out_of_distribution
+from judging.sets import JudgedSet, gaussian_fwhm, read_real_sets
+from judging.sheets import write_sheets
+from judging.study import Study, as_text
+
+from lsst.meas.realbogus.evaluation import Estimate
+from lsst.meas.realbogus.randomness import generator
+
+
+def _toy(n: int = 40) -> JudgedSet:
+    rng = generator(3, "test-judged-set")
+    return JudgedSet(
+        name="toy",
+        stamps={
+            role: rng.normal(100, 5, (n, 51, 51)).astype(np.float32)
+            for role in ("science", "template", "difference")
+        },
+        label=np.tile([1, 0], n // 2).astype(np.int8),
+        certain=np.tile([True, False], n // 2),
+        kind=np.tile(["asteroid", "ghost"], n // 2),
+        is_negative=np.zeros(n, bool),
+        snr=rng.uniform(5, 50, n),
+        psf_fwhm=np.full(n, 3, np.float32),
+        object_id=np.full(n, -1, np.int64),
+    )
+
+
+def test_the_width_of_a_gaussian_is_its_own() -> None:
+    y, x = np.mgrid[-20:21, -20:21]
+    stamps = np.stack([np.exp(-(x**2 + y**2) / (2 * s**2)) for s in (1.0, 3.0)])
+    np.testing.assert_allclose(gaussian_fwhm(stamps), [2.355, 7.064], rtol=1e-3)
+    assert np.isnan(gaussian_fwhm(np.zeros((1, 5, 5)))).all()
+
+
+def test_real_sets_have_the_signs_of_their_sources(shared_data: Path) -> None:
+    for name, judged in read_real_sets(shared_data).items():
+        if name not in ("ztf", "lsstcam"):  # the others have no certain signs
+            continue
+        centre = judged.stamps["difference"].shape[1] // 2
+        middle = np.s_[:, centre - 2 : centre + 3, centre - 2 : centre + 3]
+        flux = np.nansum(judged.stamps["difference"][middle], axis=(1, 2))
+        sure = (judged.label == 1) & (judged.snr > 10)
+        assert np.mean((flux < 0)[sure] == judged.is_negative[sure]) > 0.97, name
+
+
+def test_real_sets_hold_what_is_judged(shared_data: Path) -> None:
+    sets = read_real_sets(shared_data)
+    ztf = sets["ztf"]
+    assert ((ztf.label == 1).sum(), (ztf.label == 0).sum(), ztf.certain.sum()) == (425, 90, 246)
+    # The file has 65, although the notes beside it say 67.
+    stored = np.load(shared_data / "stamps" / "hsc_cosmos.npz")
+    np.testing.assert_array_equal(sets["hsc"].label, stored["label"])
+    assert (sets["hsc"].label == 0).sum() == 65
+    assert "65 bogus" in describe_sets(sets)
+    assert (sets["lsstcam"].label == 1).sum() == 25
+    assert 3.9 < sets["lsstcam"].psf_fwhm.min() < sets["lsstcam"].psf_fwhm.max() < 10.5
+
+
+def test_networks_of_others_score_small_stamps(shared_data: Path) -> None:
+    lsstcam = read_real_sets(shared_data)["lsstcam"]
+    for model in open_peers(shared_data):
+        assert np.isfinite(model.score(lsstcam)).all(), model.name
+
+
+def test_right_scores_have_perfect_figures() -> None:
+    judged = _toy()
+    figures = measure_real_set(judged, judged.label.astype(float))
+    assert figures["toy area, independent"].value == figures["toy TPR at 1 % FPR, independent"].value == 1
+    assert figures["toy bogus above 0.5"].value == figures["toy without score"] == 0
+
+
+def test_results_are_kept_and_seeds_put_together(tmp_path: Path) -> None:
+    calls = []
+
+    def compute() -> dict[str, Estimate | float]:
+        calls.append(1)
+        return {"area": Estimate(0.9, 0.8, 1.0), "seconds": 3.0}
+
+    for _ in range(2):
+        ledger = Ledger(tmp_path / "deep" / "toy.json")
+        records = [ledger.figures(("a",), seed, "inputs", compute) for seed in (1, 2)]
+    assert len(calls) == 2
+    Ledger(tmp_path / "deep" / "toy.json").figures(("a",), 1, "other inputs", compute)
+    assert len(calls) == 3
+    (row,) = rows(records)
+    assert row.n_seeds == 2
+    assert row.figures["area"][0].value == 0.9
+    study = Study("toy", "Toy", "", ("model",), records)
+    header, body = study.table()
+    assert header == ["model", "seeds", "area", "seconds"]
+    assert body == [["a", "2", "0.900 (0.800–1.000) ±0.000", "3.000 ±0.000"]]
+    assert study.figures()["toy | a | area"]["high"] == 1.0
+    assert "0.900" in as_text(header, body)
+
+
+def test_a_study_of_a_packaged_model_runs_and_draws(tmp_path: Path) -> None:
+    judged = _toy()
+    models = open_packaged()[:1]
+    study = study_out_of_distribution(Ledger(None), models, {"toy": judged}, sheets=tmp_path)
+    assert study.rows[0].case == (models[0].name,)
+    scores = models[0].score(judged)
+    assert list(tmp_path.glob("*.png")) or np.all((scores >= 0.5) == (judged.label == 1))
+    wrong = 1.0 - judged.label
+    paths = write_sheets(tmp_path / "wrong", judged, wrong, "m", (judged, wrong))
+    assert {path.stem for path in paths} == {"toy-m-false-positives", "toy-m-lost-reals"}
+    assert all(path.stat().st_size > 10_000 for path in paths)
+
+
+def test_models_are_named_by_label_or_contract() -> None:
+    named, plain = open_models(["mine=package:dia-1", "package:nodia-1"])
+    assert (named.name, plain.name) == ("mine", "nodia-1")
+    with pytest.raises(Exception, match="no model"):
+        open_models(["x=nowhere.rbmodel"])
