@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._artefact_rates import TRAINING_ARTEFACTS
 from ._companions import Companions
 from ._config import SurveyConfig, load_config
 from ._demo_images import ChosenImages, DemoImages, choose_images, ingested_images, simulated_images
@@ -19,6 +20,7 @@ from .instrument import FlexibleInstrument, RealBogusCam
 __all__ = (
     "PRESETS",
     "REGIMES",
+    "TRAINING_ARTEFACTS",
     "ChosenImages",
     "Companions",
     "DemoImages",

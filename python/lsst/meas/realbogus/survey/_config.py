@@ -169,6 +169,51 @@ class SurveyConfig(Options):
     edge_glows: float = option(0.3, "Probability of a glowing edge.", min=0.0, max=1.0)
     no_data_borders: float = option(0.3, "Probability of a border without data.", min=0.0, max=1.0)
     vignetted_corners: float = option(0.15, "Probability of vignetted corners.", min=0.0, max=1.0)
+    soft_blobs: float = option(0.0, "Blobs of scattered light, wider than the PSF, in a megapixel.", min=0.0)
+    ghost_disks: float = option(0.0, "Small out-of-focus ghosts in a megapixel.", min=0.0)
+    glint_trails: float = option(0.0, "Lines of flashes in a megapixel.", min=0.0)
+    aberrated_visits: float = option(
+        0.0, "Probability of a visit that is out of focus or alignment.", min=0.0, max=1.0
+    )
+    aberration_size: tuple[float, float] = option(
+        (0.2, 1.0), "Root mean square radius of its spots, in units of the seeing.", min=0.0, ascending=True
+    )
+    aberration_in_model: tuple[float, float] = option(
+        (0.7, 1.0), "Part of the aberration that the PSF model has.", min=0.0, ascending=True
+    )
+    core_defects: float = option(
+        0.0, "Fraction of bright stars whose core is spoilt as near saturation.", min=0.0, max=1.0
+    )
+    charge_trails: float = option(
+        0.0, "Probability of a detector that leaves charge behind sources.", min=0.0, max=1.0
+    )
+    charge_trail_fraction: tuple[float, float] = option(
+        (0.005, 0.05), "Part of the charge that it leaves.", min=0.0, max=1.0, ascending=True
+    )
+    persistence: float = option(
+        0.0, "Remnants in a megapixel of stars saturated in the exposure before.", min=0.0
+    )
+    streaks: float = option(0.0, "Short streaks along rows and columns in a megapixel.", min=0.0)
+    cosmic_ray_hits: float = option(0.0, "Cosmic rays of one to three pixels in a megapixel.", min=0.0)
+    hot_pixels: float = option(
+        0.0, "Hot pixels in a megapixel, the same in all visits, templates too.", min=0.0
+    )
+    crosstalk: float = option(
+        0.0,
+        "Copies in a megapixel of saturated stars of other detectors; unless it is 0, saturated stars have "
+        "copies in the other amplifier, too.",
+        min=0.0,
+    )
+    missing_blocks: float = option(0.0, "Rectangles without data in a megapixel.", min=0.0)
+    airmass: tuple[float, float] = option(
+        (1.0, 1.6), "Airmass of visits, for refraction.", min=1.0, ascending=True
+    )
+    refraction: float = option(
+        0.0, "Differential chromatic refraction, in units of that of the real atmosphere.", min=0.0
+    )
+    brighter_fatter: float = option(
+        0.0, "Relative growth of the PSF of a star that fills a pixel.", min=0.0, max=1.0
+    )
 
     def check(self) -> None:
         """Check what the survey's numbers of images allow."""

@@ -29,6 +29,9 @@ class Canvas:
         The optical axis in pixels of the canvas.
     faintest
         Surface brightness below which profiles are cut off, in flux per pixel.
+    fattening
+        By which part of its size the PSF of a star grows whose brightest pixel has the second number of flux;
+        less in proportion below it, no more above it (Antilogus et al. 2014).
 
     Notes
     -----
@@ -37,10 +40,16 @@ class Canvas:
     """
 
     def __init__(
-        self, shape: tuple[int, int], psf: PsfField, axis: tuple[float, float], faintest: float
+        self,
+        shape: tuple[int, int],
+        psf: PsfField,
+        axis: tuple[float, float],
+        faintest: float,
+        fattening: tuple[float, float] = (0.0, 1.0),
     ) -> None:
         self.array = np.zeros(shape)
         self._psf, self._axis, self._faintest = psf, axis, faintest
+        self._fattening = fattening
 
     def stars(self, x: Floats, y: Floats, flux: Floats) -> None:
         """Add point sources."""
@@ -49,6 +58,7 @@ class Canvas:
         for x_i, y_i, flux_i, (size, g1, g2) in zip(x, y, flux, parameters.T, strict=True):
             if flux_i == 0:
                 continue
+            size *= self._growth(flux_i, size)
             radius = self._star_radius(flux_i, size)
             corner = _nearest(x_i) - radius, _nearest(y_i) - radius
             stamp = self._moffat(2 * radius + 1, x_i - corner[0], y_i - corner[1], size, g1, g2)
@@ -104,11 +114,19 @@ class Canvas:
         beta = self._psf.beta
         return float(np.pi * size * size / (beta - 1) / (2 ** (1 / (beta - 1)) - 1))
 
-    def _star_radius(self, flux: float, size: float) -> int:
+    def _core_and_peak(self, flux: float, size: float) -> tuple[float, float]:
+        """Return the core radius of a star's profile and its surface brightness there."""
         beta = self._psf.beta
         core = size / np.sqrt(2 ** (1 / (beta - 1)) - 1)
-        peak = abs(flux) * (beta - 1) / (np.pi * core * core)
-        reach = core * (peak / self._faintest) ** (0.5 / beta)
+        return core, abs(flux) * (beta - 1) / (np.pi * core * core)
+
+    def _growth(self, flux: float, size: float) -> float:
+        strength, full = self._fattening
+        return 1 + strength * min(self._core_and_peak(flux, size)[1] / full, 1.0)
+
+    def _star_radius(self, flux: float, size: float) -> int:
+        core, peak = self._core_and_peak(flux, size)
+        reach = core * (peak / self._faintest) ** (0.5 / self._psf.beta)
         return int(np.clip(np.ceil(reach), STAMP_SIZE // 2, _MAX_STAR_RADIUS))
 
     def _galaxy_radius(self, flux: float, radius: float, sersic: float, size: float) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("MASK_SCHEMA", "Pixels", "interpolate_along_rows")
+__all__ = ("MASK_SCHEMA", "Pixels", "interpolate_along_rows", "window_around")
 
 import dataclasses
 
@@ -72,3 +72,33 @@ def interpolate_along_rows(array: Floats, bad: Bools) -> None:
         if good.any():
             columns = np.arange(array.shape[1])
             array[row, bad[row]] = np.interp(columns[bad[row]], columns[good], array[row, good])
+
+
+def window_around(
+    shape: tuple[int, int], x: float, y: float, reach: float
+) -> tuple[tuple[slice, slice], Floats, Floats]:
+    """Cut a square around a position to an image.
+
+    Parameters
+    ----------
+    shape
+        Height and width of the image.
+    x, y
+        Position within the image.
+    reach
+        Half the width of the square in pixels.
+
+    Returns
+    -------
+    window
+        Slices of rows and columns; not empty, if the position is in the image.
+    u, v
+        Columns and rows of its pixels less the position, shapes ``(1, nx)`` and ``(ny, 1)``.
+    """
+    height, width = shape
+    n = int(np.ceil(reach))
+    rows = slice(max(round(y) - n, 0), max(min(round(y) + n + 1, height), 0))
+    columns = slice(max(round(x) - n, 0), max(min(round(x) + n + 1, width), 0))
+    u: Floats = np.arange(columns.start, columns.stop, dtype=float)[None, :] - x
+    v: Floats = np.arange(rows.start, rows.stop, dtype=float)[:, None] - y
+    return (rows, columns), u, v

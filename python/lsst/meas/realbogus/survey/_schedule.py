@@ -42,6 +42,10 @@ class Visit:
         By how much the visit's WCS is wrong, along the pixel axes [arcsec].
     is_jittered
         Whether that is more than the usual error.
+    airmass
+        Secant of the zenith distance.
+    parallactic_angle
+        Direction of the zenith, from north through east [degrees].
     """
 
     id: int
@@ -59,6 +63,8 @@ class Visit:
     zero_point: float
     wcs_offset: tuple[float, float]
     is_jittered: bool
+    airmass: float
+    parallactic_angle: float
 
     @property
     def midpoint(self) -> astropy.time.Time:
@@ -114,6 +120,7 @@ def _visit(
     error = rng.normal(0.0, config.astrometric_error, 2)
     if is_jittered:
         error = size * np.array([np.cos(angle), np.sin(angle)])
+    air = generator(config.seed, "survey-airmass", visit)
     return Visit(
         id=visit,
         band=band,
@@ -130,6 +137,8 @@ def _visit(
         zero_point=float(config.zero_point - rng.uniform(*config.extinction)),
         wcs_offset=(float(error[0]), float(error[1])),
         is_jittered=is_jittered,
+        airmass=float(air.uniform(*config.airmass)),
+        parallactic_angle=float(air.uniform(0, 360)),
     )
 
 

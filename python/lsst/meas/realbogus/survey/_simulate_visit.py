@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ("SimulatedImage", "camera_of", "simulate_visit", "stated_wcs")
 
 import dataclasses
+from collections.abc import Callable
 
 import astropy.table
 import astropy.units as u
@@ -18,14 +19,20 @@ from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.randomness import generator
 
 from ..tables import magnitude_to_njy
+from . import _charge_artefacts as readout
+from . import _core_artefacts as cores
 from . import _detector_artefacts as charge
 from . import _light_artefacts as light
+from . import _soft_light as soft
+from ._aberration import Aberration
 from ._astrometry import detector_projection, make_wcs, shift_wcs
+from ._bright_sources import BrightSources
 from ._camera import CameraGeometry, make_detector
 from ._config import SurveyConfig
 from ._drawing import Canvas
 from ._pixels import Pixels
 from ._psf import PsfField, make_psf
+from ._refraction import refract
 from ._scene import Scene, make_scene
 from ._schedule import Visit, make_schedule
 from ._truth_rows import TruthRows
@@ -33,6 +40,10 @@ from ._visit_image import make_visit_image
 
 _BRIGHT = 50.0
 """Signal-to-noise ratio from which a source shows what is wrong with the PSF model or the WCS."""
+_NEAR_SATURATION = 50.0
+"""Signal-to-noise ratio from which a star's core may be spoilt; brighter ones saturate on real detectors."""
+_BLOCKED = 10.0
+"""Signal-to-noise ratio of sources beside which blocks of pixels are lost."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,15 +110,31 @@ def simulate_visit(config: SurveyConfig, visit: Visit, detector: int) -> Simulat
     projection = detector_projection(
         _true_wcs(config, visit, camera, detector), config.instrument, visit.id, detector, bbox
     )
-    scene = make_scene(config, visit, _template_mjds(config, visit.band), projection, bbox)
-    psf = PsfField.draw(config, visit, camera)
+    templates = [other for other in make_schedule(config) if other.is_template and other.band == visit.band]
+    scene = make_scene(config, visit, [other.mjd for other in templates], projection, bbox)
+    psf, aberration = PsfField.draw(config, visit, camera), Aberration.draw(config, visit, detector)
     scaling, gains = _photometry(config, visit, detector, bbox)
     pixels = _blank_pixels(config, visit, scaling, gains, bbox)
+    fwhm = visit.seeing / config.pixel_scale
+    if aberration:
+        fwhm = aberration.widened(fwhm)
+    sources = BrightSources.of(scene, pixels, config.full_well, fwhm, bbox)
+    if config.refraction:
+        scene, displacement = refract(scene, config, visit, templates)
+        sources.record(truth, "refraction", displacement[sources.row] / fwhm, 3 * fwhm)
+    if config.brighter_fatter:
+        sources.record(
+            truth, "brighter_fatter", config.brighter_fatter * np.minimum(sources.filling, 1), 2 * fwhm
+        )
+    if aberration:
+        sources.record(truth, "aberration", 0.1, 3 * fwhm)
 
-    canvas = Canvas(pixels.shape, psf, axis, 0.02 * pixels.sky_noise)
+    canvas = Canvas(pixels.shape, psf, axis, 0.02 * pixels.sky_noise, _fattening(config, pixels))
     scene.draw(canvas, visit.exposure_time)
-    pixels.flux = canvas.array
-    variance = _spoil(pixels, config, visit, detector, truth)
+    rate = _factor(config, visit) * config.glint_trails * pixels.flux.size / 1024**2
+    soft.add_glints(canvas, _rng(config, visit, detector)("glints"), rate, pixels.sky_noise, fwhm, truth)
+    pixels.flux = aberration.blur(canvas.array) if aberration else canvas.array
+    variance = _spoil(pixels, config, visit, detector, sources, truth)
     scene.record(truth, bbox, visit.exposure_time)
     model = _psf_model(config, visit, detector, psf, scene, pixels.sky_noise, bbox, truth)
     return SimulatedImage(
@@ -118,7 +145,7 @@ def simulate_visit(config: SurveyConfig, visit: Visit, detector: int) -> Simulat
             projection=detector_projection(
                 stated_wcs(config, visit, camera, detector), config.instrument, visit.id, detector, bbox
             ),
-            psf=make_psf(model, axis, bbox),
+            psf=aberration.model(model, axis, bbox) if aberration else make_psf(model, axis, bbox),
             detector=make_detector(
                 camera,
                 detector,
@@ -134,7 +161,7 @@ def simulate_visit(config: SurveyConfig, visit: Visit, detector: int) -> Simulat
             begin=visit.begin,
             exposure_time=visit.exposure_time,
             sky=float(pixels.sky.mean() / np.mean(gains)),
-            metadata={"survey_seed": config.seed, "seeing_arcsec": visit.seeing},
+            metadata={"survey_seed": config.seed, "seeing_arcsec": visit.seeing, "airmass": visit.airmass},
         ),
         truth.table(projection),
     )
@@ -157,8 +184,19 @@ def stated_wcs(config: SurveyConfig, visit: Visit, camera: CameraGeometry, detec
     return shift_wcs(_true_wcs(config, visit, camera, detector), dx, dy)
 
 
-def _template_mjds(config: SurveyConfig, band: str) -> list[float]:
-    return [visit.mjd for visit in make_schedule(config) if visit.is_template and visit.band == band]
+def _factor(config: SurveyConfig, visit: Visit) -> float:
+    """Return by how much rates of artefacts are multiplied in a visit."""
+    return config.template_artefact_factor if visit.is_template else 1.0
+
+
+def _rng(config: SurveyConfig, visit: Visit, detector: int) -> Callable[[str], np.random.Generator]:
+    """Return what makes the generator of a purpose."""
+    return lambda purpose: generator(config.seed, f"survey-{purpose}", visit.id, detector)
+
+
+def _fattening(config: SurveyConfig, pixels: Pixels) -> tuple[float, float]:
+    """Return how much wider the PSF of a full pixel is, and the flux of a full pixel."""
+    return config.brighter_fatter, config.full_well / float(pixels.electrons_per_flux.mean())
 
 
 def _photometry(
@@ -190,27 +228,51 @@ def _blank_pixels(
 
 
 def _spoil(
-    pixels: Pixels, config: SurveyConfig, visit: Visit, detector: int, truth: TruthRows
+    pixels: Pixels,
+    config: SurveyConfig,
+    visit: Visit,
+    detector: int,
+    sources: BrightSources,
+    truth: TruthRows,
 ) -> npt.NDArray[np.float64]:
     """Add noise and every artefact that is in the pixels; return the variance."""
-    factor = config.template_artefact_factor if visit.is_template else 1.0
-    area = pixels.flux.size / 1024**2
+    factor, rng = _factor(config, visit), _rng(config, visit, detector)
+    area, fwhm = pixels.flux.size / 1024**2, sources.fwhm
 
-    def rng(purpose: str) -> np.random.Generator:
-        return generator(config.seed, f"survey-{purpose}", visit.id, detector)
+    def rate(per_megapixel: float) -> float:
+        return factor * per_megapixel * area
 
     if (chance := rng("vignetting")).random() < factor * config.vignetted_corners:
         light.vignette_corner(pixels, chance, truth)
     light.add_background(pixels, rng("background"), config)
-    fwhm = visit.seeing / config.pixel_scale
     light.add_satellites(pixels, rng("satellites"), factor * config.satellites * area**0.5, fwhm, truth)
-    light.add_ghosts(pixels, rng("ghosts"), factor * config.ghosts * area, truth)
+    light.add_ghosts(pixels, rng("ghosts"), rate(config.ghosts), truth)
     if (chance := rng("glow")).random() < factor * config.edge_glows:
         light.add_edge_glow(pixels, chance, truth)
+    soft.add_soft_blobs(pixels, rng("soft-blobs"), rate(config.soft_blobs), fwhm, truth)
+    soft.add_ghost_disks(pixels, rng("ghost-disks"), rate(config.ghost_disks), fwhm, truth)
+    readout.add_persistence(pixels, rng("persistence"), rate(config.persistence), fwhm, truth)
     variance = charge.add_noise(pixels, rng("noise"))
     charge.saturate(pixels, config.full_well, truth)
+    if config.crosstalk:
+        readout.add_crosstalk(pixels, rng("crosstalk"), rate(config.crosstalk), fwhm, config.full_well, truth)
     charge.add_cosmic_rays(pixels, rng("cosmic-rays"), factor * config.cosmic_rays, config, truth)
+    readout.add_hits(pixels, rng("hits"), rate(config.cosmic_ray_hits), fwhm, truth)
+    readout.add_streaks(pixels, rng("streaks"), rate(config.streaks), fwhm, truth)
     charge.spoil_columns(pixels, detector, config, truth)
+    hot = generator(config.seed, "survey-hot-pixels", detector)
+    readout.add_hot_pixels(pixels, hot, config.hot_pixels * area, fwhm, truth)
+    if (chance := rng("deferred-charge")).random() < factor * config.charge_trails:
+        fraction, length = chance.uniform(*config.charge_trail_fraction), fwhm * chance.uniform(1, 4)
+        dx, dy = readout.defer_charge(pixels, chance, fraction, length)
+        sources.record(truth, "charge_trail", 0.5 * fraction, 3 * fwhm, (2 * length * dx, 2 * length * dy))
+    chance = rng("cores")
+    chosen = sources.above(_NEAR_SATURATION) & (chance.random(len(sources.x)) < factor * config.core_defects)
+    cores.spoil_cores(pixels, chance, sources.x[chosen], sources.y[chosen], fwhm, truth)
+    near = sources.above(_BLOCKED)
+    cores.drop_blocks(
+        pixels, rng("blocks"), rate(config.missing_blocks), sources.x[near], sources.y[near], fwhm, truth
+    )
     if (chance := rng("border")).random() < factor * config.no_data_borders:
         charge.drop_border(pixels, chance, truth)
     return variance
@@ -234,8 +296,7 @@ def _psf_model(
     if visit.is_jittered:
         truth.add_artefacts("astrometric_jitter", scene.x[bright], scene.y[bright], width=width)
     rng = generator(config.seed, "survey-psf-change", visit.id, detector)
-    factor = config.template_artefact_factor if visit.is_template else 1.0
-    if rng.random() >= factor * config.psf_changes:
+    if rng.random() >= _factor(config, visit) * config.psf_changes:
         return psf
     truth.add_artefacts("psf_change", scene.x[bright], scene.y[bright], width=width)
     error = rng.choice((-1, 1)) * rng.uniform(*config.psf_change_size)

@@ -25,7 +25,7 @@ REAL_KINDS = frozenset({"transient", "variable", "asteroid"})
 STATIC_KINDS = frozenset({"star", "galaxy", "high_proper_motion"})
 
 #: Kinds that cover much of an image, and explain only what nothing smaller explains.
-DIFFUSE_KINDS = frozenset({"ghost", "edge", "psf_change"})
+DIFFUSE_KINDS = frozenset({"ghost", "ghost_disk", "edge", "psf_change"})
 
 
 @dataclasses.dataclass(frozen=True)

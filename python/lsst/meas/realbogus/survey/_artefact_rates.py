@@ -1,0 +1,29 @@
+"""How much of every artefact a survey needs from which a classifier learns them all."""
+
+from __future__ import annotations
+
+__all__ = ("TRAINING_ARTEFACTS",)
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+TRAINING_ARTEFACTS: Mapping[str, Any] = MappingProxyType(
+    {
+        "soft_blobs": 10.0,
+        "ghost_disks": 8.0,
+        "glint_trails": 4.0,
+        "aberrated_visits": 0.2,
+        "core_defects": 0.3,
+        "charge_trails": 0.25,
+        "persistence": 8.0,
+        "streaks": 10.0,
+        "cosmic_ray_hits": 20.0,
+        "hot_pixels": 8.0,
+        "crosstalk": 6.0,
+        "missing_blocks": 12.0,
+        "refraction": 6.0,
+        "brighter_fatter": 0.03,
+    }
+)
+"""Numbers for `SurveyConfig.replace`: many times the rates of the sky, so that a megapixel has a few of each."""
