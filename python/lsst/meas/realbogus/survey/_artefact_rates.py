@@ -26,4 +26,4 @@ TRAINING_ARTEFACTS: Mapping[str, Any] = MappingProxyType(
         "brighter_fatter": 0.03,
     }
 )
-"""Numbers for `SurveyConfig.replace`: many times the rates of the sky, so that a megapixel has a few of each."""
+"""Numbers for `SurveyConfig.replace`: far above the rates of the sky, so that images hold some of each."""

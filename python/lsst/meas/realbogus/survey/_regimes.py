@@ -56,8 +56,8 @@ def populate(config: SurveyConfig, numbers: Mapping[str, float]) -> SurveyConfig
     -------
     SurveyConfig
         The survey with densities and magnitudes that follow its pixel scale and limiting magnitude. What is
-        given as an angle (dithers, errors of the WCS, motions) keeps its size in pixels, or in widths of the
-        PSF, of the default survey.
+        given as an angle (dithers, errors of the WCS, refraction, motions) keeps its size in pixels, or in
+        widths of the PSF, of the default survey.
     """
     depth = limiting_magnitude(config)
     area = (1024 * config.pixel_scale / 3600) ** 2
@@ -72,6 +72,7 @@ def populate(config: SurveyConfig, numbers: Mapping[str, float]) -> SurveyConfig
         astrometric_jitter_offset=(0.03 * blur, 0.12 * blur),
         high_proper_motion=(0.1 * blur, 0.8 * blur),
         asteroid_rate=(0.0, 2.5 * blur * 60 / config.exposure_time),
+        refraction=config.refraction * blur,
         **overrides,
     )
 

@@ -16,6 +16,7 @@ from scipy.stats import qmc
 from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.randomness import derive_key
 
+from ._artefact_rates import TRAINING_ARTEFACTS
 from ._config import SurveyConfig
 from ._regimes import populate
 
@@ -173,7 +174,7 @@ def training_survey(number: int) -> SurveyConfig:
         key: _between(draw[key], limits) for key, limits in _LINEAR.items() if key != "moffat_beta"
     } | {key: _between(draw[key], limits, log=True) for key, limits in _LOGARITHMIC.items()}
     objects = {key: _between(draw[key], limits) for key, limits in _NUMBERS.items()}
-    return populate(config.replace(**numbers), objects)
+    return populate(config.replace(**numbers, **TRAINING_ARTEFACTS), objects)
 
 
 def _n_template_visits(draw: float) -> int:
