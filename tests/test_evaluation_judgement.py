@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,6 +18,7 @@ from lsst.meas.realbogus.evaluation import (
     brier_score,
     calibration_error,
     count_labels,
+    describe_calibration,
     judge_by_snr,
     judge_scores,
     prior_weights,
@@ -158,6 +161,19 @@ def test_equal_scores_share_a_bin_and_those_without_none() -> None:
     assert len(tabulate_reliability([np.nan], [1])) == 0
     with pytest.raises(InvalidInputError, match=r"got 1\.0"):
         prior_weights([0, 1], 1.0)
+
+
+def test_a_card_holds_the_calibration_of_each_band() -> None:
+    scores, labels = _scores(4000, calibrated=True)
+    bands = np.where(np.arange(4000) % 2, "g", "r")
+    scores[bands == "r"] **= 3
+    card = describe_calibration(scores, labels, bands)
+    assert json.loads(json.dumps(card, allow_nan=False)) == card
+    assert list(card) == ["all", "g", "r"]
+    assert card["g"]["calibration_error"] < 0.05 < card["r"]["calibration_error"]
+    assert card["all"]["n"] == card["g"]["n"] + card["r"]["n"] == 4000
+    assert len(card["g"]["reliability"]["score"]) == 10
+    assert describe_calibration([np.nan], [1])["all"]["brier"] is None
 
 
 def test_bins_of_snr_say_where_the_requirement_is_met() -> None:

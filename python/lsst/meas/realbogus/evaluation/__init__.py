@@ -9,7 +9,13 @@ from ._intervals import CONFIDENCE, Fraction, fraction, fraction_intervals
 from ._judgement import Judgement, judge_by_snr, judge_scores, rate_at_false_positives
 from ._performance import Performance, measure_performance, scored_labels
 from ._pulls import Pull, measure_pull
-from ._reliability import brier_score, calibration_error, prior_weights, tabulate_reliability
+from ._reliability import (
+    brier_score,
+    calibration_error,
+    describe_calibration,
+    prior_weights,
+    tabulate_reliability,
+)
 from ._results import ModelResult, Results, Summary, summarize
 from ._tally import count_fates, count_labels
 
@@ -32,6 +38,7 @@ __all__ = (
     "calibration_error",
     "count_fates",
     "count_labels",
+    "describe_calibration",
     "even_edges",
     "fraction",
     "fraction_intervals",

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ("brier_score", "calibration_error", "prior_weights", "tabulate_reliability")
+__all__ = (
+    "brier_score",
+    "calibration_error",
+    "describe_calibration",
+    "prior_weights",
+    "tabulate_reliability",
+)
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -165,3 +173,53 @@ def brier_score(scores: npt.ArrayLike, labels: npt.ArrayLike, *, real_fraction: 
         return float("nan")
     weights = prior_weights(kinds[used], real_fraction)
     return float(brier_score_loss(kinds[used] == 1, values[used], sample_weight=weights, pos_label=True))
+
+
+def describe_calibration(
+    scores: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    bands: npt.ArrayLike | None = None,
+    *,
+    real_fraction: float | None = None,
+    n_bins: int = 10,
+) -> dict[str, Any]:
+    """Describe the calibration of all sources and of those of each band, as a training card holds it.
+
+    Parameters
+    ----------
+    scores, labels
+        As for `tabulate_reliability`.
+    bands
+        Band of each source, shape ``(n,)``; "" where it is not known.
+    real_fraction, n_bins
+        As for `tabulate_reliability`. The fraction is the one that the scores are meant for.
+
+    Returns
+    -------
+    dict
+        By band, and ``"all"``: ``n``, ``brier``, ``calibration_error`` and ``reliability``, the columns of
+        `tabulate_reliability` as lists; numbers that JSON can hold, rounded to four digits, `None` for NaN.
+    """
+    values, kinds = np.asarray(scores, float), np.asarray(labels)
+    names = np.full(kinds.shape, "") if bands is None else np.asarray(bands).astype(str)
+    parts = {"all": np.ones(kinds.shape, bool)} | {
+        str(name): names == name for name in np.unique(names) if name
+    }
+    described: dict[str, Any] = {}
+    for part, here in parts.items():
+        table = tabulate_reliability(values[here], kinds[here], real_fraction=real_fraction, n_bins=n_bins)
+        described[part] = {
+            "n": int(table["n"].sum()),
+            "brier": _rounded(brier_score(values[here], kinds[here], real_fraction=real_fraction)),
+            "calibration_error": _rounded(
+                calibration_error(values[here], kinds[here], real_fraction=real_fraction, n_bins=n_bins)
+            ),
+            "reliability": {
+                name: [_rounded(value) for value in table[name].tolist()] for name in table.colnames
+            },
+        }
+    return described
+
+
+def _rounded(value: float) -> float | None:
+    return round(value, 4) if np.isfinite(value) else None
