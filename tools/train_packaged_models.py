@@ -25,10 +25,11 @@ from pathlib import Path
 import numpy as np
 from lsst.daf.butler import Butler
 
+from lsst.meas.realbogus.model import preset_contract
 from lsst.meas.realbogus.randomness import uniform
 from lsst.meas.realbogus.repository import pipetask_command, run_pipetask
 from lsst.meas.realbogus.survey import PRESETS, SurveyConfig, simulate_survey
-from lsst.meas.realbogus.training import LabelledStamps, TrainingConfig, train_model
+from lsst.meas.realbogus.training import EpochFigures, LabelledStamps, TrainingConfig, train_model
 
 PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
 STEPS = (
@@ -123,6 +124,24 @@ def split_surveys(count: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(range(count - 2 * size, count - size)), tuple(range(count - size, count))
 
 
+class PrintedFigures:
+    """Prints the figures of each epoch."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def step(self, epoch: int, step: int, n_steps: int) -> None:
+        """Print nothing."""
+
+    def epoch(self, epoch: int, figures: EpochFigures) -> None:
+        """Print what matters."""
+        print(
+            f"{self.name} epoch {epoch}: loss {figures.loss:.4f}, area under ROC {figures.auc:.4f}, "
+            f"TPR at 1 % FPR {figures.tpr:.4f}",
+            flush=True,
+        )
+
+
 def main() -> None:
     """Make the stamps, train and write both models."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -149,22 +168,23 @@ def main() -> None:
     output = arguments.output or package
     output.mkdir(parents=True, exist_ok=True)
     for name in ("dia", "nodia"):
-
-        def report(epoch: int, loss: float, auc: float, name: str = name) -> None:
-            print(f"{name} epoch {epoch}: loss {loss:.4f}, area under ROC {auc:.4f}", flush=True)
-
-        config = TrainingConfig(epochs=arguments.epochs * (1 if name == "dia" else 2))
-        card = train_model(
+        contract = preset_contract(
+            name,
             name,
             arguments.version,
+            description=f"{name} network of Acero-Cuellar et al. (2023), trained on simulated surveys",
+            pixel_scale=sum(NUMBERS["pixel_scale"]) / 2,
+        )
+        card = train_model(
+            contract,
             stamps,
             choose=choose,
             judge=judge,
             group_names={n: f"survey {n} (seed {FIRST_SEED + n})" for n in range(arguments.surveys)},
-            config=config,
+            config=TrainingConfig(epochs=arguments.epochs * (1 if name == "dia" else 2)),
             path=output / f"{name}-{arguments.version}.rbmodel",
-            pixel_scale=sum(NUMBERS["pixel_scale"]) / 2,
-            report=report,
+            checkpoint=arguments.folder / f"checkpoints-{name}",
+            watchers=[PrintedFigures(name)],
         )
         print(json.dumps(card, indent=1))
 

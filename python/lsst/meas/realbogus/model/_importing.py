@@ -7,7 +7,7 @@ __all__ = ("PRESETS", "import_keras", "import_onnx", "preset_contract")
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from ..errors import InvalidInputError, ModelFormatError
 from ._architecture import Architecture
 from ._archive import read_members, sha256
-from ._contract import Contract, MissingRule, NormalizationChoice, Output
+from ._contract import Contract, MissingRule, NormalizationChoice, Output, PsfInput
 from ._graph import check_graph, graph_shapes
 from ._keras_model import architecture_from_keras
 from ._networks import named_architecture
@@ -30,6 +30,15 @@ _SIDE_BY_SIDE: Mapping[str, Any] = {
     "missing": MissingRule(rule="median"),
     "negative": "flip",
     "output": Output(size=2, real=0),
+}
+_DEEPSHADOWS: Mapping[str, Any] = {
+    "inputs": ("difference", "science", "template"),
+    "description": "DeepShadows (Tanoglidis et al. 2021): difference, science and template.",
+    "layout": "channels",
+    "stamp_size": 64,
+    "normalization": NormalizationChoice(name="ml4transients-minmax-1"),
+    "missing": MissingRule(rule="median", maximum_fraction=0.8),
+    "negative": "flip",
 }
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "dia": {
@@ -53,12 +62,43 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "negative": "flip_difference",
         "output": Output(size=1, real=0),
     },
+    "deepshadows": {**_DEEPSHADOWS, "output": Output(size=1, real=0)},
+    "deepshadows-three": {**_DEEPSHADOWS, "output": Output(size=3, real=0)},
+    "ml4transients": {
+        "inputs": ("difference", "template"),
+        "description": "Network of ML4transients: difference and template.",
+        "layout": "channels",
+        "stamp_size": 30,
+        "pixel_scale": 0.2,
+        "normalization": NormalizationChoice(name="ml4transients-batch-1"),
+        "missing": MissingRule(rule="median", maximum_fraction=0.75),
+        "negative": "none",
+        "output": Output(size=1, real=0),
+    },
+    "compact": {
+        "inputs": ("difference", "science", "template"),
+        "description": "Compact network: difference, science and template stacked, PSF and missing pixels.",
+        "layout": "channels",
+        "stamp_size": 31,
+        "normalization": NormalizationChoice(name="asinh-1", parameters={"softening": 3.0}),
+        "missing": MissingRule(rule="ignore", maximum_fraction=0.75, show=True),
+        "psf": PsfInput(form="profile"),
+        "negative": "flip",
+        "output": Output(size=1, real=0),
+    },
 }
-"""What the authors of the known networks do to stamps, by the name of the network."""
+"""What the makers of the known networks do to stamps, by the name of the network."""
 
 
-def preset_contract(network: str, name: str, version: str) -> Contract:
-    """Return the contract of weights trained by the authors of a known network.
+def preset_contract(
+    network: str,
+    name: str,
+    version: str,
+    *,
+    filters: Sequence[int] | None = None,
+    **changes: Any,
+) -> Contract:
+    """Return the contract of a known network, as its makers use it or changed.
 
     Parameters
     ----------
@@ -66,6 +106,11 @@ def preset_contract(network: str, name: str, version: str) -> Contract:
         One of `PRESETS`.
     name, version
         What to call the model.
+    filters
+        Filters of each stage of the network; by default as published.
+    **changes
+        Fields of the contract that differ, such as ``stamp_size`` or ``inputs``; the network is made for
+        the inputs that the contract then describes.
 
     Returns
     -------
@@ -74,10 +119,10 @@ def preset_contract(network: str, name: str, version: str) -> Contract:
     """
     if network not in PRESETS:
         raise InvalidInputError(f"no network is called {network!r}; there are {sorted(PRESETS)}")
+    fields = {"name": name, "version": version, **PRESETS[network], **changes}
     try:
-        return Contract(
-            name=name, version=version, architecture=named_architecture(network), **PRESETS[network]
-        )
+        shape = Contract(**fields).input_shape
+        return Contract(**fields, architecture=named_architecture(network, shape, filters))
     except ValidationError as error:
         raise InvalidInputError(f"a model cannot be called {name!r} {version!r}: {error}") from error
 

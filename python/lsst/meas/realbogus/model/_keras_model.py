@@ -110,7 +110,9 @@ def _layer_from_keras(kind: str, options: Mapping[str, Any]) -> Layer:
         raise ModelFormatError(f"Keras layer {kind} {options.get('name')!r}: {error}") from error
 
 
-def build_keras(architecture: Architecture, weights: Weights | None = None) -> Any:
+def build_keras(
+    architecture: Architecture, weights: Weights | None = None, *, dtype: str | None = None
+) -> Any:
     """Build a network as a `keras.Sequential`.
 
     Parameters
@@ -119,6 +121,8 @@ def build_keras(architecture: Architecture, weights: Weights | None = None) -> A
         The layers.
     weights
         Its variables; default: Keras initialises them.
+    dtype
+        Precision of all layers but the last, such as ``"mixed_bfloat16"``; default: float32.
 
     Returns
     -------
@@ -138,6 +142,7 @@ def build_keras(architecture: Architecture, weights: Weights | None = None) -> A
     model = keras.Sequential([keras.Input(architecture.input_shape)], name=architecture.name)
     for layer in architecture.layers:
         options = layer.model_dump(exclude={"kind"})
+        options["dtype"] = "float32" if layer is architecture.layers[-1] else dtype or "float32"
         if isinstance(layer, _AverageMaxCentre2D):
             model.add(_average_max_centre()(**options))
         else:

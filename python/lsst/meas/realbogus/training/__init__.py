@@ -5,20 +5,29 @@ from __future__ import annotations
 from ._baselines import BASELINES, measure_features, score_baselines
 from ._batches import ArrayBatches, Batch, Batches, balanced_weights
 from ._calibration import CALIBRATION_METHODS, fit_calibration
-from ._packaged import SPECIFICATIONS, train_model
+from ._config import RECIPES, DistillationConfig, StrategyConfig, TrainingConfig, TransferConfig
+from ._figures import EpochFigures
+from ._fit import TrainingHistory, Watcher, fit
+from ._learner import Network
 from ._stamps import LabelledStamps, dihedral
-from ._standard import TrainingConfig, TrainingHistory, fit
+from ._train_model import train_model
 
 __all__ = (
     "BASELINES",
     "CALIBRATION_METHODS",
-    "SPECIFICATIONS",
+    "RECIPES",
     "ArrayBatches",
     "Batch",
     "Batches",
+    "DistillationConfig",
+    "EpochFigures",
     "LabelledStamps",
+    "Network",
+    "StrategyConfig",
     "TrainingConfig",
     "TrainingHistory",
+    "TransferConfig",
+    "Watcher",
     "balanced_weights",
     "dihedral",
     "fit",

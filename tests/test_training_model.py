@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from lsst.meas.realbogus.errors import InvalidInputError
-from lsst.meas.realbogus.model import read_model
+from lsst.meas.realbogus.model import preset_contract, read_model
 from lsst.meas.realbogus.randomness import generator
-from lsst.meas.realbogus.training import LabelledStamps, TrainingConfig, train_model
-from lsst.meas.realbogus.training._packaged import pack_images, unpack_images
+from lsst.meas.realbogus.training import LabelledStamps, StrategyConfig, TrainingConfig, train_model
 
 pytestmark = pytest.mark.slow
 
@@ -39,28 +38,11 @@ def _toy_stamps(n: int) -> LabelledStamps:
     )
 
 
-def test_packing_is_undone_by_unpacking_and_keeps_images_side_by_side() -> None:
-    images = generator(1, "test-pack").normal(size=(3, 5, 5, 2)).astype(np.float32)
-    packed = pack_images(images)
-    assert packed.shape == (3, 5, 10, 1)
-    np.testing.assert_array_equal(packed[:, :, 5:, 0], images[..., 1])
-    np.testing.assert_array_equal(unpack_images(packed), images)
-
-
-def test_the_learning_rate_rises_falls_and_ends_near_zero() -> None:
-    config = TrainingConfig()
-    rates = np.array([config.learning_rate(step, 1000) for step in range(1000)])
-    assert rates.max() == pytest.approx(config.peak_learning_rate)
-    top = int(rates.argmax())
-    assert np.all(np.diff(rates[:top]) > 0) and np.all(np.diff(rates[top + 1 :]) < 0)
-    assert rates[-1] < 1e-3 * config.peak_learning_rate
-
-
-def test_unknown_networks_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="'diax'.*dia"):
+def test_without_layers_there_is_nothing_to_train(tmp_path: Path) -> None:
+    contract = preset_contract("dia", "t", "1").model_copy(update={"architecture": None})
+    with pytest.raises(InvalidInputError, match="'t' are not known"):
         train_model(
-            "diax",
-            "1",
+            contract,
             _toy_stamps(8),
             choose=[2],
             judge=[3],
@@ -84,7 +66,12 @@ def test_defect_11_the_same_survey_never_chooses_and_judges(
     path = tmp_path / "nodia-t.rbmodel"
     with pytest.raises(InvalidInputError, match=message):
         train_model(
-            "nodia", "t", _toy_stamps(40), choose=choose, judge=judge, config=TrainingConfig(), path=path
+            preset_contract("nodia", "nodia", "t"),
+            _toy_stamps(40),
+            choose=choose,
+            judge=judge,
+            config=TrainingConfig(),
+            path=path,
         )
     assert not path.exists()
 
@@ -104,15 +91,22 @@ def test_defect_11_the_command_splits_its_surveys_in_three() -> None:
 
 @pytest.mark.slow
 @pytest.mark.tensorflow
-def test_defect_11_training_separates_toy_stamps_and_the_card_tells_who_judged(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("network", "strategy"), [("nodia", "standard"), ("compact", "standard"), ("compact", "asymmetric")]
+)
+def test_defect_11_training_separates_toy_stamps_and_the_card_tells_who_judged(
+    tmp_path: Path, network: str, strategy: str
+) -> None:
     pytest.importorskip("tensorflow")
     stamps = _toy_stamps(400)
-    path = tmp_path / "nodia-t.rbmodel"
-    config = TrainingConfig(epochs=6, batch_size=32, peak_learning_rate=3e-3)
-    names = {n: f"survey {n}" for n in range(4)}
-    card = train_model(
-        "nodia", "t", stamps, choose=[2], judge=[3], config=config, path=path, group_names=names
+    path = tmp_path / "t.rbmodel"
+    config = TrainingConfig(
+        epochs=6, batch_size=32, learning_rate=3e-3, strategy=StrategyConfig(name=strategy)
     )
+    names = {n: f"survey {n}" for n in range(4)}
+    filters = {"nodia": None, "compact": (8, 8, 8)}[network]
+    contract = preset_contract(network, network, "t", filters=filters)
+    card = train_model(contract, stamps, choose=[2], judge=[3], config=config, path=path, group_names=names)
     assert card["judge"]["area_under_roc"] > 0.95
     assert [card["groups"][part]["groups"] for part in ("learn", "choose", "judge")] == [
         ["survey 0", "survey 1"],
@@ -120,12 +114,16 @@ def test_defect_11_training_separates_toy_stamps_and_the_card_tells_who_judged(t
         ["survey 3"],
     ]
     assert sum(part["stamps"] for part in card["groups"].values()) == len(stamps)
-    assert card["chosen_epoch"] == int(np.argmin(card["choose_loss"]))
+    assert card["chosen_epoch"] == int(np.argmin([figures["loss"] for figures in card["epochs"]]))
     model = read_model(path.read_bytes(), path.name)
     assert model.contract.card["groups"] == card["groups"]
     judged = stamps.in_groups([3])
     golden = model.golden.stamps["science"]
     assert {row.tobytes() for row in golden} <= {row.tobytes() for row in judged.pixels["science"]}
-    score = model.classifier().score(judged.pixels, is_negative=judged.is_negative).score
+    score = (
+        model.classifier()
+        .score(judged.pixels, is_negative=judged.is_negative, psf_fwhm=judged.psf_fwhm)
+        .score
+    )
     called_real = float((score[judged.label == 1] >= 0.5).mean())
     assert called_real == pytest.approx(card["judge"]["completeness_at_0.5"], abs=1e-3)
