@@ -6,6 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from lsst.meas.realbogus.model import (
+    Architecture,
+    Contract,
+    Output,
+    TrainedOn,
+    initial_weights,
+    make_model,
+    write_model,
+)
+from lsst.meas.realbogus.model._architecture import AverageMaxCentre2D, Conv2D, Dense
+
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -15,3 +26,37 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the folder of real data (../shared/data) is not beside this checkout")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def told_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return untrained models that are told the PSF and the missing pixels: ``dia``, ``nodia``."""
+    folder = tmp_path_factory.mktemp("told")
+    files = {}
+    for name, first in (("dia", ("difference",)), ("nodia", ())):
+        inputs = (*first, "science", "template")
+        layers = (
+            Conv2D(name="conv", filters=4, kernel_size=(3, 3), activation="relu"),
+            AverageMaxCentre2D(name="head"),
+            Dense(name="last", units=1, activation="sigmoid"),
+        )
+        network = Architecture(name=name, input_shape=(31, 31, len(inputs) + 2), layers=layers)
+        contract = Contract.model_validate(
+            {
+                "name": name,
+                "version": "told",
+                "inputs": inputs,
+                "layout": "channels",
+                "stamp_size": 31,
+                "pixel_scale": 0.2,
+                "normalization": {"name": "asinh-1"},
+                "missing": {"rule": "ignore", "maximum_fraction": 0.7, "show": True},
+                "psf": {"form": "profile"},
+                "output": Output(size=1, real=0),
+                "architecture": network,
+                "trained": TrainedOn(pixel_scale=(0.2, 1.1), psf_fwhm=(1.6, 7.0), stamp_size=(21, 63)),
+            }
+        )
+        files[name] = folder / f"{name}.rbmodel"
+        files[name].write_bytes(write_model(make_model(contract, initial_weights(network, 3))))
+    return files

@@ -22,10 +22,12 @@ from lsst.meas.realbogus.cutouts import (
     ROLES,
     check_stamp_table,
     extract_triplets,
+    psf_fwhm,
     read_dia_sources,
     stamp_table,
 )
 from lsst.meas.realbogus.errors import InvalidCatalogError
+from lsst.meas.realbogus.imaging import pixel_scale
 from lsst.meas.realbogus.report import make_cards
 from lsst.meas.realbogus.report._cutouts_page import render_cutouts_page
 from lsst.meas.realbogus.tasks.extract_cutouts import ExtractCutoutsConnections, ExtractCutoutsTask
@@ -72,6 +74,10 @@ def test_task_stores_every_source_with_its_gaps(run: Butler, visit: int) -> None
     assert (table["fraction_missing"][~inside] > 0).all()
     for bit, role in enumerate(ROLES):
         np.testing.assert_array_equal(np.isnan(table[role]), (table["missing"] & (1 << bit)) != 0)
+    here = psf_fwhm([science.psf.compute_kernel_image(x=x, y=y).array for x, y in table["x", "y"].iterrows()])
+    np.testing.assert_allclose(table["psfFwhm"], here, rtol=0.03)
+    scale = pixel_scale(science.sky_projection, science.bbox)
+    np.testing.assert_allclose(table["pixelScale"], scale, rtol=1e-5)
 
 
 def test_connections_are_sound() -> None:

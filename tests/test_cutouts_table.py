@@ -51,8 +51,8 @@ def test_schema_is_frozen() -> None:
     path = resources.files("lsst.meas.realbogus") / "resources" / "schemas" / "dia_source_cutouts.json"
     content = json.dumps(json.loads(path.read_text()), sort_keys=True)
     assert (stamp_table_schema().version, hashlib.sha256(content.encode()).hexdigest()[:16]) == (
-        2,
-        "fcea435e575dcb58",
+        3,
+        "d3d89153c8fd9174",
     )
 
 

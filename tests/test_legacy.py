@@ -53,6 +53,8 @@ class Handle:
                 return StackMask()
             case "sky_projection", None:
                 return "native projection"
+            case "psf", None:
+                return "native psf"
             case "image", None:
                 return Image(np.ones((40, 40), np.float32), bbox=BOX)
             case "bbox", None:
@@ -90,6 +92,16 @@ def test_projections_read_in_both_worlds(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(SkyProjection, "from_legacy", lambda wcs, frame: ("converted", wcs))
     converted: Any = legacy.read_projection(Handle(stack=True))  # type: ignore[arg-type]
     assert converted == ("converted", "afw wcs")
+
+
+def test_psfs_read_in_both_worlds() -> None:
+    """That of an exposure is evaluated by afw; neither is asked for a Detector."""
+    from lsst.images.psfs import LegacyPointSpreadFunction
+
+    assert legacy.read_psf(Handle(stack=False)) == "native psf"  # type: ignore[arg-type]
+    wrapped = legacy.read_psf(Handle(stack=True))  # type: ignore[arg-type]
+    assert isinstance(wrapped, LegacyPointSpreadFunction)
+    assert wrapped.legacy_psf == "afw psf" and wrapped.bounds == BOX
 
 
 def test_an_image_of_ours_is_not_converted_to_read_its_projection() -> None:

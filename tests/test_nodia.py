@@ -15,7 +15,7 @@ from lsst.images import Box, GeneralFrame, Image, Mask, MaskedImage, MaskPlane, 
 from lsst.pipe.base import Pipeline
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 
-from lsst.meas.realbogus.cutouts import extract, read_sources
+from lsst.meas.realbogus.cutouts import extract, psf_fwhm_at, read_sources
 from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.model import (
     NORMALIZATIONS,
@@ -240,6 +240,23 @@ def test_every_candidate_is_scored_from_the_pixels_of_the_whole_template(run: Bu
     np.testing.assert_array_equal(near.missing, whole.missing)
     noise = np.sqrt(np.nanmedian(template.variance.array))
     assert np.nanmax(np.abs(near.pixels - whole.pixels)) < 0.01 * noise
+
+
+def test_the_model_is_told_the_psf_of_the_science_image(run: Butler, told_models: dict[str, Path]) -> None:
+    (ref,) = run.query_datasets("source_reliability", find_first=False)
+    sources = read_sources(run.get("candidate_source_detector", ref.dataId))
+    science = run.get("injected_preliminary_visit_image", ref.dataId)
+    coadds = [run.get(r) for r in run.query_datasets("template_coadd", find_first=False)]
+    config = RbClassifierNoDiaConfig()
+    config.nodia_model_uri = str(told_models["nodia"])
+    task = RbClassifierNoDiaTask(config=config)
+    told = task.run(sources, {"science": science, "template": coadds}).classifications
+    assert task.metadata["psf_fwhm"] == pytest.approx(
+        np.median(psf_fwhm_at(science.psf, sources["x"], sources["y"]))
+    )
+    bare = MaskedImage(science.image, mask=science.mask, variance=science.variance)
+    deaf = task.run(sources, {"science": bare, "template": coadds}).classifications
+    assert np.nanmedian(np.abs(told["score"] - deaf["score"])) > 1e-4
 
 
 def test_metadata_tells_how_the_template_was_made(run: Butler) -> None:

@@ -35,9 +35,9 @@ from lsst.meas.realbogus.model import (
     make_model,
     named_architecture,
     preset_contract,
-    scale_warning,
     score_sources,
     score_table,
+    unfamiliar,
 )
 from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.tasks.rb_classifier import RbClassifierConfig, RbClassifierTask
@@ -189,8 +189,8 @@ def test_defect_13_small_constant_and_empty_stamps_are_told_apart() -> None:
 
 def test_defect_13_pixels_of_another_size_are_a_warning() -> None:
     contract = preset_contract("braai", "braai", "1")
-    assert scale_warning(contract, 1.0) is None and scale_warning(contract, None) is None
-    assert "0.22 arcsec" in str(scale_warning(contract, 0.22))
+    assert unfamiliar(contract, pixel_scale=1.0) == {} == unfamiliar(contract, pixel_scale=None)
+    assert "0.22 arcsec" in unfamiliar(contract, pixel_scale=0.22)["pixel_scale"]
 
 
 def test_defect_13_the_task_warns_of_pixels_of_another_size(caplog: pytest.LogCaptureFixture) -> None:

@@ -19,6 +19,7 @@ from lsst.pipe.base import AlgorithmError, Pipeline
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 from lsst.pipe.base.testUtils import lintConnections
 
+from lsst.meas.realbogus.cutouts import psf_fwhm, read_dia_sources
 from lsst.meas.realbogus.errors import (
     InvalidInputError,
     ModelNotFoundError,
@@ -37,6 +38,7 @@ from lsst.meas.realbogus.model import (
     write_model,
 )
 from lsst.meas.realbogus.randomness import generator
+from lsst.meas.realbogus.tasks import rb_classifier
 from lsst.meas.realbogus.tasks.rb_classifier import (
     RbClassifierConfig,
     RbClassifierConnections,
@@ -129,6 +131,44 @@ def _negative(sources: Table) -> np.ndarray:
             return np.asarray(sources[name], bool)
     flux = "psfFlux" if "psfFlux" in sources.colnames else "slot_PsfFlux_instFlux"
     return np.asarray(sources[flux]) < 0
+
+
+def test_a_model_is_told_the_psf_of_the_science_image(
+    score: Callable[..., tuple[Butler, dict[int, Table]]], told_models: dict[str, Path]
+) -> None:
+    butler, tables = score(model_uri=str(told_models["dia"]))
+    for visit, table in tables.items():
+        data_id = {"instrument": "OracleCam", "visit": visit, "detector": 4 if visit == 42 else 7}
+        sources = read_dia_sources(butler.get("dia_source_unstandardized", data_id))
+        images = {
+            name: butler.get(dataset, data_id)
+            for name, dataset in (
+                ("science", "preliminary_visit_image"),
+                ("template", "template_detector"),
+                ("difference", "difference_image"),
+            )
+        }
+        x, y, psf = sources["x"], sources["y"], images["science"].psf
+        width = psf_fwhm([psf.compute_kernel_image(x=a, y=b).array for a, b in zip(x, y, strict=True)])
+        metadata = butler.get("rbClassifier_metadata", data_id)["rbClassifier"]
+        assert metadata["psf_fwhm"] == pytest.approx(np.median(width), rel=0.03)
+        classifier = load_classifier(told_models["dia"])
+        told, deaf = (
+            score_sources([classifier], images, x, y, sources["is_negative"], psf_fwhm=fwhm)[0].scores.score
+            for fwhm in (width, None)
+        )
+        np.testing.assert_allclose(table["score"], told, atol=0.02, equal_nan=True)
+        assert np.nanmedian(np.abs(table["score"] - deaf)) > 5 * np.nanmedian(np.abs(table["score"] - told))
+
+
+def test_no_psf_is_read_for_models_that_are_not_told(
+    score: Callable[..., tuple[Butler, dict[int, Table]]],
+    models: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rb_classifier, "psf_fwhm_at", lambda *_: pytest.fail("a PSF was read"))
+    _, tables = score(model_uri=models["dia"])
+    assert len(tables) == 2
 
 
 def test_a_nodia_model_runs_where_there_is_no_difference(

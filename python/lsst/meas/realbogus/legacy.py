@@ -15,6 +15,7 @@ __all__ = (
     "read_grid",
     "read_mask",
     "read_projection",
+    "read_psf",
     "stored_class",
 )
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from astropy.table import Table
     from lsst.daf.butler import DeferredDatasetHandle
     from lsst.images import Box, Mask, SkyProjection
+    from lsst.images.psfs import PointSpreadFunction
 
 # afw's names of planes that lsst.images calls otherwise.
 _RENAMED_PLANES = {
@@ -97,6 +99,32 @@ def read_projection(handle: DeferredDatasetHandle) -> SkyProjection[Any]:
     from lsst.images import GeneralFrame, SkyProjection
 
     return SkyProjection.from_legacy(wcs, GeneralFrame(unit=u.pix))
+
+
+def read_psf(handle: DeferredDatasetHandle) -> PointSpreadFunction:
+    """Read the PSF of an image dataset, without its pixels and without a Detector.
+
+    Parameters
+    ----------
+    handle
+        Deferred handle of an image connection.
+
+    Returns
+    -------
+    lsst.images.psfs.PointSpreadFunction
+        The PSF; that of an afw exposure is evaluated by afw.
+    """
+    found = None
+    # As for projections: the component that the stack would convert needs a Detector.
+    if (stored_class(handle) or "Exposure").startswith("Exposure"):
+        with contextlib.suppress(ValueError, ImportError):
+            found = dataclasses.replace(handle, storageClass="ExposureF").get(component="psf")
+    if found is None:
+        psf: PointSpreadFunction = handle.get(component="psf")
+        return psf
+    from lsst.images.psfs import LegacyPointSpreadFunction
+
+    return LegacyPointSpreadFunction(found, handle.get(component="bbox"))
 
 
 def read_grid(handle: DeferredDatasetHandle) -> tuple[Box, SkyProjection[Any]]:

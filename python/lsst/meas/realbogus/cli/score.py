@@ -64,6 +64,12 @@ _SIGNS = ("science-minus-template", "as-detected")
     "turned so that the detection is positive, as in ZTF's data.  [default: as-detected where the signs are "
     "in a column isdiffpos, else science-minus-template]",
 )
+@click.option(
+    "--psf-fwhm",
+    type=click.FloatRange(min=0, min_open=True),
+    help="FWHM of the science image's PSF in pixels, of all sources, in place of what the inputs say. Only "
+    "models that are told the PSF use it.",
+)
 @click.option("--engine", type=click.Choice(["onnxruntime", "tensorflow", "numpy"]), default="onnxruntime",
               show_default=True, help="What runs the network.")  # fmt: skip
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
@@ -81,6 +87,7 @@ def command(
     difference: Path | None,
     schema: Path | None,
     difference_sign: DifferenceSign | None,
+    psf_fwhm: float | None,
     engine: str,
     device: str,
     chunk: int,
@@ -106,18 +113,23 @@ def command(
     column_endings(classifiers)
     images = {"science": science, "template": template, "difference": difference}
     given = {role: path for role, path in images.items() if path is not None}
-    warned = _ScaleWarnings(classifiers)
+    warned = _Warnings(classifiers)
     sources: Sequence[Input[Any]]
     score: Callable[[Sequence[Any]], Table]
     if given:
         if len(inputs) != 1:
             raise click.UsageError("with images, give exactly one catalogue of sources")
-        sources, score = _catalogue(inputs[0], given, classifiers, warned)
+        sources, score = _catalogue(inputs[0], given, classifiers, psf_fwhm, warned)
     else:
         size = min(chunk, _BATCH)
-        sources, score = _stamps(inputs, classifiers, schema, difference_sign, size, warned)
+        sources, score = _stamps(inputs, classifiers, schema, difference_sign, psf_fwhm, size, warned)
     files = [*inputs, *given.values(), *([schema] if schema else [])]
-    options = {"engine": engine, "device": device, "difference_sign": difference_sign}
+    options = {
+        "engine": engine,
+        "device": device,
+        "difference_sign": difference_sign,
+        "psf_fwhm": psf_fwhm,
+    }
     identity = _fingerprint(files, [c.content_hash for c in classifiers], options)
     result = run(
         sources,
@@ -146,19 +158,29 @@ def _fingerprint(files: Iterable[Path], hashes: Iterable[str], options: Mapping[
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 
-class _ScaleWarnings:
-    """Says once for each model that stamps have pixels of another size."""
+class _Warnings:
+    """Says once for each model what it was not trained on."""
 
     def __init__(self, classifiers: Sequence[Classifier]) -> None:
         self._contracts = [classifier.contract for classifier in classifiers]
+        self._said: set[tuple[int, str]] = set()
 
-    def check(self, pixel_scale: float | None) -> None:
-        from ..model import scale_warning
+    def check(self, **known: Any) -> None:
+        from ..model import unfamiliar
 
-        for contract in self._contracts.copy():
-            if text := scale_warning(contract, pixel_scale):
-                _LOG.warning("%s.", text)
-                self._contracts.remove(contract)
+        for number, contract in enumerate(self._contracts):
+            for what, text in unfamiliar(contract, **known).items():
+                if (number, what) not in self._said:
+                    self._said.add((number, what))
+                    _LOG.warning("%s.", text)
+
+    def check_batch(self, batch: StampBatch) -> None:
+        shape = next(iter(batch.stamps.values())).shape[1:] if batch.stamps else None
+        self.check(pixel_scale=batch.pixel_scale, psf_fwhm=batch.psf_fwhm, stamp_shape=shape)
+
+
+def _told_psf(classifiers: Sequence[Classifier]) -> bool:
+    return any(classifier.contract.psf is not None for classifier in classifiers)
 
 
 def _stamps(
@@ -166,35 +188,44 @@ def _stamps(
     classifiers: Sequence[Classifier],
     schema: Path | None,
     difference_sign: DifferenceSign | None,
+    psf_fwhm: float | None,
     size: int,
-    warned: _ScaleWarnings,
+    warned: _Warnings,
 ) -> tuple[list[Input[StampBatch]], Callable[[Sequence[StampBatch]], Table]]:
     """Return files of stamps and of alerts as inputs, and how to score them."""
+    import numpy as np
+
     from ..cutouts import open_stamp_file, read_alerts, stamp_batch
     from ..model import score_stamps, score_table
     from ._resumable import Input
 
     roles = sorted({role for classifier in classifiers for role in classifier.contract.inputs})
+    reads_psf = _told_psf(classifiers) and psf_fwhm is None
 
     def of_file(path: Path, start: int) -> Iterator[StampBatch]:
         with open_stamp_file(path, difference_sign=difference_sign) as file:
             _check_roles(file.roles, classifiers, str(path))
-            yield from file.batches(size, start, roles)
+            yield from file.batches(size, start, roles, psf=reads_psf)
 
     def of_alerts(path: Path, start: int) -> Iterator[StampBatch]:
-        for alert in read_alerts(path, schema, start):
-            warned.check(alert.pixel_scale)
+        for alert in read_alerts(path, schema, start, psf=reads_psf):
             yield stamp_batch(alert, roles)
 
     def score(batches: Sequence[StampBatch]) -> Table:
-        import numpy as np
-
         ids = [batch.ids for batch in batches]
         return score_table(np.concatenate([np.empty(0, np.int64), *ids]), score_stamps(classifiers, batches))
 
     def reader(path: Path) -> Callable[[int], Iterator[StampBatch]]:
         of = of_alerts if path.suffix == ".avro" else of_file
-        return lambda start: of(path, start)
+
+        def batches(start: int) -> Iterator[StampBatch]:
+            for batch in of(path, start):
+                if psf_fwhm is not None:
+                    batch = dataclasses.replace(batch, psf_fwhm=np.full(len(batch), psf_fwhm, np.float32))
+                warned.check_batch(batch)
+                yield batch
+
+        return batches
 
     return [Input(str(path), reader(path)) for path in paths], score
 
@@ -209,12 +240,17 @@ def _check_roles(roles: Iterable[str], classifiers: Sequence[Classifier], name: 
 
 
 def _catalogue(
-    path: Path, images: Mapping[str, Path], classifiers: Sequence[Classifier], warned: _ScaleWarnings
+    path: Path,
+    images: Mapping[str, Path],
+    classifiers: Sequence[Classifier],
+    psf_fwhm: float | None,
+    warned: _Warnings,
 ) -> tuple[list[Input[Table]], Callable[[Sequence[Table]], Table]]:
     """Return a catalogue as input, and how to score its sources on images."""
+    import numpy as np
     from astropy.table import vstack
 
-    from ..cutouts import read_dia_sources, read_image_file
+    from ..cutouts import psf_fwhm_at, read_dia_sources, read_image_file
     from ..imaging import check_catalog, pixel_scale
     from ..model import score_sources, score_table
     from ..tables import read_table_file
@@ -231,8 +267,11 @@ def _catalogue(
     check_catalog(str(path), catalogue, image, dataclasses.replace(place, projection=None))
     check_catalog(str(path), sources, image, place)  # positions, now in pixels and degrees
     pixels: dict[str, Any] = {role: (file.image, file.mask) for role, file in files.items()}
-    if projection is not None:
-        warned.check(pixel_scale(projection, place.box))
+    sources["psf_fwhm"] = np.float32(np.nan if psf_fwhm is None else psf_fwhm)
+    if _told_psf(classifiers) and psf_fwhm is None and "science" in files:
+        sources["psf_fwhm"] = psf_fwhm_at(files["science"].psf, sources["x"], sources["y"])
+    scale = None if projection is None else pixel_scale(projection, place.box)
+    warned.check(pixel_scale=scale, psf_fwhm=sources["psf_fwhm"])
 
     def batches(start: int) -> Iterator[Table]:
         for begin in range(start, len(sources), _BATCH):
@@ -240,7 +279,9 @@ def _catalogue(
 
     def score(parts: Sequence[Table]) -> Table:
         rows = vstack(list(parts), metadata_conflicts="silent") if parts else sources[:0]
-        results = score_sources(classifiers, pixels, rows["x"], rows["y"], rows["is_negative"])
+        results = score_sources(
+            classifiers, pixels, rows["x"], rows["y"], rows["is_negative"], psf_fwhm=rows["psf_fwhm"]
+        )
         return score_table(rows["id"], results)
 
     return [Input(str(path), batches)], score

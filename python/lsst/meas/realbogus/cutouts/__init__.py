@@ -17,6 +17,7 @@ from ._extraction import (
 from ._image_files import ImageFile, read_image_file
 from ._options import CutoutOptions, PixelOptions
 from ._planes import BIT_OF_PLANE, PLANES, plane_bits, plane_names, translate
+from ._psf_width import psf_fwhm, psf_fwhm_at
 from ._readers import Handle, PixelInput, PixelReader, open_pixels
 from ._rotation import extract_north_up, north_up_matrices
 from ._stamp_files import DIFFERENCE_SIGNS, DifferenceSign, StampBatch, StampFile, open_stamp_file
@@ -68,6 +69,8 @@ __all__ = (
     "open_stamp_file",
     "plane_bits",
     "plane_names",
+    "psf_fwhm",
+    "psf_fwhm_at",
     "read_alerts",
     "read_dia_sources",
     "read_image_file",

@@ -19,11 +19,14 @@ import numpy.typing as npt
 
 from ..errors import InvalidInputError
 from ..tables import SIGN_COLUMNS, read_signs
+from ._psf_width import psf_fwhm
 from ._stamp_files import StampBatch
 from ._triplets import ROLES
 
 _FIELDS = {role: f"cutout{role.capitalize()}" for role in ROLES}
 _ZTF_PIXEL_SCALE = 1.01
+# What `astropy.nddata.CCDData`, of which LSST's cutouts are made, calls the image of the PSF.
+_PSF_EXTENSION = "PSFIMAGE"
 _CONFLUENT_HEADER = struct.Struct(">bI")
 
 
@@ -42,15 +45,21 @@ class Alert:
         ZTF's packets hold that of negative detections with the other sign, which is turned back.
     pixel_scale
         Pixel scale of the stamps [arcsec], where the packet tells it.
+    psf_fwhm
+        FWHM of the science image's PSF [pixel]; NaN if the packet has no image of it, or nobody asked.
+        ZTF's ``fwhm`` is not it: that is the width of the source.
     """
 
     id: int
     is_negative: bool
     stamps: Mapping[str, npt.NDArray[np.float32]]
     pixel_scale: float | None = None
+    psf_fwhm: float = math.nan
 
 
-def read_alerts(path: Path, schema: Path | None = None, start: int = 0) -> Iterator[Alert]:
+def read_alerts(
+    path: Path, schema: Path | None = None, start: int = 0, *, psf: bool = True
+) -> Iterator[Alert]:
     """Read the alerts of a file, one after the other.
 
     Parameters
@@ -62,6 +71,8 @@ def read_alerts(path: Path, schema: Path | None = None, start: int = 0) -> Itera
         The schema of a bare packet (``.avsc``).
     start
         How many alerts to pass over, whose stamps are not decoded.
+    psf
+        Measure the PSF, where a packet has an image of it?
 
     Yields
     ------
@@ -83,7 +94,7 @@ def read_alerts(path: Path, schema: Path | None = None, start: int = 0) -> Itera
             records = fastavro.reader(file) if is_container else [_bare_record(path, file, schema)]
             for number, record in enumerate(records):
                 if number >= start:
-                    yield _alert(record, f"{path}, alert {number}")
+                    yield _alert(record, f"{path}, alert {number}", psf)
     except InvalidInputError:
         raise
     except unreadable as error:
@@ -103,20 +114,22 @@ def _bare_record(path: Path, file: BinaryIO, schema: Path | None) -> Any:
     return fastavro.schemaless_reader(io.BytesIO(content), parsed, None)
 
 
-def _alert(record: Any, name: str) -> Alert:
+def _alert(record: Any, name: str, psf: bool) -> Alert:
     if not isinstance(record, dict):
         raise InvalidInputError(f"{name}: not a record")
-    stamps, scale = {}, None
+    stamps, scale, fwhm = {}, None, math.nan
     for role, field in _FIELDS.items():
         cutout = record.get(field)
         if isinstance(cutout, dict):  # ZTF: file name and data
             cutout = cutout.get("stampData")
         if cutout:
-            stamps[role], found = _decode(cutout, f"{name}, {field}")
+            stamps[role], found, image = _decode(cutout, f"{name}, {field}", psf and role == "science")
             scale = scale or found
+            if image is not None:
+                fwhm = float(psf_fwhm(image[None])[0])
     source = record.get("diaSource")
     if isinstance(source, dict):
-        return Alert(int(source["diaSourceId"]), _is_negative(source, name), stamps, scale)
+        return Alert(int(source["diaSourceId"]), _is_negative(source, name), stamps, scale, fwhm)
     candidate = record.get("candidate")
     if isinstance(candidate, dict):
         identifier = record["candid"] if "candid" in record else candidate["candid"]
@@ -133,14 +146,18 @@ def _is_negative(source: Mapping[str, Any], name: str) -> bool:
     return bool(read_signs(columns, 1, name=name, flux=None if flux is None else [flux])[0])
 
 
-def _decode(content: bytes, name: str) -> tuple[npt.NDArray[np.float32], float | None]:
-    """Take the first image out of a (gzipped) FITS file, and its pixel scale [arcsec] if there is one."""
+def _decode(
+    content: bytes, name: str, with_psf: bool
+) -> tuple[npt.NDArray[np.float32], float | None, npt.NDArray[Any] | None]:
+    """Take the first image out of a (gzipped) FITS file, its pixel scale [arcsec] and PSF if there are."""
     if content[:2] == b"\x1f\x8b":
         content = gzip.decompress(content)
     with astropy.io.fits.open(io.BytesIO(content), memmap=False) as hdus:
         for hdu in hdus:
             if hdu.is_image and hdu.header.get("NAXIS") == 2:
-                return np.asarray(hdu.data, np.float32), _scale(hdu.header)
+                has_psf = with_psf and _PSF_EXTENSION in hdus and hdus[_PSF_EXTENSION].header["NAXIS"] == 2
+                psf = np.array(hdus[_PSF_EXTENSION].data) if has_psf else None
+                return np.asarray(hdu.data, np.float32), _scale(hdu.header), psf
     raise InvalidInputError(f"{name}: no image in it")
 
 
@@ -173,4 +190,5 @@ def stamp_batch(alert: Alert, roles: Sequence[str] = ROLES) -> StampBatch:
         {role: alert.stamps.get(role, nothing)[None] for role in roles},
         np.array([alert.is_negative], bool),
         pixel_scale=alert.pixel_scale,
+        psf_fwhm=np.array([alert.psf_fwhm], np.float32),
     )

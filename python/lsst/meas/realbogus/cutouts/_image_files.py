@@ -26,6 +26,7 @@ from lsst.images import (
     VisitImage,
     get_legacy_difference_image_mask_planes,
 )
+from lsst.images.psfs import PointSpreadFunction
 from lsst.images.serialization import read_archive
 
 from ..errors import InvalidInputError
@@ -48,6 +49,8 @@ class ImageFile:
         What it is an image of, if the file says so: in the projection, or as a Butler's dataset.
     is_difference
         Whether it is a difference image, if the file says so.
+    psf
+        PSF, if the file has one that can be read without afw.
     """
 
     image: Image
@@ -56,6 +59,7 @@ class ImageFile:
     visit: int | None = None
     detector: int | None = None
     is_difference: bool | None = None
+    psf: PointSpreadFunction | None = None
 
 
 def read_image_file(path: Path) -> ImageFile:
@@ -90,7 +94,15 @@ def _read_native(path: Path) -> ImageFile:
     if isinstance(content, VisitImage):
         frame, is_difference = content.sky_projection.pixel_frame, isinstance(content, DifferenceImage)
         visit, detector = getattr(frame, "visit", None), getattr(frame, "detector", None)
-        return ImageFile(content.image, content.mask, content.sky_projection, visit, detector, is_difference)
+        return ImageFile(
+            content.image,
+            content.mask,
+            content.sky_projection,
+            visit,
+            detector,
+            is_difference,
+            content.psf,
+        )
     if isinstance(content, MaskedImage):
         return ImageFile(content.image, content.mask, content.sky_projection)
     if isinstance(content, Image):

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ..errors import InvalidInputError
 from ..tables import Column, apply_schema, read_signs, reading, sign_column
+from ._psf_width import psf_fwhm
 from ._stamp_columns import FileColumns, open_cubes, open_npz, open_parquet
 from ._stamp_table import stored_stamps
 from ._triplets import ROLES
@@ -32,6 +33,8 @@ _ROLE_NAMES: Mapping[str, tuple[str, ...]] = {
 }
 _IDS = ("diaSourceId", "id", "candid", "sourceId")
 _FLUX = "psfFlux"
+_PSF = ("psfFwhm", "psf_fwhm", "science_psf")
+_PIXEL_SCALE = "pixelScale"
 _AS_DETECTED_COLUMN = "isdiffpos"
 _BATCH_BYTES = 64 << 20
 _OPENERS: Mapping[str, Callable[[Path, contextlib.ExitStack], FileColumns]] = {
@@ -59,6 +62,9 @@ class StampBatch:
         is known.
     pixel_scale
         Pixel scale of the stamps [arcsec], where it is known.
+    psf_fwhm
+        FWHM of the science image's PSF at each source [pixel], float32, shape ``(n,)``, NaN where it is not
+        known; `None` if it was not asked for or is not known of any.
     """
 
     ids: npt.NDArray[np.int64]
@@ -67,6 +73,7 @@ class StampBatch:
     missing: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
     outside: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
     pixel_scale: float | None = None
+    psf_fwhm: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -95,9 +102,10 @@ class StampFile:
     _columns: FileColumns
     _names: Mapping[str, str]
     _others: tuple[str, ...]
+    _psf: str | None = None
 
     def batches(
-        self, size: int = 256, start: int = 0, roles: Sequence[str] | None = None
+        self, size: int = 256, start: int = 0, roles: Sequence[str] | None = None, *, psf: bool = True
     ) -> Iterator[StampBatch]:
         """Read the sources in batches, from a row to the end.
 
@@ -109,6 +117,8 @@ class StampFile:
             First row.
         roles
             Which images are read; by default all that there are.
+        psf
+            Read how wide the PSF is, or measure it where the file holds PSFs?
 
         Yields
         ------
@@ -121,10 +131,13 @@ class StampFile:
             If the file turns out to be damaged, or ids or signs are none.
         """
         names = {role: self._names[role] for role in roles or self.roles}
-        row_bytes = sum(4 * math.prod(self._columns.shapes[name][1:]) for name in names.values())
+        told = [self._psf] if psf and self._psf is not None else []
+        pixels = [math.prod(self._columns.shapes[name][1:]) for name in (*names.values(), *told)]
+        row_bytes = 4 * sum(pixels)
         size = max(1, min(size, _BATCH_BYTES // max(row_bytes, 1)))
         scales = (f"{role}_scale" for role in names)
-        wanted = [*names.values(), *self._others, *(n for n in scales if n in self._columns.shapes)]
+        scaled = (name for name in scales if name in self._columns.shapes)
+        wanted = [*names.values(), *self._others, *told, *scaled]
         row = start
         with _told(self.name):
             for columns in self._columns.read(wanted, size, start):
@@ -150,6 +163,8 @@ class StampFile:
             negative,
             {role: stamp.missing for role, stamp in stored.items() if stamp.missing is not None},
             {role: stamp.outside for role, stamp in stored.items() if stamp.outside is not None},
+            _median(columns.get(_PIXEL_SCALE)),
+            _widths(columns.get(self._psf or "")),
         )
 
 
@@ -164,8 +179,10 @@ def open_stamp_file(path: Path, *, difference_sign: DifferenceSign | None = None
         them as the model wants (the short names ``srch``, ``tmpl``, ``diff`` do too); a ``.parquet`` with
         such array columns, as ``dia_source_cutouts``; or a FITS file with such cubes as extensions and
         perhaps a table. Arrays or columns ``id`` (or ``diaSourceId``, ``candid``), ``isNegative`` (or
-        ``isdiffpos``, see `tables.read_signs`), ``psfFlux``, and ``missing`` and ``*_scale`` of
-        ``dia_source_cutouts`` are used; without, sources are numbered from 0 and positive.
+        ``isdiffpos``, see `tables.read_signs`), ``psfFlux``, and ``missing``, ``*_scale`` and ``pixelScale``
+        of ``dia_source_cutouts`` are used; without, sources are numbered from 0 and positive. The science
+        image's PSF is told by ``psfFwhm`` or ``psf_fwhm`` [pixel], or by images of it, ``science_psf`` of
+        shape ``(n, h, w)``. A column ``fwhm`` is not used: in ZTF's data it is the width of the source.
     difference_sign
         One of `DIFFERENCE_SIGNS`: what the file's differences are of negative sources. By default
         ``"as-detected"`` where the signs are in a column ``isdiffpos``, as in ZTF's data, otherwise
@@ -210,13 +227,21 @@ def _stamp_file(path: Path, columns: FileColumns, difference_sign: DifferenceSig
         raise InvalidInputError(f"{path}: different numbers of stamps: {lengths}")
     n = next(iter(lengths.values()))
     sign = sign_column(columns.shapes)
-    wanted = [next((name for name in _IDS if name in columns.shapes), None), sign, _FLUX, "missing"]
+    wanted = [
+        next((name for name in _IDS if name in columns.shapes), None),
+        sign,
+        _FLUX,
+        "missing",
+        _PIXEL_SCALE,
+    ]
+    by_case = {name.lower(): name for name in columns.shapes}
+    psf = next((by_case[name.lower()] for name in _PSF if name.lower() in by_case), None)
     others = tuple(name for name in wanted if name is not None and name in columns.shapes)
-    for name in others:
+    for name in (*others, *([psf] if psf else [])):
         if columns.shapes[name][:1] != (n,):
             raise InvalidInputError(f"{path}: {name} has shape {columns.shapes[name]} for {n} stamps")
     as_detected = sign == _AS_DETECTED_COLUMN if difference_sign is None else difference_sign == "as-detected"
-    return StampFile(str(path), n, tuple(names), as_detected, columns, names, others)
+    return StampFile(str(path), n, tuple(names), as_detected, columns, names, others, psf)
 
 
 @contextlib.contextmanager
@@ -249,3 +274,16 @@ def _identifiers(name: str, columns: Mapping[str, Any], n: int, first: int) -> n
         return np.arange(first, first + n, dtype=np.int64)
     schema = {column: Column("int64", "Identifier of the source.")}
     return np.asarray(apply_schema({column: columns[column]}, schema, name=name)[column])
+
+
+def _widths(values: npt.NDArray[Any] | None) -> npt.NDArray[np.float32] | None:
+    """Return the widths of PSFs from widths, or from images of them."""
+    if values is None:
+        return None
+    return psf_fwhm(values) if values.ndim == 3 else np.asarray(values, np.float32)
+
+
+def _median(values: npt.NDArray[Any] | None) -> float | None:
+    if values is None or not np.isfinite(values).any():
+        return None
+    return float(np.nanmedian(np.where(np.isfinite(values), values, np.nan)))

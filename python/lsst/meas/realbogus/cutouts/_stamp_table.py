@@ -29,6 +29,9 @@ from ..errors import InvalidCatalogError, InvalidInputError
 from ..tables import Column, Schema
 from ._triplets import MISSING_BITS, OUTSIDE_BITS, ROLES, StampBlock
 
+_ADDED = ("psfFwhm", "pixelScale")
+"""Columns that tables of versions 1 and 2 lack."""
+
 _HALF_MAX = 32768.0  # largest power of two that float16 holds
 
 
@@ -68,7 +71,14 @@ def stamp_table_schema() -> StampTableSchema:
     return StampTableSchema(content["version"], columns)
 
 
-def stamp_table(sources: Table, blocks: Iterable[StampBlock], *, dtype: npt.DTypeLike = np.float32) -> Table:
+def stamp_table(
+    sources: Table,
+    blocks: Iterable[StampBlock],
+    *,
+    dtype: npt.DTypeLike = np.float32,
+    psf_fwhm: npt.NDArray[np.float32] | None = None,
+    pixel_scale: float | None = None,
+) -> Table:
     """Put stamps into a table.
 
     Parameters
@@ -81,6 +91,10 @@ def stamp_table(sources: Table, blocks: Iterable[StampBlock], *, dtype: npt.DTyp
     dtype
         Type of the pixels, float32 or float16. A float16 stamp is divided by a power of two, ``*_scale``,
         that fits it in; it keeps 11 bits of each pixel.
+    psf_fwhm
+        FWHM of the science image's PSF at each source [pixel], NaN where it is not known, the default.
+    pixel_scale
+        Pixel scale of the science image [arcsec], if it is known.
 
     Returns
     -------
@@ -109,6 +123,8 @@ def stamp_table(sources: Table, blocks: Iterable[StampBlock], *, dtype: npt.DTyp
                 kind = dtype if name in ROLES else stamp_table_schema().columns[name].dtype
                 columns[name] = np.empty((len(sources), *values.shape[1:]), kind)
             columns[name][rows] = values
+    for name, given in zip(_ADDED, (psf_fwhm, pixel_scale), strict=True):
+        columns[name] = np.full(len(sources), np.nan if given is None else given, np.float32)
     if len(sources) != done:
         raise InvalidInputError(f"{len(sources)} sources, but {done} stamps")
     schema = stamp_table_schema()
@@ -178,7 +194,7 @@ def check_stamp_table(table: Table, name: str = "dia_source_cutouts") -> None:
     for column, wanted in stamp_table_schema().columns.items():
         role = column.split("_")[0]
         if column not in table.colnames:
-            if role not in ROLES or role in roles:
+            if (role not in ROLES or role in roles) and column not in _ADDED:
                 reasons.append(f"no column {column}")
             continue
         found = table[column].dtype

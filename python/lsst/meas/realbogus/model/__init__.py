@@ -30,7 +30,8 @@ from ._package import Model, load_classifier, make_model, peek_contract, read_mo
 from ._preparation import prepare
 from ._scorer import Scorer, load
 from ._scoring import SCORE_COLUMNS, SourceScores, column_endings, score_sources, score_stamps, score_table
-from ._unscored import Unscored, count_unscored, explain_unscored, scale_warning
+from ._unfamiliar import unfamiliar
+from ._unscored import Unscored, count_unscored, explain_unscored
 
 __all__ = (
     "DATASET_TYPE",
@@ -84,13 +85,13 @@ __all__ = (
     "read_arrays",
     "read_model",
     "read_model_file",
-    "scale_warning",
     "score_sources",
     "score_stamps",
     "score_table",
     "sensitivity",
     "shift_prior",
     "table_from_file",
+    "unfamiliar",
     "weights_from_keras",
     "write_model",
 )

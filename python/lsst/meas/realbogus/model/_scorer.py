@@ -18,6 +18,7 @@ from ._classifier import Classifier
 from ._contract import Contract
 from ._package import load_classifier
 from ._scoring import SourceScores, score_table
+from ._unfamiliar import unfamiliar
 from ._unscored import explain_unscored
 
 if TYPE_CHECKING:
@@ -172,6 +173,14 @@ class Scorer:
         table.meta["model_sha256"] = self.classifier.content_hash
         for unscored in explain_unscored(table, [self.contract]):
             _LOG.warning("No score: %s.", unscored.text)
+        factor = 1.0 if pixel_scale is None else self.classifier.resampling_factor(pixel_scale)
+        known = unfamiliar(
+            self.contract,
+            psf_fwhm=None if psf_fwhm is None else np.asarray(psf_fwhm, np.float64) / factor,
+            stamp_shape=next(iter(pixels.values())).shape[1:] if pixel_scale is None else None,
+        )
+        for warning in known.values():
+            _LOG.warning("Outside the training of the model: %s.", warning)
         return scores.score if as_array else table
 
 

@@ -69,6 +69,7 @@ def score_sources(
     *,
     bad_planes: Sequence[str] | None = None,
     pixel_scale: float | None = None,
+    psf_fwhm: npt.ArrayLike | None = None,
 ) -> list[SourceScores]:
     """Cut the stamps of sources and score them, a block of sources at a time.
 
@@ -86,6 +87,9 @@ def score_sources(
         Mask planes whose pixels count as missing; default `cutouts.DEFAULT_BAD_PLANES`.
     pixel_scale
         Pixel scale of the images [arcsec], if stamps are to be resampled to that of each model.
+    psf_fwhm
+        FWHM of the science image's PSF at each source, or one for all [pixel of the images], NaN where it is
+        not known, as from `cutouts.psf_fwhm_at`; by default it is not. Only models that are told it use it.
 
     Returns
     -------
@@ -105,6 +109,7 @@ def score_sources(
     planes = DEFAULT_BAD_PLANES if bad_planes is None else tuple(bad_planes)
     x, y = np.atleast_1d(np.asarray(x, np.float64)), np.atleast_1d(np.asarray(y, np.float64))
     negative = np.zeros(len(x), bool) if is_negative is None else np.asarray(is_negative, bool)
+    fwhm = np.broadcast_to(np.asarray(np.nan if psf_fwhm is None else psf_fwhm, np.float32), x.shape)
     needed: set[str] = {name for c in classifiers for name in c.contract.inputs}
     if absent := sorted(needed - set(images)):
         raise InvalidInputError(f"the models need the images {sorted(needed)}; {absent} are absent")
@@ -125,7 +130,7 @@ def score_sources(
                 _warn_of_swap(stamps)
             for i, classifier in enumerate(classifiers):
                 if cut_sizes[i] == size:
-                    parts[i].append(_score_block(classifier, stamps, negative[rows], pixel_scale))
+                    parts[i].append(_score_block(classifier, stamps, negative[rows], pixel_scale, fwhm[rows]))
     return [
         SourceScores(classifier, Scores.concatenate(part))
         for classifier, part in zip(classifiers, parts, strict=True)
@@ -149,6 +154,7 @@ def _score_block(
     stamps: Mapping[str, Stamps],
     is_negative: npt.NDArray[np.bool_],
     pixel_scale: float | None,
+    psf_fwhm: npt.NDArray[np.float32],
 ) -> Scores:
     used = {name: stamps[name] for name in classifier.contract.inputs}
     return classifier.score(
@@ -157,6 +163,7 @@ def _score_block(
         is_negative,
         outside={name: stamp.outside for name, stamp in used.items() if stamp.leaves_image.any()},
         pixel_scale=pixel_scale,
+        psf_fwhm=psf_fwhm,
     )
 
 
@@ -199,6 +206,7 @@ def score_stamps(classifiers: Sequence[Classifier], batches: Sequence[StampBatch
                     _joined([batch.missing for batch in of]),
                     np.concatenate([batch.is_negative for batch in of]),
                     outside=_joined([batch.outside for batch in of]),
+                    psf_fwhm=np.concatenate([_widths(batch) for batch in of]),
                 )
             )
         results.append(SourceScores(classifier, Scores.concatenate(parts)[order]))
@@ -209,6 +217,10 @@ def _alike(batch: StampBatch) -> object:
     """What must agree of stamps that are scored together."""
     shapes = tuple((name, pixels.shape[1:]) for name, pixels in batch.stamps.items())
     return shapes, tuple(batch.missing), tuple(batch.outside)
+
+
+def _widths(batch: StampBatch) -> npt.NDArray[np.float32]:
+    return np.full(len(batch), np.nan, np.float32) if batch.psf_fwhm is None else batch.psf_fwhm
 
 
 def _joined[T: np.generic](parts: Sequence[Mapping[str, npt.NDArray[T]]]) -> Mapping[str, npt.NDArray[T]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("Unscored", "count_unscored", "explain_unscored", "scale_warning")
+__all__ = ("Unscored", "count_unscored", "explain_unscored")
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,6 @@ from ._contract import Contract
 
 if TYPE_CHECKING:
     from astropy.table import Table
-
-_SCALE_TOLERANCE = 1.3
-"""Factor between the pixel scales of a model and of images within which its training may be trusted: the
-packaged models saw 0.17 to 0.27 arcsec."""
 
 _REASONS: Mapping[str, str] = {
     "off_image": "lie off the image: check that ra and dec are degrees and in this order, that x and y are "
@@ -125,36 +121,3 @@ def explain_unscored(
             )
         found.append(Unscored(reason, count, text))
     return tuple(found)
-
-
-def scale_warning(contract: Contract, pixel_scale: float | None) -> str | None:
-    """Warn of images whose pixels are not those that a model was trained on.
-
-    Parameters
-    ----------
-    contract
-        The model's.
-    pixel_scale
-        Pixel scale of the images [arcsec]; `None` if it is not known.
-
-    Returns
-    -------
-    str or None
-        The warning; `None` if the scales agree within a factor of 1.3, or one is not known.
-
-    Examples
-    --------
-    >>> from lsst.meas.realbogus.model import preset_contract
-    >>> scale_warning(preset_contract("dia", "dia", "1"), 0.25) is None
-    True
-    """
-    ours = contract.pixel_scale
-    if ours is None or pixel_scale is None or not np.isfinite(pixel_scale) or pixel_scale <= 0:
-        return None
-    if max(ours / pixel_scale, pixel_scale / ours) <= _SCALE_TOLERANCE:
-        return None
-    return (
-        f"the images have pixels of {pixel_scale:.3g} arcsec, model {contract.name} {contract.version} was "
-        f"trained on {ours:.3g}: its scores may mean little; resample to its scale, or take a model for this "
-        "one"
-    )

@@ -26,10 +26,11 @@ from ..cutouts import (
     CutoutOptions,
     PixelInput,
     extract_triplets,
+    psf_fwhm_at,
     read_dia_sources,
     stamp_table,
 )
-from ..imaging import Place, check_together
+from ..imaging import Place, check_together, pixel_scale
 from ..randomness import uniform
 from ._data_errors import RoomTask
 from ._dia_sources import dia_sources_storage_class, read_placed
@@ -136,7 +137,9 @@ class ExtractCutoutsTask(RoomTask):
         if not len(sources):
             raise NoWorkFound("There is no DIA source to cut stamps at.")
         images = {"science": science, "template": template, "difference": difference}
-        check_together({name: Place.of(image) for name, image in images.items() if image is not None})
+        places = {name: Place.of(image) for name, image in images.items() if image is not None}
+        check_together(places)
+        projection = places["science"].projection
         options = to_options(self.config, CutoutOptions)
         sources = self._choose(sources, options.max_sources)
         blocks = extract_triplets(
@@ -149,7 +152,13 @@ class ExtractCutoutsTask(RoomTask):
             bad_planes=options.bad_planes,
             block_size=options.block_size,
         )
-        table = stamp_table(sources, blocks, dtype=options.pixel_type)
+        table = stamp_table(
+            sources,
+            blocks,
+            dtype=options.pixel_type,
+            psf_fwhm=psf_fwhm_at(science, sources["x"], sources["y"]),
+            pixel_scale=None if projection is None else pixel_scale(projection, places["science"].box),
+        )
         self._account(table)
         return Struct(cutouts=table)
 

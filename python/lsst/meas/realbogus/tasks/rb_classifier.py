@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from astropy.table import Table
 from lsst.daf.butler import DeferredDatasetHandle
 from lsst.images import Image, MaskedImage, SkyProjection
@@ -23,7 +24,7 @@ from lsst.pipe.base import (
 )
 from lsst.utils.timer import timeMethod
 
-from ..cutouts import PixelInput, PixelOptions, read_dia_sources
+from ..cutouts import PixelInput, PixelOptions, psf_fwhm_at, read_dia_sources
 from ..errors import InvalidInputError
 from ..imaging import pixel_scale
 from ..legacy import DeferredImage, afw_catalog, read_projection
@@ -33,9 +34,9 @@ from ..model import (
     explain_unscored,
     file_from_table,
     load_classifier,
-    scale_warning,
     score_sources,
     score_table,
+    unfamiliar,
 )
 from ._butler_models import BUTLER_SCHEME
 from ._data_errors import RoomTask, UnusableDataError
@@ -143,20 +144,24 @@ class RbClassifierTask(RoomTask):
         scale = _pixel_scale(images["science"])
         if scale is None and self._options.resample:
             raise InvalidInputError("stamps can be resampled only if the science image has a sky projection")
+        x, y = dia_sources["x"], dia_sources["y"]
+        told = any(classifier.contract.psf is not None for classifier in classifiers)
+        psf_fwhm = psf_fwhm_at(images["science"], x, y) if told else None
         results = score_sources(
             classifiers,
             images,
-            dia_sources["x"],
-            dia_sources["y"],
+            x,
+            y,
             dia_sources["is_negative"],
             bad_planes=to_options(self.config, PixelOptions).bad_planes,
             pixel_scale=scale if self._options.resample else None,
+            psf_fwhm=psf_fwhm,
         )
         table = score_table(dia_sources["id"], results)
         if self._options.unscorable_score is not None:
             table["score"][table["flag_unscorable"]] = self._options.unscorable_score
         self._account(table, classifiers, time.process_time() - started)
-        self._warn(table, classifiers, None if self._options.resample else scale)
+        self._warn(table, classifiers, scale, psf_fwhm)
         return Struct(classifications=table)
 
     def _classifier(self, uri: str) -> Classifier:
@@ -187,16 +192,28 @@ class RbClassifierTask(RoomTask):
             cpu_seconds,
         )
 
-    def _warn(self, table: Table, classifiers: Sequence[Classifier], pixel_scale: float | None) -> None:
-        """Say why sources have no score, and of pixels of another size than the models know."""
+    def _warn(
+        self,
+        table: Table,
+        classifiers: Sequence[Classifier],
+        pixel_scale: float | None,
+        psf_fwhm: npt.NDArray[np.float32] | None,
+    ) -> None:
+        """Say why sources have no score, and what the models do not know from their training."""
         contracts = [classifier.contract for classifier in classifiers]
         for unscored in explain_unscored(table, contracts):
             self.metadata[f"n_unscored_{unscored.reason}"] = unscored.count
             self.log.warning("No score: %s.", unscored.text)
-        if pixel_scale is not None:
+        if pixel_scale is not None and not self._options.resample:
             self.metadata["pixel_scale"] = pixel_scale
-        for contract in contracts:
-            if warning := scale_warning(contract, pixel_scale):
+        if psf_fwhm is not None and np.isfinite(psf_fwhm).any():
+            self.metadata["psf_fwhm"] = float(np.nanmedian(psf_fwhm))
+        for classifier in classifiers:
+            scale, fwhm = pixel_scale, psf_fwhm
+            if self._options.resample and pixel_scale is not None:  # what the model is shown
+                factor = classifier.resampling_factor(pixel_scale)
+                scale, fwhm = pixel_scale * factor, None if psf_fwhm is None else psf_fwhm / factor
+            for warning in unfamiliar(classifier.contract, pixel_scale=scale, psf_fwhm=fwhm).values():
                 self.log.warning("%s.", warning)
 
 
