@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import zlib
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
-from astropy.table import Table
+from astropy.table import Table, vstack
 
-from lsst.meas.realbogus.evaluation import Results, summarize
+from lsst.meas.realbogus.evaluation import Results, count_kinds, summarize
 from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.report import Gallery, TripletCard, choose_galleries, write_page
 from lsst.meas.realbogus.report._galleries import CARDS
-from lsst.meas.realbogus.report._page import count_labels_by_model, render_page, tabulate_images
+from lsst.meas.realbogus.report._page import render_page, tabulate_images
 from lsst.meas.realbogus.report._stamps import LEVELS, pack_panels, stretch_fake, stretch_triplet
 
 pytestmark = pytest.mark.slow
@@ -142,11 +143,59 @@ def test_the_numbers_of_the_summary_add_up() -> None:
     kept = dia.injected_kept
     assert kept.successes == dia.performance.completeness.successes == dia.end_to_end.successes
     assert (kept.trials, dia.end_to_end.trials) == (60, 85)
-    labels = count_labels_by_model(results)
-    assert sum(row["n"] for row in labels) == 200  # type: ignore[misc]
+    assert sum(row.n for row in count_kinds(results)) == 200
     images = tabulate_images(results)
     assert sum(row["sources"] for row in images) == 200  # type: ignore[misc]
     assert sum(row["injected"] for row in images) == 85  # type: ignore[misc]
+
+
+def _with_kinds() -> Results:
+    """A run whose truth has variables, half of them found, and an AGN that is not."""
+    results = _run()
+    sources = results.sources.copy()
+    sources["kind"] = np.where(sources["label"] == 1, "fake", "ghost_disk").astype("U24")
+    sources["truth_id"] = np.full(len(sources), -1)
+    sources["kind"][:20], sources["truth_id"][:20] = "variable", np.arange(20)
+    lost = Table({name: sources[name][:20] for name in ("visit", "detector", "truth_id", "kind")})
+    lost["truth_id"] += 1000
+    lost["kind"][0] = "agn"
+    changes = vstack([sources["visit", "detector", "truth_id", "kind"][:20], lost])
+    changes["snr_expected"] = np.where(np.arange(40) == 39, 1.0, 8.0)
+    return dataclasses.replace(results, sources=sources, changes=changes)
+
+
+def test_every_kind_tells_what_is_found_and_how_it_is_scored() -> None:
+    results = _with_kinds()
+    rows = {(row.label, row.kind): row for row in count_kinds(results)}
+    assert list(rows) == [(1, "fake"), (1, "variable"), (1, "agn"), (0, "ghost_disk")]
+    variable, agn, fake = rows[1, "variable"], rows[1, "agn"], rows[1, "fake"]
+    assert (variable.n, variable.found.successes, variable.found.trials) == (20, 20, 38)
+    assert (agn.n, agn.found.successes, agn.found.trials) == (0, 0, 1)
+    assert fake.found.trials == (results.fates["snr_expected"] >= 5).sum()
+    assert rows[0, "ghost_disk"].found is None
+    scores = results.scores("dia")[:20]
+    assert variable.models["dia"].above.successes == (scores >= 0.5).sum()
+    assert variable.models["dia"].above.trials == 20  # sources without a score count
+    assert variable.models["dia"].median == pytest.approx(np.nanmedian(scores))
+
+
+def test_the_page_shows_every_kind() -> None:
+    page = render_page(_with_kinds(), title="A run")
+    assert not _Page(page).open
+    for text in ("ghost disk", "variable", "agn", "of 38"):
+        assert text in page
+
+
+def test_the_gallery_of_changes_has_cards_of_every_kind() -> None:
+    results = _with_kinds()
+    results.sources["label_reason"][:20] = "variable"
+    results.sources["label_reason"][:3] = "asteroid"
+    results.sources["kind"][:3] = "asteroid"
+    galleries = choose_galleries(results, lambda places: [{} for _ in places])
+    (changes,) = [g for g in galleries if g.title == "Transients, variables and asteroids"]
+    kinds = [card.facts[""] for card in changes.cards]
+    assert len(kinds) == CARDS
+    assert kinds.count("asteroid") == 3 and kinds.count("variable") == CARDS - 3
 
 
 def test_without_a_truth_table_unmatched_sources_count_as_bogus_and_the_page_says_so() -> None:

@@ -7,6 +7,7 @@ from ._bootstrap import Estimate, bootstrap, stack_estimates
 from ._curves import ThresholdCurve, area_under_roc, lowest_threshold, threshold_curve
 from ._intervals import CONFIDENCE, Fraction, fraction, fraction_intervals
 from ._judgement import Judgement, judge_by_snr, judge_scores, rate_at_false_positives
+from ._kinds import KindResult, KindScores, count_kinds
 from ._performance import Performance, measure_performance, scored_labels
 from ._pulls import Pull, measure_pull
 from ._reliability import (
@@ -25,6 +26,8 @@ __all__ = (
     "Estimate",
     "Fraction",
     "Judgement",
+    "KindResult",
+    "KindScores",
     "ModelResult",
     "Performance",
     "Pull",
@@ -37,6 +40,7 @@ __all__ = (
     "brier_score",
     "calibration_error",
     "count_fates",
+    "count_kinds",
     "count_labels",
     "describe_calibration",
     "even_edges",

@@ -37,6 +37,9 @@ class Results:
         Score from which a source is called real.
     provenance
         What made the run, label to value.
+    changes
+        What changed on the sky, where the truth is known: ``visit``, ``detector``, ``truth_id``, ``kind`` and
+        ``snr_expected``; `None` where it is not.
     """
 
     sources: Table
@@ -44,6 +47,7 @@ class Results:
     models: Mapping[str, str]
     threshold: float = 0.5
     provenance: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    changes: Table | None = None
 
     @property
     def bogus_assumed(self) -> bool:
@@ -60,6 +64,12 @@ class Results:
             return labels
         unmatched = np.asarray(self.sources["label_reason"]) == Reason.UNMATCHED
         return np.where(unmatched, np.int8(Label.BOGUS), labels)
+
+    @property
+    def kinds(self) -> npt.NDArray[np.str_]:
+        """What made each source: its kind, or the reason of its label where the table has no kinds."""
+        name = "kind" if "kind" in self.sources.colnames else "label_reason"
+        return np.asarray(self.sources[name]).astype(np.str_)
 
     def scores(self, model: str) -> Floats:
         """Scores of one model, NaN for sources that it could not score.

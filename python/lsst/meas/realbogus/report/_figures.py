@@ -6,6 +6,7 @@ __all__ = (
     "draw_completeness",
     "draw_curves",
     "draw_histograms",
+    "draw_kinds",
     "draw_pulls",
     "model_colors",
 )
@@ -22,7 +23,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..evaluation import BinnedFraction, Pull, ThresholdCurve
+from ..evaluation import BinnedFraction, KindResult, Pull, ThresholdCurve
+from ..truth import Label
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType  # of matplotlib 3.11
@@ -191,6 +193,42 @@ def draw_completeness(panels: Mapping[str, Mapping[str, BinnedFraction]], log: M
                 axis.set_xticks([t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500) if low[0] <= t <= high[-1]])
                 axis.minorticks_off()
         axes[0].legend(loc="lower right", fontsize=8.5)
+        return _svg(figure)
+
+
+def draw_kinds(kinds: Sequence[KindResult], threshold: float) -> str:
+    """Draw the fraction of each kind of source that models call real.
+
+    Parameters
+    ----------
+    kinds
+        Real and bogus kinds, each with at least one source.
+    threshold
+        Score from which a source is called real.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element.
+    """
+    models = list(kinds[0].models)
+    colors = model_colors(models)
+    with _panels(1, 8.8, 1.3 + 0.27 * len(kinds)) as (figure, (axis,)):
+        place = np.arange(len(kinds), dtype=float)
+        for i, name in enumerate(models):
+            parts = [kind.models[name].above for kind in kinds]
+            value = np.array([part.value for part in parts])
+            error = np.abs(np.array([[part.low, part.high] for part in parts]) - value[:, None]).T
+            axis.errorbar(
+                value, place + (i - (len(models) - 1) / 2) * 0.2, xerr=error, fmt="o", ms=4.5, lw=0,
+                elinewidth=1.2, color=colors[name], label=name,
+            )  # fmt: skip
+        axis.set_yticks(place.tolist(), [f"{kind.kind.replace('_', ' ')} ({kind.n})" for kind in kinds])
+        for tick, kind in zip(axis.get_yticklabels(), kinds, strict=True):
+            tick.set_color(REAL if kind.label == Label.REAL else BOGUS)
+        axis.set(xlabel=f"fraction of the sources with a score of at least {threshold:g}", xlim=(-0.02, 1.02))
+        axis.set_ylim(len(kinds) - 0.5, -0.5)
+        axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(models))
         return _svg(figure)
 
 

@@ -128,7 +128,12 @@ def _choose_sources(results: Results) -> Iterator[_Choice]:
     score = np.full(len(sources), np.nan) if name is None else results.scores(name)
     order = "From faint to bright."
     yield choice("Injected supernovae that were found", order, _spread(injected, snr), injected.size)
-    yield choice("Transients, variables and asteroids", order, _spread(changes, snr), changes.size)
+    yield choice(
+        "Transients, variables and asteroids",
+        "Of every kind, from faint to bright.",
+        _spread_kinds(changes, results.kinds, snr),
+        changes.size,
+    )
     yield choice("Bogus sources", "Of every kind.", _varied(bogus, reason, score), bogus.size)
     if name is None:
         return
@@ -151,6 +156,24 @@ def _spread(rows: Rows, values: Floats) -> Rows:
     order = rows[np.argsort(values[rows], kind="stable")]
     chosen: Rows = order[np.unique(np.linspace(0, order.size - 1, min(CARDS, order.size)).astype(int))]
     return chosen
+
+
+def _spread_kinds(rows: Rows, kinds: npt.NDArray[np.str_], values: Floats) -> Rows:
+    """Choose as many rows of every kind, as far as there are, each from the smallest to the largest value."""
+    names = np.unique(kinds[rows])
+    queues = [_spread(rows[kinds[rows] == name], values) for name in names]
+    shares = dict.fromkeys(range(len(queues)), 0)
+    left = min(CARDS, rows.size)
+    while left:
+        for i in shares:
+            if left and shares[i] < len(queues[i]):
+                shares[i], left = shares[i] + 1, left - 1
+    parts = [
+        queue[np.unique(np.linspace(0, len(queue) - 1, shares[i]).astype(int))]
+        for i, queue in enumerate(queues)
+        if shares[i]
+    ]
+    return np.concatenate(parts) if parts else rows
 
 
 def _varied(rows: Rows, reason: npt.NDArray[np.str_], score: Floats) -> Rows:

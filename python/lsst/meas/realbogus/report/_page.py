@@ -11,11 +11,12 @@ import numpy as np
 from astropy.table import Table
 
 from ..evaluation import (
+    KindResult,
     Results,
     Summary,
     bin_fraction,
     count_fates,
-    count_labels,
+    count_kinds,
     even_edges,
     measure_pull,
     summarize,
@@ -86,14 +87,14 @@ def render_page(results: Results, galleries: Sequence[Gallery] = (), *, title: s
     environment = page_environment()
     environment.filters["pack"] = lambda stamps: pack_panels(stretch_triplet(stamps))
     environment.filters["score"] = lambda value: "–" if np.isnan(value) else f"{value:.3f}"
-    summary = summarize(results)
+    summary, kinds = summarize(results), count_kinds(results)
     return environment.get_template("run.html").render(
         title=title,
         results=results,
         galleries=galleries,
         summary=summary,
-        drawings=_drawings(results, summary),
-        labels=count_labels_by_model(results),
+        drawings=_drawings(results, summary, kinds),
+        kinds=kinds,
         fates=count_fates(np.asarray(results.fates["fate"]), tuple(fate.value for fate in Fate)),
         images=tabulate_images(results),
         colors=figures.model_colors(list(results.models)),
@@ -101,9 +102,9 @@ def render_page(results: Results, galleries: Sequence[Gallery] = (), *, title: s
     )
 
 
-def _drawings(results: Results, summary: Summary) -> dict[str, str]:
+def _drawings(results: Results, summary: Summary, kinds: Sequence[KindResult]) -> dict[str, str]:
     scores = {name: results.scores(name) for name in results.models}
-    drawings = dict.fromkeys(("histograms", "curves", "completeness", "pulls"), "")
+    drawings = dict.fromkeys(("histograms", "curves", "completeness", "pulls", "kinds"), "")
     if scores:
         bogus = "unmatched" if summary.bogus_assumed else "bogus"
         drawings["histograms"] = figures.draw_histograms(scores, results.labels, results.threshold, bogus)
@@ -111,6 +112,9 @@ def _drawings(results: Results, summary: Summary) -> dict[str, str]:
         areas = {model.name: model.area[0] for model in summary.models}
         if any(curve.threshold.size for curve in curves.values()):
             drawings["curves"] = figures.draw_curves(curves, areas, results.threshold)
+        decided = [kind for kind in kinds if kind.n and kind.label != Label.UNDECIDED]
+        if decided:
+            drawings["kinds"] = figures.draw_kinds(decided, results.threshold)
     drawn = results.fates[np.asarray(results.fates["fate"]) != Fate.NOT_DRAWN]
     if len(drawn):
         drawings["completeness"] = _completeness(results, drawn)
@@ -155,28 +159,6 @@ def _recovered(results: Results) -> Table:
         found["y"],
     )
     return recovered
-
-
-def count_labels_by_model(results: Results) -> list[dict[str, object]]:
-    """Count sources by label and reason, with each model's median score and number above the threshold."""
-    reasons = np.asarray(results.sources["label_reason"])
-    labels = np.asarray(results.sources["label"])
-    tables = {
-        name: count_labels(labels, reasons, results.scores(name), results.threshold)
-        for name in results.models
-    }
-    base = next(iter(tables.values()), count_labels(labels, reasons, np.full(labels.size, np.nan)))
-    return [
-        {
-            "label": int(row["label"]),
-            "reason": str(row["reason"]),
-            "n": int(row["n"]),
-            "models": [
-                (int(table[i]["n_above"]), float(table[i]["median_score"])) for table in tables.values()
-            ],
-        }
-        for i, row in enumerate(base)
-    ]
 
 
 def tabulate_images(results: Results) -> list[dict[str, object]]:

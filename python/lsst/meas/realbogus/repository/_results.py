@@ -19,7 +19,7 @@ from ..errors import InvalidInputError
 from ..evaluation import Results
 from ..legacy import DeferredImage
 from ..tables import empty_table
-from ..truth import INJECTED_FATE, Label
+from ..truth import INJECTED_FATE, REAL_KINDS, Label
 from ._open import find_datasets, open_repository
 
 _SOURCES = "dia_source_unstandardized"
@@ -96,6 +96,7 @@ def read_collection(
             models=models,
             threshold=threshold,
             provenance={**(provenance or {}), **described, "software": run.software()},
+            changes=run.changes(refs, sources),
         )
 
 
@@ -129,6 +130,25 @@ def _stack(tables: Sequence[Table]) -> Table:
             kind = table[name].dtype.kind
             table[name] = table[name].filled(np.nan if kind == "f" else "" if kind == "U" else 0)
     return table
+
+
+def _changes(truth: Table, sources: Table, visit: int, detector: int) -> Table:
+    """Rows of what changed, with their SNR for the typical flux error of the image's sources."""
+    truth = truth[np.isin(np.asarray(truth["kind"]).astype(str), sorted(REAL_KINDS))]
+    change = np.abs(np.asarray(truth["flux"], float) - np.asarray(truth["template_flux"], float))
+    error = np.asarray(sources["psfFluxErr"], float)
+    error = error[np.isfinite(error) & (error > 0)]
+    typical = float(np.median(error)) if error.size else np.nan
+    n = len(truth)
+    return Table(
+        {
+            "visit": np.full(n, visit, np.int64),
+            "detector": np.full(n, detector, np.int64),
+            "truth_id": np.asarray(truth["truth_id"], np.int64),
+            "kind": np.asarray(truth["kind"]).astype(str),
+            "snr_expected": change / typical,
+        }
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,6 +206,18 @@ class _Run:
         for name in ("detector", "visit"):
             table.add_column(np.full(len(table), ref.dataId[name], np.int64), name=name, index=0)
         return table
+
+    def changes(self, refs: Sequence[DatasetRef], sources: Table) -> Table | None:
+        """Read what changed on the sky at each image; `None` where no truth is known."""
+        parts = []
+        for ref in refs:
+            truth = self.get_if_any("visit_truth", ref.dataId)
+            if truth is None:
+                continue
+            visit, detector = int(ref.dataId["visit"]), int(ref.dataId["detector"])
+            here = (np.asarray(sources["visit"]) == visit) & (np.asarray(sources["detector"]) == detector)
+            parts.append(_changes(truth, sources[here], visit, detector))
+        return _stack(parts) if parts else None
 
     def software(self) -> str:
         """Name the versions with which the run was made, all of them where its parts differ."""
