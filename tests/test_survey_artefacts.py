@@ -124,6 +124,7 @@ def test_missing_blocks_are_missing_flagged_and_bogus_around(stars: SurveyConfig
     missing = ~np.isfinite(after.image.image.array)
     assert missing.any()
     assert (missing == after.image.mask.get("NO_DATA")).all()
+    assert (after.image.mask.get("INTERPOLATED") & ~missing).any()
     labels = label_dia_sources(peaks(before, after), empty_table(INJECTED), after.truth).table
     assert (labels["label"] == Label.BOGUS).all()
     assert set(labels["label_reason"]) == {"missing_block", "ringing"}
