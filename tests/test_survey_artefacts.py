@@ -33,7 +33,7 @@ SWITCHES = {name: 0.0 for name in TRAINING_ARTEFACTS} | dict.fromkeys(
 )  # fmt: skip
 EMPTY = {"galaxy_density": 0, "transient_density": 0, "asteroid_density": 0, "star_density": 0}
 ON_BLANK_SKY = {
-    "soft_blobs": ("soft_blob", 3.0), "ghost_disks": ("ghost_disk", 5.0), "glint_trails": ("glint", 12.0),
+    "soft_blobs": ("soft_blob", 6.0), "ghost_disks": ("ghost_disk", 5.0), "glint_trails": ("glint", 12.0),
     "persistence": ("persistence", 3.0), "streaks": ("streak", 1.0),
     "cosmic_ray_hits": ("cosmic_ray_hit", 1.0), "hot_pixels": ("hot_pixel", 1.0),
     "crosstalk": ("crosstalk", 3.0),
