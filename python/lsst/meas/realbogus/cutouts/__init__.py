@@ -14,6 +14,7 @@ from ._extraction import (
     first_pixels,
     stamp_shape,
 )
+from ._fixed_arrays import FixedArrays
 from ._image_files import ImageFile, read_image_file
 from ._options import CutoutOptions, PixelOptions
 from ._planes import BIT_OF_PLANE, PLANES, plane_bits, plane_names, translate
@@ -45,6 +46,7 @@ __all__ = (
     "Alert",
     "CutoutOptions",
     "DifferenceSign",
+    "FixedArrays",
     "Handle",
     "ImageFile",
     "Mode",

@@ -6,6 +6,7 @@ __all__ = (
     "StampTableSchema",
     "StoredStamps",
     "check_stamp_table",
+    "half_scales",
     "stamp_table",
     "stamp_table_schema",
     "stamps_of",
@@ -158,7 +159,7 @@ def _values(
     for role in block.roles:
         stamps = block[role]
         if dtype == np.float16:
-            scale = _scales(stamps.pixels)
+            scale = half_scales(stamps.pixels)
             yield role, stamps.pixels / scale[:, None, None]
         else:
             scale = np.ones(len(block), np.float32)
@@ -273,8 +274,14 @@ def stamps_of(table: Table, role: str) -> npt.NDArray[np.float32]:
     return stored_stamps(table, [role])[role].pixels
 
 
-def _scales(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Smallest power of two that brings each stamp into the range of float16."""
+def half_scales(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the smallest power of two that brings each stamp into the range of float16.
+
+    Parameters
+    ----------
+    pixels
+        Stamps of shape ``(n, h, w)``.
+    """
     largest = np.max(np.abs(pixels), axis=(1, 2), initial=0.0, where=np.isfinite(pixels))
     exponent = np.ceil(np.log2(np.where(largest > 0, largest, _HALF_MAX) / _HALF_MAX))
     return np.asarray(2.0**exponent, np.float32)

@@ -27,7 +27,8 @@ from ._networks import initial_weights, named_architecture
 from ._normalization import NORMALIZATIONS
 from ._options import ScoringOptions
 from ._package import Model, load_classifier, make_model, peek_contract, read_model, write_model
-from ._preparation import prepare
+from ._preparation import fit_stamps, prepare
+from ._resampling import pixel_cover, resampling_matrix
 from ._scorer import Scorer, load
 from ._scoring import SCORE_COLUMNS, SourceScores, column_endings, score_sources, score_stamps, score_table
 from ._unfamiliar import unfamiliar
@@ -68,6 +69,7 @@ __all__ = (
     "count_unscored",
     "explain_unscored",
     "file_from_table",
+    "fit_stamps",
     "golden_stamps",
     "import_keras",
     "import_onnx",
@@ -80,11 +82,13 @@ __all__ = (
     "named_architecture",
     "packaged_models",
     "peek_contract",
+    "pixel_cover",
     "prepare",
     "preset_contract",
     "read_arrays",
     "read_model",
     "read_model_file",
+    "resampling_matrix",
     "score_sources",
     "score_stamps",
     "score_table",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("resample_stamps", "source_size")
+__all__ = ("pixel_cover", "resample_stamps", "resampling_matrix", "source_size")
 
 import functools
 import math
@@ -66,7 +66,7 @@ def resample_stamps(
     >>> coarse.shape, float(coarse.max()), bool(missing.any())
     ((1, 11, 11), 3.0, False)
     """
-    rows, columns = (_matrix(length, _checked(factor), size) for length in stamps.shape[1:])
+    rows, columns = (resampling_matrix(length, _checked(factor), size) for length in stamps.shape[1:])
     absent = missing | ~np.isfinite(stamps)
     filled = np.where(absent, np.float32(0), stamps)
     if absent.any():
@@ -74,8 +74,8 @@ def resample_stamps(
         n_valid = np.maximum((~absent).sum(axis=(1, 2)), 1)
         filled = np.where(absent, (filled.sum(axis=(1, 2)) / n_valid)[:, None, None], filled)
     values = (rows @ filled.astype(np.float64) @ columns.T).astype(np.float32)
-    lost = 1.0 - _cover(stamps.shape[1], factor, size) @ (~absent) @ _cover(stamps.shape[2], factor, size).T
-    gone = lost > 0.1
+    row_cover, column_cover = (pixel_cover(length, factor, size) for length in stamps.shape[1:])
+    gone = 1.0 - row_cover @ (~absent) @ column_cover.T > 0.1
     return np.where(gone, np.float32(np.nan), values), gone
 
 
@@ -88,23 +88,58 @@ def _checked(factor: float) -> float:
 
 
 @functools.lru_cache(maxsize=16)
-def _matrix(length: int, factor: float, size: int) -> npt.NDArray[np.float64]:
-    """Return the new pixels as a linear function of the old ones, along one axis."""
-    if factor >= 1:
-        cover = _cover(length, factor, size)
-        return cover / np.maximum(cover.sum(axis=1, keepdims=True), 1e-12)
-    from scipy.ndimage import map_coordinates
+def resampling_matrix(length: int, factor: float, size: int, offset: float = 0.0) -> npt.NDArray[np.float64]:
+    """Return the new pixels as a linear function of the old ones, along one axis.
 
-    centres = (np.arange(size) - size // 2) * factor + length // 2
-    return np.stack(
-        [map_coordinates(unit, centres[None], order=3, mode="mirror") for unit in np.eye(length)], axis=1
-    )
+    Parameters
+    ----------
+    length
+        Number of old pixels.
+    factor
+        Size of the new pixels in old ones: above 1 they are means over the area of old ones, otherwise they
+        are interpolated by cubic splines.
+    size
+        Number of new pixels.
+    offset
+        Where the central new pixel (``size // 2``) lies, in old pixels from the central old one.
+
+    Returns
+    -------
+    numpy.ndarray
+        Float64, shape ``(size, length)``; not to be changed.
+    """
+    if factor > 1:
+        cover = pixel_cover(length, factor, size, offset)
+        return cover / np.maximum(cover.sum(axis=1, keepdims=True), 1e-12)
+    from scipy.ndimage import spline_filter1d
+
+    centres = (np.arange(size) - size // 2) * factor + length // 2 + offset
+    knots = spline_filter1d(np.eye(length), order=3, axis=0, mode="mirror")
+    first = np.floor(centres).astype(int) - 1
+    splines = np.zeros((size, length))
+    for step in range(4):
+        apart = np.abs(centres - (first + step))
+        weight = np.where(apart < 1, 2 / 3 - apart**2 + apart**3 / 2, np.maximum(2 - apart, 0) ** 3 / 6)
+        place = np.abs(first + step) % max(2 * length - 2, 1)
+        np.add.at(splines, (np.arange(size), np.minimum(place, 2 * length - 2 - place)), weight)
+    return np.asarray(splines @ knots)
 
 
 @functools.lru_cache(maxsize=16)
-def _cover(length: int, factor: float, size: int) -> npt.NDArray[np.float64]:
-    """Return the fraction of each new pixel that lies on each old one."""
-    left = (np.arange(size) - size // 2 - 0.5) * factor + length // 2
+def pixel_cover(length: int, factor: float, size: int, offset: float = 0.0) -> npt.NDArray[np.float64]:
+    """Return the fraction of each new pixel that lies on each old one, along one axis.
+
+    Parameters
+    ----------
+    length, factor, size, offset
+        As for `resampling_matrix`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Float64, shape ``(size, length)``; not to be changed.
+    """
+    left = (np.arange(size) - size // 2 - 0.5) * factor + length // 2 + offset
     edges = np.arange(length) - 0.5
     overlap = np.minimum(left[:, None] + factor, edges + 1) - np.maximum(left[:, None], edges)
     return np.asarray(np.maximum(overlap, 0.0) / factor, np.float64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ("LabelledStamps", "dihedral")
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from astropy.table import Table
 
 from ..cutouts import ROLES, stored_stamps
 from ..errors import InvalidCatalogError, InvalidInputError
+from ..model import fit_stamps
 from ..randomness import uniform
 from ..tables import NO_ID, atomic_output, sky_cell
 
@@ -119,7 +121,13 @@ class LabelledStamps:
         return {"label": self.label, **{name: getattr(self, name) for name in UNKNOWN}}
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Return pixels and columns by name."""
+        """Return pixels and columns by name.
+
+        Returns
+        -------
+        dict
+            What `from_arrays` takes.
+        """
         return {**self.pixels, **self.columns}
 
     @classmethod
@@ -210,12 +218,46 @@ class LabelledStamps:
         Parameters
         ----------
         parts
-            The sets, at least one, with the same images.
+            The sets, at least one, with the same images. Smaller stamps get missing pixels around them, the
+            central one, ``(h // 2, w // 2)``, staying in the middle.
+
+        Raises
+        ------
+        InvalidInputError
+            Raised if there is no set, or if they have different images.
         """
-        arrays = [part.arrays() for part in parts]
-        if not arrays:
+        parts = list(parts)
+        if not parts:
             raise InvalidInputError("no labelled stamps to concatenate")
+        images = sorted({" ".join(sorted(part.pixels)) for part in parts})
+        if len(images) > 1:
+            raise InvalidInputError(f"stamps of different images do not go into one set: {images}")
+        size = max((max(stamps.shape[1:]) for part in parts for stamps in part.pixels.values()), default=0)
+        if all(stamps.shape[1:] == (size, size) for part in parts for stamps in part.pixels.values()):
+            arrays = [part.arrays() for part in parts]
+        else:
+            arrays = [part.padded(size).arrays() for part in parts]
         return cls.from_arrays({name: np.concatenate([part[name] for part in arrays]) for name in arrays[0]})
+
+    def padded(self, size: int) -> Self:
+        """Return stamps of another size, the central pixel staying in the middle.
+
+        Parameters
+        ----------
+        size
+            Rows and columns; those that a stamp does not reach are missing.
+
+        Returns
+        -------
+        LabelledStamps
+            The same sources.
+        """
+        pixels = {}
+        for name, stamps in self.pixels.items():
+            pixels[name], outside = fit_stamps(stamps, size)
+            if outside is not None:
+                pixels[name][:, outside] = np.nan
+        return dataclasses.replace(self, pixels=pixels)
 
     def save(self, path: Path) -> None:
         """Write everything to a compressed ``.npz`` file.
