@@ -2,10 +2,16 @@
 
 Figures (rates are per CPU second of one core; compare ratios, not rates, between machines):
 
-dia_over_engine, nodia_over_engine
+dia_over_engine, nodia_over_engine, compact_over_engine
     Rate from images in memory to scores, over the rate of ONNX Runtime alone on ready-made inputs.
-dia_normalization_share, nodia_normalization_share
-    Part of that time spent on filling, normalising and laying out stamps.
+dia_normalization_share, nodia_normalization_share, compact_normalization_share
+    Part of that time spent on filling, normalising and laying out stamps; those of ``compact`` are stacked,
+    with the PSF and the missing pixels.
+compact_over_dia
+    Rate from images to scores of ``compact`` over that of ``dia``.
+compact_small_over_full, compact_negative_over_full
+    Its rate from stamps in memory that have to be padded (30 pixels), and with every other source negative,
+    over that from whole stamps of positive sources.
 dia_over_loop, nodia_over_loop
     Rate over that of a loop over sources with `astropy.nddata.Cutout2D` and the published normalisation,
     followed by the same network.
@@ -114,12 +120,13 @@ def measure_network(
     from lsst.meas.realbogus.model import score_sources
 
     classifier = make_classifier(network)
-    names = classifier.contract.inputs
+    names, size = classifier.contract.inputs, classifier.contract.stamp_size
     used = {name: images[name] for name in names}
     n, step = len(x), classifier.batch_size
     few = slice(0, min(n, 1024))
-    stamps = {name: extract(images[name], x[few], y[few], 51).pixels for name in names}
-    inputs = prepare(classifier.contract, stamps).inputs
+    stamps = {name: extract(images[name], x[few], y[few], size).pixels for name in names}
+    fwhm = np.full(n, 3.5, np.float32)
+    inputs = prepare(classifier.contract, stamps, psf_fwhm=fwhm[few]).inputs
     buffer = np.empty_like(inputs[:step])
 
     def engine() -> None:
@@ -129,10 +136,10 @@ def measure_network(
     def preparation() -> None:
         for start in range(0, len(inputs), step):
             part = {name: array[start : start + step] for name, array in stamps.items()}
-            prepare(classifier.contract, part, out=buffer)
+            prepare(classifier.contract, part, out=buffer, psf_fwhm=fwhm[few][start : start + step])
 
     def everything() -> None:
-        score_sources([classifier], used, x, y)
+        score_sources([classifier], used, x, y, psf_fwhm=fwhm)
 
     # Interleaved, and the median of ratios: another process on the core slows down neighbours in time alike.
     times = np.array(
@@ -147,15 +154,37 @@ def measure_network(
         ]
     )
     bare = times[:, [0, 3]].mean(axis=1)
-    few_loop = slice(0, min(n, 200))
-    loop = cpu_seconds(lambda: loop_over_sources(classifier, used, x[few_loop], y[few_loop])) / few_loop.stop
     ours = float(np.median(times[:, 2]))
-    return {
+    figures = {
         f"{network}_over_engine": float(np.median(bare / times[:, 2])),
         f"{network}_normalization_share": float(np.median(times[:, 1] / times[:, 2])),
-        f"{network}_over_loop": loop / ours,
         f"{network}_per_cpu_s": 1 / ours,
         f"{network}_engine_per_cpu_s": 1 / float(np.median(bare)),
+    }
+    if classifier.contract.psf is not None:
+        return figures | measure_ways_in(classifier, stamps, repeats)
+    few_loop = slice(0, min(n, 200))
+    loop = cpu_seconds(lambda: loop_over_sources(classifier, used, x[few_loop], y[few_loop])) / few_loop.stop
+    return figures | {f"{network}_over_loop": loop / ours}
+
+
+def measure_ways_in(classifier: Classifier, stamps: Images, repeats: int) -> dict[str, float]:
+    n = len(next(iter(stamps.values())))
+    small = {name: np.ascontiguousarray(array[:, :30, :30]) for name, array in stamps.items()}
+    negative = np.arange(n) % 2 == 1
+    times = np.array(
+        [
+            [
+                cpu_seconds(lambda: classifier.score(stamps, psf_fwhm=3.5)),
+                cpu_seconds(lambda: classifier.score(small, psf_fwhm=3.5)),
+                cpu_seconds(lambda: classifier.score(stamps, is_negative=negative, psf_fwhm=3.5)),
+            ]
+            for _ in range(repeats)
+        ]
+    )
+    return {
+        "compact_small_over_full": float(np.median(times[:, 0] / times[:, 1])),
+        "compact_negative_over_full": float(np.median(times[:, 0] / times[:, 2])),
     }
 
 
@@ -327,8 +356,9 @@ def main() -> None:
     arguments = parser.parse_args()
     images, x, y = make_images(2048 if arguments.quick else 4096, 1_000 if arguments.quick else 10_000)
     figures: dict[str, float] = {}
-    for network in ("dia", "nodia"):
+    for network in ("dia", "nodia", "compact"):
         figures |= measure_network(network, images, x, y, 5 if arguments.quick else 7)
+    figures["compact_over_dia"] = figures["compact_per_cpu_s"] / figures["dia_per_cpu_s"]
     with tempfile.TemporaryDirectory() as folder:
         figures |= measure_processes(arguments.quick, Path(folder))
         figures |= measure_files(arguments.quick, Path(folder))
