@@ -184,6 +184,20 @@ def test_scale_is_not_lowered_by_the_noise_of_the_model() -> None:
     assert not scaling.is_shifted
 
 
+def test_scale_does_not_follow_what_is_new() -> None:
+    rng = np.random.default_rng(5)
+    truth, new = np.zeros((2, 400, 400))
+    for light, count, brightness in ((truth, 60, (3, 4.5)), (new, 40, (3.5, 5))):
+        light[rng.integers(20, 380, count), rng.integers(20, 380, count)] = 10 ** rng.uniform(
+            *brightness, count
+        )
+    noise = np.full(truth.shape, 40.0**2, np.float32)
+    before, after = (convolve_image(light.astype(np.float32), _moffat(4.5)) for light in (truth, truth + new))
+    image, model = (light + rng.normal(0, 28, light.shape).astype(np.float32) for light in (before, after))
+    scaling = fit_scaling(image, model, noise, truth < -1, BBOX, model_variance=noise / 2)
+    assert scaling.scale[0] == pytest.approx(1.0, abs=0.03)
+
+
 def test_shifted_kernel_moves_a_star() -> None:
     psf = _psf(3.4)
     moved = scipy.signal.fftconvolve(

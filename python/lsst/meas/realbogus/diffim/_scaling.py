@@ -137,16 +137,22 @@ def fit_scaling(
     extra = _scale_terms(np.sqrt(model_variance), rows, columns, bbox, n_scale)
     prior = _prior(n_scale, n_back, expected_scale)
     objects = _Objects.find(shows, (rows, columns), level, noise)
-    kept, rest = np.ones(len(wanted), dtype=bool), wanted
     solution, error = _start(n_scale, n_back, expected_scale), np.full(design.shape[1], np.inf)
+
+    def agreeing() -> tuple[BoolArray, FloatArray]:
+        """Return the pixels that agree with the solution, and all residuals."""
+        rest = wanted - design @ solution
+        off = np.abs(rest) / np.sqrt(noise)
+        again = off < clip * np.where(bright, max(1.0, _typical(off[bright])), 1.0)
+        return again & objects.agree(rest, again, clip), rest
+
+    # Where much of the light has changed, all of it together is no place to start from.
+    kept, rest = agreeing()
     for _ in range(iterations):
         if kept.sum() <= 10 * solution.size:
             break
         solution, error = _solve(design[kept], wanted[kept], noise[kept], extra[kept], prior, solution)
-        rest = wanted - design @ solution
-        off = np.abs(rest) / np.sqrt(noise)
-        again = off < clip * np.where(bright, max(1.0, _typical(off[bright])), 1.0)
-        again &= objects.agree(rest, again, clip)
+        again, rest = agreeing()
         if (again == kept).all():
             break
         kept = again
