@@ -143,6 +143,21 @@ def test_a_source_matches_a_change_of_its_own_sign_only() -> None:
     assert label.tolist() == [Label.REAL]
 
 
+def test_parts_of_a_trail_are_undecided_and_its_middle_is_real() -> None:
+    truth = _truth(["asteroid"], [100.0], [100.0], [9000.0], [0.0], length=[40.0], angle=[90.0])
+    sources = _sources([100.0, 100.0, 100.0, 114.0], [101.0, 116.0, 135.0, 100.0], [5000.0] * 4)
+    matched = label_dia_sources(sources, NONE, truth).table
+    assert matched["label"].tolist() == [Label.REAL, Label.UNDECIDED, Label.BOGUS, Label.BOGUS]
+    assert matched["label_reason"][1] == "near_real"
+
+
+def test_active_nuclei_are_real() -> None:
+    truth = _truth(["agn"], [100.0], [100.0], [9000.0], [6000.0])
+    matched = label_dia_sources(_sources([100.0], [100.0], [3000.0]), NONE, truth).table
+    assert matched["label"].tolist() == [Label.REAL]
+    assert matched["label_reason"].tolist() == ["agn"]
+
+
 def test_rows_that_were_not_drawn_match_nothing() -> None:
     sources = _sources([100.0], [100.0], [3000.0])
     injected = _injected([100.0], [100.0], [3000.0], flag=8)

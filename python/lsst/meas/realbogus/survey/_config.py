@@ -118,15 +118,54 @@ class SurveyConfig(Options):
     transient_hosted_fraction: float = option(
         0.85, "Fraction of transients that lie in galaxies.", min=0.0, max=1.0
     )
+    transient_nuclear_fraction: float = option(
+        0.0, "Fraction of the hosted ones that lie in the nucleus.", min=0.0, max=1.0
+    )
+    transient_outskirts_fraction: float = option(
+        0.0,
+        "Fraction of the hosted ones that are uniform within three half-light radii; all others follow the "
+        "light.",
+        min=0.0,
+        max=1.0,
+    )
+    transient_faded_fraction: float = option(
+        0.0, "Fraction of transients that were at their peak when the template was made.", min=0.0, max=1.0
+    )
     variable_fraction: float = option(
         0.04, "Fraction of stars, and of galaxies through their nuclei, that vary.", min=0.0, max=1.0
     )
     variable_amplitude: tuple[float, float] = option(
         (0.1, 0.8), "Peak-to-peak amplitude of variables (mag).", min=0.0, ascending=True
     )
+    variable_amplitude_law: str = option(
+        "uniform", "Distribution of that amplitude.", choices=("uniform", "log_uniform")
+    )
+    variable_shapes: tuple[float, float, float] = option(
+        (1.0, 0.0, 0.0), "Shares of variables that are sines, pulsate, or eclipse.", min=0.0
+    )
+    agn_fraction: float = option(
+        0.0, "Fraction of galaxies whose nucleus is active, a damped random walk.", min=0.0, max=1.0
+    )
+    agn_amplitude: tuple[float, float] = option(
+        (0.1, 0.8), "Their structure function at infinity, log-uniform (mag).", above=0.0, ascending=True
+    )
+    agn_timescale: tuple[float, float] = option(
+        (20.0, 1000.0), "Their damping time, log-uniform (days).", above=0.0, ascending=True
+    )
+    agn_nucleus: tuple[float, float] = option(
+        (0.02, 1.0), "Share of the galaxy's light in the active nucleus, log-uniform.", above=0.0, max=1.0,
+        ascending=True,
+    )  # fmt: skip
+    quasar_fraction: float = option(
+        0.3, "Fraction of active nuclei that leave nothing of the galaxy to be seen.", min=0.0, max=1.0
+    )
     asteroid_density: float = option(700.0, "Asteroids in a square degree.", min=0.0)
     asteroid_rate: tuple[float, float] = option(
         (0.05, 0.7), "Motion of asteroids (arcsec / minute).", min=0.0, ascending=True
+    )
+    fast_asteroid_fraction: float = option(0.0, "Fraction of asteroids that are fast.", min=0.0, max=1.0)
+    fast_asteroid_rate: tuple[float, float] = option(
+        (0.7, 6.0), "Motion of fast asteroids (arcsec / minute).", min=0.0, ascending=True
     )
     high_proper_motion_fraction: float = option(
         0.02, "Fraction of stars with a high proper motion.", min=0.0, max=1.0
@@ -173,7 +212,7 @@ class SurveyConfig(Options):
     ghost_disks: float = option(0.0, "Small out-of-focus ghosts in a megapixel.", min=0.0)
     glint_trails: float = option(0.0, "Lines of flashes in a megapixel.", min=0.0)
     aberrated_visits: float = option(
-        0.0, "Probability of a search visit that is out of focus or alignment.", min=0.0, max=1.0
+        0.0, "Probability of a visit that is out of focus or alignment.", min=0.0, max=1.0
     )
     aberration_size: tuple[float, float] = option(
         (0.2, 1.0), "Root mean square radius of its spots, in units of the seeing.", min=0.0, ascending=True
@@ -219,6 +258,12 @@ class SurveyConfig(Options):
         """Check what the survey's numbers of images allow."""
         if self.n_detectors > MAX_DETECTORS:
             self.refuse("detector_grid", f"1 to {MAX_DETECTORS} detectors")
+        if not sum(self.variable_shapes) > 0:
+            self.refuse("variable_shapes", "shares of which one is above 0")
+        if self.variable_amplitude_law == "log_uniform" and not self.variable_amplitude[0] > 0:
+            self.refuse("variable_amplitude", "above 0 where its law is log_uniform")
+        if self.transient_nuclear_fraction + self.transient_outskirts_fraction > 1:
+            self.refuse("transient_outskirts_fraction", "at most 1 less transient_nuclear_fraction")
         if self.n_template_visits * len(self.bands) >= SEARCH_START:
             self.refuse("n_template_visits", f"below {SEARCH_START} in all bands together")
 

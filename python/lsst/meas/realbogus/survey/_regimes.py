@@ -12,7 +12,7 @@ import numpy as np
 from ._config import SurveyConfig
 
 _POPULATIONS = {
-    "star": (-9.5, 0.8),
+    "star": (-9.0, 0.8),
     "galaxy": (-7.0, 0.9),
     "transient": (-4.5, 0.1),
 }
@@ -62,7 +62,8 @@ def populate(config: SurveyConfig, numbers: Mapping[str, float]) -> SurveyConfig
     depth = limiting_magnitude(config)
     area = (1024 * config.pixel_scale / 3600) ** 2
     pixel = config.pixel_scale / 0.2
-    blur = float(np.mean(config.seeing)) / 0.9
+    width = float(np.mean(config.seeing))
+    blur = width / 0.9
     overrides: dict[str, object] = {f"{kind}_density": number / area for kind, number in numbers.items()}
     for kind, limits in _POPULATIONS.items():
         overrides[f"{kind}_magnitudes"] = tuple(round(depth + limit, 2) for limit in limits)
@@ -71,13 +72,14 @@ def populate(config: SurveyConfig, numbers: Mapping[str, float]) -> SurveyConfig
         astrometric_error=0.015 * blur,
         astrometric_jitter_offset=(0.03 * blur, 0.12 * blur),
         high_proper_motion=(0.1 * blur, 0.8 * blur),
-        asteroid_rate=(0.0, 2.5 * blur * 60 / config.exposure_time),
+        asteroid_rate=(0.0, 0.7 * width * 60 / config.exposure_time),
+        fast_asteroid_rate=(0.7 * width * 60 / config.exposure_time, 4.0 * width * 60 / config.exposure_time),
         refraction=config.refraction * blur,
         **overrides,
     )
 
 
-def suited_pipeline(config: SurveyConfig, *, fake_fraction: float = 0.15) -> dict[str, str]:
+def suited_pipeline(config: SurveyConfig, *, fake_fraction: float = 0.2) -> dict[str, str]:
     """Return overrides of ``Embedded/RealBogus.yaml`` that suit the pixels and the depth of a survey.
 
     Parameters

@@ -15,12 +15,15 @@ from lsst.images import Box, DetectorFrame, SkyProjection
 from ..tables import magnitude_to_njy, sky_to_pixel
 from ._config import SurveyConfig
 from ._drawing import Canvas
+from ._light_curves import relative_flux
 from ._schedule import Visit
 from ._sky import SkyKind, cells_of, make_sky
 from ._truth_rows import TruthRows
 
 Floats = npt.NDArray[np.float64]
 
+_CLIPPED = 3
+"""From so many visits on, a template leaves out what only one of them shows."""
 _MARGIN = 100
 """Pixels around the detector within which objects are drawn."""
 _COLOUR_TERMS = {"u": 2.2, "g": 1.0, "r": 0.0, "i": -0.4, "z": -0.6, "y": -0.7}
@@ -111,7 +114,7 @@ class Scene:
 def make_scene(
     config: SurveyConfig,
     visit: Visit,
-    template_mjds: Sequence[float],
+    templates: Sequence[Visit],
     projection: SkyProjection[DetectorFrame],
     bbox: Box,
 ) -> Scene:
@@ -123,8 +126,8 @@ def make_scene(
         The survey.
     visit
         The visit.
-    template_mjds
-        When the template visits of the band were made.
+    templates
+        The template visits of the band.
     projection
         The true mapping from the detector's pixels to the sky.
     bbox
@@ -135,7 +138,8 @@ def make_scene(
     corners = projection.pixel_to_sky(
         x=np.array([x0, x1, x1, x0], float), y=np.array([y0, y0, y1, y1], float)
     )
-    objects = make_sky(config, cells_of(corners.ra.deg, corners.dec.deg), visit)
+    seen_before = templates if len(templates) < _CLIPPED and not visit.is_template else ()
+    objects = make_sky(config, cells_of(corners.ra.deg, corners.dec.deg), (*seen_before, visit))
     years = (visit.mjd - config.template_mjd) / 365.25
     dec = np.asarray(objects["dec"]) + np.asarray(objects["pm_dec"]) * years / 3600
     ra = np.asarray(objects["ra"]) + np.asarray(objects["pm_ra"]) * years / 3600 / np.cos(np.radians(dec))
@@ -145,29 +149,30 @@ def make_scene(
     step = 1 / 3600
     east = np.subtract(sky_to_pixel(projection, ra + step / np.cos(np.radians(dec)), dec), (x, y))
     north = np.subtract(sky_to_pixel(projection, ra, dec + step), (x, y))
-    flux, extended = _fluxes(objects, visit.band, visit.mjd)
-    still = np.asarray(objects["kind"]) != SkyKind.ASTEROID
-    before = [_fluxes(objects, visit.band, mjd)[0] for mjd in template_mjds]
-    template = still * np.mean(before, axis=0) if before else np.zeros(len(objects))
+    flux, extended = _fluxes(config, objects, visit)
+    before = [_fluxes(config, objects, earlier)[0] for earlier in templates]
+    if visit.is_template:
+        before = [np.where(objects["visit"] == 0, light, 0.0) for light in before]
+    template = np.mean(before, axis=0) if before else np.zeros(len(objects))
     return Scene(
         objects, x, y, flux, template, extended, np.moveaxis(np.array([east, north]), 2, 0).swapaxes(1, 2)
     )
 
 
-def _fluxes(objects: astropy.table.Table, band: str, mjd: float) -> tuple[Floats, Floats]:
-    """Return total and extended fluxes [nJy] of objects in a band at a time."""
+def _fluxes(config: SurveyConfig, objects: astropy.table.Table, visit: Visit) -> tuple[Floats, Floats]:
+    """Return total and extended fluxes [nJy] of objects in a visit."""
     kind, colour = np.asarray(objects["kind"]), np.asarray(objects["colour"])
-    mag = np.asarray(objects["mag"]) + _COLOUR_TERMS.get(band, 0.0) * colour
+    mag = np.asarray(objects["mag"]) + _COLOUR_TERMS.get(visit.band, 0.0) * colour
     flux = magnitude_to_njy(mag)
-    turn = mjd / np.maximum(np.asarray(objects["period"]), 0.1) + np.asarray(objects["phase"])
-    wave = 10 ** (-0.2 * np.asarray(objects["amplitude"]) * np.sin(2 * np.pi * turn))
-    age = mjd - np.asarray(objects["time"])
+    age = visit.mjd - np.asarray(objects["time"])
     slow = np.where(age < 0, np.asarray(objects["rise"]), np.asarray(objects["decay"]))
     light = np.exp(-np.minimum(np.abs(age) / np.maximum(slow, 0.1), 50.0))
     light[light < 1e-4] = 0.0
-    # A galaxy varies through its nucleus, which has a tenth of its light.
-    galaxy = kind == SkyKind.GALAXY
-    nucleus = np.where(galaxy & (np.asarray(objects["amplitude"]) > 0), 0.1 * flux, 0.0)
+    # A galaxy varies through its nucleus.
+    galaxy = np.asarray(objects["radius"]) > 0
+    nucleus = np.asarray(objects["nucleus"]) * flux
     extended = np.where(galaxy, flux - nucleus, 0.0)
+    wave = relative_flux(config.seed, objects, visit.mjd)
     point = np.select([galaxy, kind == SkyKind.TRANSIENT], [nucleus * wave, flux * light], flux * wave)
-    return extended + point, extended
+    here = np.isin(objects["visit"], (0, visit.id))
+    return np.where(here, extended + point, 0.0), extended

@@ -10,7 +10,7 @@ __all__ = ("SkyKind", "cells_of", "make_sky", "power_law")
 
 import enum
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import astropy.table
@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lsst.meas.realbogus.errors import InvalidInputError
-from lsst.meas.realbogus.randomness import generator
+from lsst.meas.realbogus.randomness import generator, uniform
 
 from ._config import SurveyConfig
+from ._light_curves import Shape
 from ._schedule import Visit
 
 Floats = npt.NDArray[np.float64]
@@ -34,7 +35,7 @@ SERSIC_INDICES = (1.0, 1.5, 2.5, 4.0)
 _SERSIC_WEIGHTS = (0.55, 0.2, 0.1, 0.15)
 _COLUMNS = (
     "ra", "dec", "mag", "colour", "pm_ra", "pm_dec", "radius", "sersic", "g1", "g2",
-    "amplitude", "period", "phase", "time", "rise", "decay", "rate", "angle",
+    "amplitude", "period", "phase", "shape", "nucleus", "time", "rise", "decay", "rate", "angle",
 )  # fmt: skip
 
 
@@ -47,6 +48,7 @@ class SkyKind(enum.IntEnum):
     VARIABLE = 4
     ASTEROID = 5
     HIGH_PROPER_MOTION = 6
+    AGN = 7
 
 
 def cells_of(ra: npt.ArrayLike, dec: npt.ArrayLike) -> list[tuple[int, int]]:
@@ -93,7 +95,7 @@ def power_law(rng: np.random.Generator, count: int, slope: float, limits: tuple[
 
 
 def make_sky(
-    config: SurveyConfig, cells: Iterable[tuple[int, int]], visit: Visit | None = None
+    config: SurveyConfig, cells: Iterable[tuple[int, int]], visits: Sequence[Visit] = ()
 ) -> astropy.table.Table:
     """Make all objects of some cells.
 
@@ -103,24 +105,25 @@ def make_sky(
         The survey.
     cells
         Rows and columns, from `cells_of`.
-    visit
-        Visit whose asteroids are added; none without it.
+    visits
+        Visits whose asteroids are added.
 
     Returns
     -------
     astropy.table.Table
-        One row an object. ``truth_id``, ``kind`` (`SkyKind`), ``host_id``; ``ra``, ``dec`` [degrees] at the
-        epoch of the template; ``mag`` (total, at peak for transients, r band), ``colour`` (g − r), ``pm_ra``,
-        ``pm_dec`` [arcsec/yr]; ``radius`` (half-light, arcsec), ``sersic``, ``g1``, ``g2`` of galaxies;
-        ``amplitude`` [mag], ``period`` [days], ``phase`` of variables; ``time`` (MJD of the peak), ``rise``,
-        ``decay`` [days] of transients; ``rate`` [arcsec/s] and ``angle`` [degrees] of asteroids.
+        One row an object. ``truth_id``, ``kind`` (`SkyKind`), ``host_id``, ``visit`` (of asteroids, else 0);
+        ``ra``, ``dec`` [degrees] at the epoch of the template; ``mag`` (total, at peak for transients, r
+        band), ``colour`` (g − r), ``pm_ra``, ``pm_dec`` [arcsec/yr]; ``radius`` (half-light, arcsec),
+        ``sersic``, ``g1``, ``g2`` of galaxies; ``amplitude`` [mag], ``period`` [days], ``phase`` and
+        ``shape`` of what varies, see `relative_flux`; ``nucleus``, the share of a galaxy's light that
+        varies; ``time`` (MJD of the peak), ``rise``, ``decay`` [days] of transients; ``rate`` [arcsec/s] and
+        ``angle`` [degrees] of asteroids.
     """
     parts: list[Columns] = []
     for row, column in cells:
         parts.extend(_fixed_sky(config, row, column))
-        if visit is not None:
-            parts.append(_asteroids(config, row, column, visit.id))
-    names = ("truth_id", "kind", "host_id", *_COLUMNS)
+        parts.extend(_asteroids(config, row, column, visit.id) for visit in visits)
+    names = ("truth_id", "kind", "host_id", "visit", *_COLUMNS)
     return astropy.table.Table({name: np.concatenate([part[name] for part in parts]) for name in names})
 
 
@@ -137,7 +140,7 @@ def _blank(count: int, kind: SkyKind, row: int, column: int) -> Columns:
     part: Columns = {name: np.zeros(count) for name in _COLUMNS}
     part["truth_id"] = (((cell << 3) | int(kind)) << _ID_BITS) + np.arange(count, dtype=np.int64)
     part["kind"] = np.full(count, int(kind), np.int64)
-    part["host_id"] = np.zeros(count, np.int64)
+    part["host_id"], part["visit"] = np.zeros(count, np.int64), np.zeros(count, np.int64)
     return part
 
 
@@ -151,10 +154,22 @@ def _place(part: Columns, rng: np.random.Generator, row: int, column: int) -> No
 def _vary(part: Columns, rng: np.random.Generator, config: SurveyConfig) -> npt.NDArray[np.bool_]:
     count = len(part["ra"])
     varies = rng.random(count) < config.variable_fraction
-    part["amplitude"] = np.where(varies, rng.uniform(*config.variable_amplitude, count), 0.0)
+    if config.variable_amplitude_law == "uniform":
+        amplitude = rng.uniform(*config.variable_amplitude, count)
+    else:
+        amplitude = _log_uniform(rng, count, config.variable_amplitude)
+    part["amplitude"] = np.where(varies, amplitude, 0.0)
     part["period"] = 10 ** rng.uniform(-0.4, 2.0, count)
     part["phase"] = rng.random(count)
+    shares = np.cumsum(config.variable_shapes) / np.sum(config.variable_shapes)
+    part["shape"] = np.searchsorted(shares[:-1], uniform(config.seed, "sky-shapes", part["truth_id"])[:, 0])
     return varies
+
+
+def _log_uniform(rng: np.random.Generator, count: int, limits: tuple[float, float]) -> Floats:
+    low, high = limits
+    draws: Floats = low * (high / low) ** rng.random(count)
+    return draws
 
 
 def _stars(config: SurveyConfig, row: int, column: int) -> Columns:
@@ -188,8 +203,28 @@ def _galaxies(config: SurveyConfig, row: int, column: int) -> Columns:
     part["sersic"] = rng.choice(SERSIC_INDICES, count, p=_SERSIC_WEIGHTS)
     shear, angle = np.minimum(rng.rayleigh(0.22, count), 0.65), rng.uniform(0, 2 * np.pi, count)
     part["g1"], part["g2"] = shear * np.cos(angle), shear * np.sin(angle)
-    _vary(part, rng, config)
+    varies = _vary(part, rng, config)
+    part["nucleus"] = np.where(varies, 0.1, 0.0)
+    part["kind"] = np.where(varies, int(SkyKind.VARIABLE), part["kind"])
+    _activate(part, generator(config.seed, "sky-agn", row, column), config)
     return part
+
+
+def _activate(part: Columns, rng: np.random.Generator, config: SurveyConfig) -> None:
+    """Give some galaxies an active nucleus, and let some of these be quasars."""
+    count = len(part["ra"])
+    active = rng.random(count) < config.agn_fraction
+    quasar = active & (rng.random(count) < config.quasar_fraction)
+    nucleus = np.where(quasar, 1.0, _log_uniform(rng, count, config.agn_nucleus))
+    for name, values in (
+        ("kind", np.full(count, int(SkyKind.AGN))),
+        ("shape", np.full(count, float(Shape.WALK))),
+        ("amplitude", _log_uniform(rng, count, config.agn_amplitude)),
+        ("period", _log_uniform(rng, count, config.agn_timescale)),
+        ("nucleus", nucleus),
+    ):
+        part[name] = np.where(active, values, part[name])
+    part["colour"] = np.where(quasar, rng.normal(0.2, 0.2, count), part["colour"])
 
 
 def _transients(config: SurveyConfig, row: int, column: int, galaxies: Columns) -> Columns:
@@ -206,6 +241,14 @@ def _transients(config: SurveyConfig, row: int, column: int, galaxies: Columns) 
     part["time"] = config.search_mjd + rng.uniform(-15, span, count)
     hosted = rng.random(count) < config.transient_hosted_fraction
     offsets = rng.normal(0, 1, (2, count))
+    place, old, share, angle, moment = uniform(config.seed, "sky-transient-kinds", part["truth_id"], 5).T
+    nuclear = place < config.transient_nuclear_fraction
+    outskirts = ~nuclear & (place > 1 - config.transient_outskirts_fraction)
+    offsets = np.where(nuclear, 0.0, offsets)
+    offsets = np.where(outskirts, 3 * np.sqrt(share) * _directions(angle), offsets)
+    faded = old < config.transient_faded_fraction
+    span = config.n_template_visits * max(config.visit_interval)
+    part["time"] = np.where(faded, config.template_mjd - 15 + moment * (15 + span), part["time"])
     if galaxies["ra"].size:
         weights = 10 ** (-0.2 * galaxies["mag"].astype(float))
         host = rng.choice(galaxies["ra"].size, count, p=weights / weights.sum())
@@ -217,6 +260,11 @@ def _transients(config: SurveyConfig, row: int, column: int, galaxies: Columns) 
         part["dec"] = np.where(hosted, dec, part["dec"])
         part["host_id"] = np.where(hosted, galaxies["truth_id"][host], 0)
     return part
+
+
+def _directions(turn: Floats) -> Floats:
+    """Return unit vectors, shape ``(2, n)``."""
+    return np.array([np.cos(2 * np.pi * turn), np.sin(2 * np.pi * turn)])
 
 
 def _asteroids(config: SurveyConfig, row: int, column: int, visit: int) -> Columns:
@@ -232,6 +280,11 @@ def _asteroids(config: SurveyConfig, row: int, column: int, visit: int) -> Colum
         rng.uniform(*config.transient_magnitudes, count),
         rng.normal(0.6, 0.1, count),
     )
-    part["rate"] = rng.uniform(*config.asteroid_rate, count) / 60
+    rate = rng.uniform(*config.asteroid_rate, count)
     part["angle"] = rng.uniform(0, 360, count)
+    is_fast, fast = uniform(config.seed, "sky-fast-asteroids", part["truth_id"], 2).T
+    low, high = config.fast_asteroid_rate
+    rate = np.where(is_fast < config.fast_asteroid_fraction, low + (high - low) * fast, rate)
+    part["rate"] = rate / 60
+    part["visit"][:] = visit
     return part

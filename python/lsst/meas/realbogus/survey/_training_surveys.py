@@ -22,6 +22,8 @@ from ._regimes import populate
 
 _SEED = 20_000
 _MAX_NUMBER = 100_000
+_SHARPEST = 1.61
+"""Least FWHM of a PSF [pixels]."""
 _CYCLE = (
     "lsstcam", "ztf", "between", "decam", "hsc", "between", "ztf", "lsstcam", "between", "decam",
     "ztf", "between", "hsc", "between", "ztf", "lsstcam", "between", "decam", "ztf", "between",
@@ -56,31 +58,41 @@ REGIMES: Mapping[str, Regime] = MappingProxyType(
 )
 """Regimes of the training surveys by name."""
 
-# Linear ranges of numbers of a survey, and of numbers of objects in a megapixel.
+# Ranges of numbers of a survey, linear and logarithmic, and of numbers of objects in a megapixel.
 _LINEAR = {
     "moffat_beta": (2.3, 4.4),
     "psf_ellipticity": (0.01, 0.06),
     "psf_size_variation": (0.01, 0.08),
     "read_noise": (4.0, 12.0),
     "background_residual": (0.05, 0.4),
-    "variable_fraction": (0.15, 0.35),
+    "star_slope": (0.1, 0.25),
+    "galaxy_slope": (0.2, 0.34),
+    "variable_fraction": (0.12, 0.28),
+    "agn_fraction": (0.12, 0.3),
+    "quasar_fraction": (0.3, 0.6),
     "transient_hosted_fraction": (0.5, 0.95),
-    "astrometric_jitter": (0.1, 0.4),
-    "psf_changes": (0.1, 0.4),
-    "template_artefact_factor": (0.1, 0.6),
+    "transient_nuclear_fraction": (0.05, 0.3),
+    "transient_outskirts_fraction": (0.1, 0.4),
+    "transient_faded_fraction": (0.15, 0.35),
+    "fast_asteroid_fraction": (0.2, 0.6),
+    "high_proper_motion_fraction": (0.01, 0.05),
+    "astrometric_jitter": (0.1, 0.45),
+    "psf_changes": (0.1, 0.45),
+    "template_artefact_factor": (0.05, 0.3),
 }
 _LOGARITHMIC = {
     "full_well": (60_000.0, 300_000.0),
-    "cosmic_rays": (12.0, 40.0),
-    "bad_columns": (0.7, 3.0),
-    "satellites": (0.15, 0.6),
-    "ghosts": (0.2, 0.8),
+    "cosmic_rays": (20.0, 50.0),
+    "bad_columns": (0.7, 4.0),
+    "satellites": (0.3, 1.2),
+    "ghosts": (0.3, 1.2),
+    **{name: (0.2 * rate, 0.8 * rate) for name, rate in TRAINING_ARTEFACTS.items()},
 }
 _NUMBERS = {
-    "star": (90.0, 300.0),
-    "galaxy": (200.0, 450.0),
-    "transient": (70.0, 110.0),
-    "asteroid": (15.0, 25.0),
+    "star": (200.0, 450.0),
+    "galaxy": (250.0, 450.0),
+    "transient": (60.0, 90.0),
+    "asteroid": (11.0, 18.0),
 }
 _OTHERS = ("fwhm", "pixel_scale", "spread", "sky", "template", "n_template")
 _NAMES = (*_OTHERS, *_LINEAR, *_LOGARITHMIC, *_NUMBERS)
@@ -159,7 +171,7 @@ def training_survey(number: int) -> SurveyConfig:
         ra=(10.0 + 17.0 * number) % 360,
         dec=-60.0 + (37.0 * number) % 90,
         detector_grid=(1, 1),
-        detector_size=(960, 960),
+        detector_size=(1024, 1024),
         n_search_visits=7,
         n_template_visits=_n_template_visits(draw["n_template"]),
         pixel_scale=round(scale, 4),
@@ -168,13 +180,16 @@ def training_survey(number: int) -> SurveyConfig:
         sky_brightness=(brightness - 0.5, brightness + 0.5),
         zero_point=round(zero_point, 3),
         moffat_beta=(round(beta, 2), round(beta + 0.8, 2)),
-        variable_amplitude=(0.08, 1.5),
+        variable_amplitude=(0.02, 2.0),
+        variable_amplitude_law="log_uniform",
+        variable_shapes=(0.4, 0.45, 0.15),
+        agn_amplitude=(0.1, 1.0),
     )
     numbers = {
         key: _between(draw[key], limits) for key, limits in _LINEAR.items() if key != "moffat_beta"
     } | {key: _between(draw[key], limits, log=True) for key, limits in _LOGARITHMIC.items()}
     objects = {key: _between(draw[key], limits) for key, limits in _NUMBERS.items()}
-    return populate(config.replace(**numbers, **TRAINING_ARTEFACTS), objects)
+    return populate(config.replace(**numbers), objects)
 
 
 def _n_template_visits(draw: float) -> int:
@@ -184,7 +199,7 @@ def _n_template_visits(draw: float) -> int:
 
 def _widths(fwhm: float, spread: float, scale: float, regime: Regime) -> tuple[float, float]:
     """Return a range of FWHM [arcsec] about a width in pixels, within those of the regime."""
-    low, high = np.clip([fwhm / spread, fwhm * spread], max(0.9 * regime.fwhm[0], 1.6), regime.fwhm[1])
+    low, high = np.clip([fwhm / spread, fwhm * spread], max(0.9 * regime.fwhm[0], _SHARPEST), regime.fwhm[1])
     return round(float(low * scale), 3), round(float(high * scale), 3)
 
 

@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 #: Kinds of the truth table whose changes are astrophysical, so that a source they make is real.
-REAL_KINDS = frozenset({"transient", "variable", "asteroid"})
+REAL_KINDS = frozenset({"transient", "variable", "agn", "asteroid"})
 
 #: Kinds that do not change, so that a source at their place is a flaw of the subtraction.
 STATIC_KINDS = frozenset({"star", "galaxy", "high_proper_motion"})

@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 from ..errors import InvalidCatalogError
 from ..options import Options, option
 from ..tables import NO_ID, make_table
+from ._artefacts import distance_to_segments
 from ._candidates import Candidates, gather_candidates
 from ._explanations import column_or, explain_bogus
 from ._inputs import read_injected, read_matched_sources, read_truth
@@ -143,7 +144,8 @@ def label_dia_sources(
 
     free = np.ones(n, bool)
     free[source] = False
-    near = free & _near_real(dia_sources, candidates, rules)
+    near = _near_real(dia_sources, candidates, rules) | _on_trail(dia_sources, candidates, truth, rules)
+    near &= free
     reason[near] = Reason.NEAR_REAL
     free &= ~near
     if truth is not None:
@@ -268,3 +270,19 @@ def _near_real(dia_sources: Table, candidates: Candidates, rules: MatchRules) ->
     ):
         near[row] = bool(hits) and bool(_could_make(change[hits], flux[row], rules).any())
     return near
+
+
+def _on_trail(dia_sources: Table, candidates: Candidates, truth: Table | None, rules: MatchRules) -> Bools:
+    """Return the sources on the trail of something that moved, which may break up into several."""
+    on = np.zeros(len(dia_sources), bool)
+    if truth is None or not {"x", "y", "length", "angle"} <= set(truth.colnames):
+        return on
+    trails = candidates.keep(candidates.truth_id != NO_ID)
+    trails = trails.keep(np.asarray(truth["length"], float)[trails.row] > 0)
+    x, y, length, angle = (
+        np.asarray(truth[name], float)[trails.row] for name in ("x", "y", "length", "angle")
+    )
+    distance = distance_to_segments(dia_sources["x"], dia_sources["y"], x, y, length, np.zeros(len(x)), angle)
+    could = _could_make(trails.change, np.asarray(dia_sources["psfFlux"], float)[:, np.newaxis], rules)
+    on[:] = ((distance <= rules.artefact_margin) & could).any(axis=1)
+    return on
