@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from lsst.meas.realbogus.errors import InvalidInputError
+from lsst.meas.realbogus.errors import InvalidInputError, ModelContractError
 from lsst.meas.realbogus.model import (
     Calibration,
     Classifier,
@@ -17,6 +17,7 @@ from lsst.meas.realbogus.model import (
     Output,
     Prior,
     Scores,
+    check_golden,
     golden_stamps,
     initial_weights,
     make_model,
@@ -24,7 +25,7 @@ from lsst.meas.realbogus.model import (
     prepare,
     preset_contract,
 )
-from lsst.meas.realbogus.model._calibration import real_probability
+from lsst.meas.realbogus.model._calibration import network_probability, real_probability
 from lsst.meas.realbogus.model._preparation import apply_missing_rule, fit_stamps
 
 Stamps = dict[str, npt.NDArray[np.float32]]
@@ -224,3 +225,25 @@ def test_calibration_and_prior_are_monotone_and_exact() -> None:
     assert scores[0] == 0 and scores[-1] == 1
     odds = 0.2 / 0.8 * (0.05 / 0.95)
     np.testing.assert_allclose(scores[50], odds / (1 + odds), rtol=1e-6)
+
+
+def test_golden_scores_hold_for_a_steep_calibration_and_show_other_weights() -> None:
+    contract = preset_contract("nodia", "steep", "1")
+    weights = initial_weights(named_architecture("nodia"), 1)
+    score = make_model(contract, weights).golden.score
+    middle = float(np.nanmedian(score))
+    knots = (0.0, middle - 1e-6, middle + 1e-6, 1.0)
+    steep = contract.model_copy(
+        update={
+            "calibration": Calibration(method="test", scores=knots, probabilities=(0.0, 0.1, 0.9, 1.0)),
+            "prior": Prior(training=0.5, intended=0.1),
+        }
+    )
+    model = make_model(steep, weights)
+    np.testing.assert_allclose(
+        network_probability(steep, model.golden.score), score.astype(np.float64), atol=1e-6
+    )
+    assert check_golden(model.classifier(), model.golden) < 5e-6
+    other = make_model(steep, initial_weights(named_architecture("nodia"), 2))
+    with pytest.raises(ModelContractError, match="golden scores"):
+        check_golden(other.classifier(), model.golden)

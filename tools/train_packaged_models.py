@@ -29,7 +29,13 @@ from lsst.meas.realbogus.model import preset_contract
 from lsst.meas.realbogus.randomness import uniform
 from lsst.meas.realbogus.repository import pipetask_command, run_pipetask
 from lsst.meas.realbogus.survey import PRESETS, SurveyConfig, simulate_survey
-from lsst.meas.realbogus.training import EpochFigures, LabelledStamps, TrainingConfig, train_model
+from lsst.meas.realbogus.training import (
+    EpochFigures,
+    LabelledStamps,
+    TrainingConfig,
+    assigned_split,
+    train_model,
+)
 
 PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
 STEPS = (
@@ -178,9 +184,8 @@ def main() -> None:
         card = train_model(
             contract,
             stamps,
-            choose=choose,
-            judge=judge,
-            group_names={n: f"survey {n} (seed {FIRST_SEED + n})" for n in range(arguments.surveys)},
+            split=assigned_split(stamps.columns, choose=choose, judge=judge),
+            notes={"surveys": {str(n): f"seed {FIRST_SEED + n}" for n in range(arguments.surveys)}},
             config=TrainingConfig(epochs=arguments.epochs * (1 if name == "dia" else 2)),
             path=output / f"{name}-{arguments.version}.rbmodel",
             checkpoint=arguments.folder / f"checkpoints-{name}",

@@ -20,6 +20,7 @@ _COMMANDS: Mapping[str, str] = {
     "model": "model",
     "score": "score",
     "survey": "survey",
+    "train": "train",
 }
 
 

@@ -23,7 +23,7 @@ from ._golden import TOLERANCE, Golden, check_golden, golden_stamps, largest_dif
 from ._importing import PRESETS, import_keras, import_onnx, preset_contract
 from ._keras_model import architecture_from_keras, build_keras, weights_from_keras
 from ._locate import packaged_models, read_model_file
-from ._networks import initial_weights, named_architecture
+from ._networks import default_filters, initial_weights, named_architecture
 from ._normalization import NORMALIZATIONS
 from ._options import ScoringOptions
 from ._package import Model, load_classifier, make_model, peek_contract, read_model, write_model
@@ -67,6 +67,7 @@ __all__ = (
     "check_golden",
     "column_endings",
     "count_unscored",
+    "default_filters",
     "explain_unscored",
     "file_from_table",
     "fit_stamps",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ("real_probability", "shift_prior")
+__all__ = ("network_probability", "real_probability", "shift_prior")
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +39,29 @@ def real_probability(contract: Contract, outputs: npt.NDArray[np.float32]) -> Sc
     if contract.prior is not None:
         scores = shift_prior(scores, contract.prior.training, contract.prior.intended)
     return scores
+
+
+def network_probability(contract: Contract, scores: npt.NDArray[np.floating[Any]]) -> Scores:
+    """Return the network's probability that a score was made of: what `real_probability` did, undone.
+
+    Parameters
+    ----------
+    contract
+        Says how the score was calibrated, and for which fraction of real sources.
+    scores
+        Scores in [0, 1], shape ``(n,)``.
+
+    Returns
+    -------
+    numpy.ndarray
+        Float64, shape ``(n,)``. Where the calibration is flat, one of the probabilities that give the score.
+    """
+    values = scores.astype(np.float64)
+    if contract.prior is not None:
+        values = shift_prior(values, contract.prior.intended, contract.prior.training)
+    if contract.calibration is not None:
+        values = np.interp(values, contract.calibration.probabilities, contract.calibration.scores)
+    return values
 
 
 def shift_prior(scores: Scores, training: float, intended: float) -> Scores:

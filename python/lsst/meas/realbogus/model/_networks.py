@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-__all__ = ("NETWORKS", "named_architecture")
+__all__ = ("NETWORKS", "default_filters", "initial_weights", "named_architecture")
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -156,6 +156,33 @@ NETWORKS: Mapping[str, _Network] = {
 }
 
 
+def default_filters(name: str) -> tuple[int, ...]:
+    """Return the filters of each stage of a network as published.
+
+    Parameters
+    ----------
+    name
+        A key of `NETWORKS`.
+
+    Returns
+    -------
+    tuple of int
+        Their numbers.
+
+    Raises
+    ------
+    InvalidInputError
+        Raised if there is no such network.
+    """
+    return _find(name).filters
+
+
+def _find(name: str) -> _Network:
+    if name not in NETWORKS:
+        raise InvalidInputError(f"no network is called {name!r}; there are {sorted(NETWORKS)}")
+    return NETWORKS[name]
+
+
 def named_architecture(
     name: str,
     input_shape: tuple[int, int, int] | None = None,
@@ -192,9 +219,7 @@ def named_architecture(
     >>> named_architecture("compact", (21, 21, 5), filters=(8, 16, 16)).output_shape
     (1,)
     """
-    if name not in NETWORKS:
-        raise InvalidInputError(f"no network is called {name!r}; there are {sorted(NETWORKS)}")
-    network = NETWORKS[name]
+    network = _find(name)
     filters = tuple(filters or network.filters)
     if name in ("braai", "nodia") and len(filters) != len(network.filters):
         raise InvalidInputError(f"{name!r} has {len(network.filters)} stages; got filters {filters}")

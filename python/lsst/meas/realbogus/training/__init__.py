@@ -10,11 +10,14 @@ from ._config import RECIPES, DistillationConfig, StrategyConfig, TrainingConfig
 from ._figures import EpochFigures
 from ._fit import TrainingHistory, Watcher, fit
 from ._learner import Network
-from ._splits import SIDES, Split, split_stamps
+from ._ordered_model import ModelOptions, ordered_contract, ordered_split, train_ordered_model
+from ._search import SearchOptions, search_options
+from ._splits import SIDES, Split, assigned_split, split_stamps
 from ._stamp_batches import BALANCES, StampBatches
 from ._stamp_set import StampSet, StampWriter
 from ._stamps import LabelledStamps, dihedral
-from ._train_model import train_model
+from ._tensorboard import TensorBoardLog
+from ._train_model import train_model, transfer_contract
 
 __all__ = (
     "BALANCES",
@@ -30,23 +33,32 @@ __all__ = (
     "DistillationConfig",
     "EpochFigures",
     "LabelledStamps",
+    "ModelOptions",
     "Network",
+    "SearchOptions",
     "Split",
     "StampBatches",
     "StampSet",
     "StampWriter",
     "StrategyConfig",
+    "TensorBoardLog",
     "TrainingConfig",
     "TrainingHistory",
     "TransferConfig",
     "Watcher",
+    "assigned_split",
     "augment",
     "balanced_weights",
     "dihedral",
     "fit",
     "fit_calibration",
     "measure_features",
+    "ordered_contract",
+    "ordered_split",
     "score_baselines",
+    "search_options",
     "split_stamps",
     "train_model",
+    "train_ordered_model",
+    "transfer_contract",
 )

@@ -27,7 +27,7 @@ class Batch:
     label
         1 real, 0 bogus, int8 of shape ``(b,)``.
     weight
-        Weight of each stamp in the loss, float32 of shape ``(b,)``.
+        Weight of each stamp in the loss, float32 of shape ``(b,)``; 0 for stamps that do not count.
     row
         Index of each stamp in its set, int64 of shape ``(b,)``.
     """

@@ -129,6 +129,14 @@ class TrainingConfig(Options):
     checkpoint_steps: int = option(
         500, "Steps between checkpoints, where they are kept; there is one after each epoch too.", min=1
     )
+    calibration: str = option(
+        "isotonic",
+        "How scores become probabilities, by the stamps to choose by: isotonic, or platt where they are few.",
+        choices=("isotonic", "platt", "none"),
+    )
+    real_fraction: float = option(
+        0.5, "Fraction of real sources that the probabilities are meant for.", above=0.0, below=1.0
+    )
     strategy: StrategyConfig = option(StrategyConfig, "How networks learn together.")
     distillation: DistillationConfig = option(
         DistillationConfig, "How one network learns from the answers of several."

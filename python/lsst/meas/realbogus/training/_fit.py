@@ -217,6 +217,7 @@ def _judge_epoch(
         for batch in _prefetched(choose.epoch(0))
     ]
     score, is_real, weight = (np.concatenate(parts) for parts in zip(*judged, strict=True))
+    score, is_real, weight = (values[weight > 0] for values in (score, is_real, weight))
     if not 0 < is_real.sum() < len(is_real):
         raise InvalidInputError(
             f"stamps to choose the epoch by must be of both classes; got {is_real.sum()} real of "

@@ -245,6 +245,7 @@ class Learner:
             answers = [_log_probabilities(self._output, answer) for answer in outputs]
             losses = tf.stack([-tf.reduce_sum(target * answer, axis=1) for answer in answers])
             kept = self._strategy.kept(tf.stop_gradient(losses), label, rates, draws)
+            kept *= tf.cast(weight > 0.0, tf.float32)
             if self._teachers:
                 losses = self._with_teacher(inputs, outputs, losses)
             n_kept = tf.reduce_sum(kept, axis=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("SIDES", "Split", "split_stamps")
+__all__ = ("SIDES", "Split", "assigned_split", "split_stamps")
 
 import dataclasses
 import hashlib
@@ -219,6 +219,47 @@ def split_stamps(
             "add surveys of other fields, of which each is a set"
         )
     return Split(side[component], component, by, fractions, seed, _digest(columns, by))
+
+
+def assigned_split(
+    columns: Mapping[str, npt.NDArray[Any]], *, choose: Iterable[int], judge: Iterable[int]
+) -> Split:
+    """Split stamps by groups (surveys, nights, fields) whose side is given.
+
+    Parameters
+    ----------
+    columns
+        Columns of the stamps, as for `split_stamps`.
+    choose, judge
+        Groups to choose by and to judge by; all others are learnt from.
+
+    Returns
+    -------
+    Split
+        The split.
+
+    Raises
+    ------
+    InvalidInputError
+        Raised if a group is to choose and to judge, or there is none of a side.
+    """
+    group = np.asarray(columns["group"], np.int64)
+    sides = {"choose": sorted(set(choose)), "judge": sorted(set(judge))}
+    if both := set(sides["choose"]) & set(sides["judge"]):
+        raise InvalidInputError(f"groups {sorted(both)} are to choose the epoch and to judge the model")
+    side = np.zeros(len(group), np.int8)
+    for name, groups in sides.items():
+        side[np.isin(group, groups)] = SIDES.index(name)
+    counts = np.bincount(side, minlength=len(SIDES))
+    if not counts.all():
+        missing = ", ".join(name for name, count in zip(SIDES, counts, strict=True) if not count)
+        raise InvalidInputError(
+            f"no stamps to {missing} by: there are the groups {np.unique(group).tolist()}"
+        )
+    fractions = tuple((counts / len(group)).round(4).tolist())
+    return Split(
+        side, _components(columns, ("group",)), ("group",), fractions, 0, _digest(columns, ("group",))
+    )
 
 
 def _check(by: tuple[str, ...], fractions: tuple[float, ...]) -> None:

@@ -2,65 +2,78 @@
 
 from __future__ import annotations
 
-__all__ = ("train_model",)
+__all__ = ("train_model", "transfer_contract")
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import precision_score, recall_score, roc_auc_score
 
 from ..errors import InvalidInputError
-from ..model import Architecture, Contract, Prior, TrainedOn, make_model, prepare, write_model
+from ..model import Architecture, Contract, Model, Prior, TrainedOn, Weights, make_model, write_model
 from ..randomness import generator
 from ..tables import atomic_output
-from ._batches import ArrayBatches, Batches
+from ._augmentation import Augmentation
+from ._batches import Batches
+from ._calibration import fit_calibration
+from ._card import describe_stamps, figures_of_scores
 from ._config import TrainingConfig
 from ._fit import TrainingHistory, Watcher, fit
 from ._learner import Network
+from ._splits import SIDES, Split
+from ._stamp_batches import StampBatches
+from ._stamp_set import StampSet
 from ._stamps import LabelledStamps
 
+type Rows = npt.NDArray[np.int64]
+type Columns = Mapping[str, npt.NDArray[Any]]
+
 _GOLDEN_ROWS = 48
-_SNR_BINS = (0.0, 6.0, 8.0, 12.0, 20.0, np.inf)
-_PREDICTED_TOGETHER = 512
+_SCORED_TOGETHER = 512
 
 
 def train_model(
     contract: Contract,
-    stamps: LabelledStamps,
+    stamps: LabelledStamps | StampSet,
     *,
-    choose: Sequence[int],
-    judge: Sequence[int],
+    split: Split,
     config: TrainingConfig,
     path: Path,
-    group_names: Mapping[int, str] | None = None,
+    augmentation: Augmentation | None = None,
+    start: Model | None = None,
+    notes: Mapping[str, Any] | None = None,
     checkpoint: Path | None = None,
     watchers: Sequence[Watcher] = (),
 ) -> dict[str, Any]:
     """Train a network and write its model file.
 
-    Where several networks learn together, one more learns from their mean answer, and is the one written.
+    Where several networks learn together, one more learns from their mean answer, and is the one written. The
+    same arguments give the same file on the same machine.
 
     Parameters
     ----------
     contract
-        What the model is to promise, with its layers, such as `preset_contract` makes. Prior and card are
-        filled in here, and ``trained`` where it is not given.
+        What the model is to promise, with its layers, such as `preset_contract` and `transfer_contract` make.
+        Calibration, prior and card are filled in here, and ``trained`` where it is not given.
     stamps
-        Stamps of all three kinds of groups. Those of groups in neither `choose` nor `judge` are learnt from.
-    choose
-        Groups by which the epoch is chosen whose weights stay.
-    judge
-        Groups that nothing was learnt from or chosen by: the card's figures and the golden scores are theirs.
+        Labelled stamps, in memory or on disk.
+    split
+        Which stamps to learn from, to choose the best epoch and the calibration by, and to judge by. The
+        card's figures and the golden scores are of those to judge by, which decide nothing else.
     config
         How to train.
     path
         Model file to write; one that exists is replaced.
-    group_names
-        What the groups are called in the card; by default their numbers.
+    augmentation
+        What is done to the stamps before each epoch; default: all of `Augmentation`.
+    start
+        Model whose weights are gone on from, with the layers of `contract`.
+    notes
+        What else the card is to say, such as where the stamps are from.
     checkpoint
         Folder that the state of the training is kept in, see `fit`.
     watchers
@@ -74,42 +87,117 @@ def train_model(
     Raises
     ------
     InvalidInputError
-        Raised if the contract has no layers, if a group is to choose and to judge, or if the scorable stamps
-        to learn from, to choose by or to judge by are not of both classes.
+        Raised if the contract has no layers or others than `start`, if the split is of another number of
+        stamps, or if a side has not both classes.
     """
     if contract.architecture is None:
         raise InvalidInputError(f"the layers of {contract.name!r} are not known: there is nothing to train")
-    parts = _split(contract, stamps, choose, judge)
-    (learn_inputs, learn_stamps), (choose_inputs, choose_stamps), (_, judge_stamps) = parts.values()
-    learn = ArrayBatches(
-        learn_inputs, learn_stamps.label, batch_size=config.batch_size, seed=config.seed, turn=True
+    columns = stamps.columns() if isinstance(stamps, StampSet) else stamps.columns
+    parts = _parts(columns["label"], split)
+    learning = StampBatches(
+        stamps,
+        contract,
+        augmentation or Augmentation(),
+        batch_size=config.batch_size,
+        seed=config.seed,
+        rows=parts["learn"],
     )
-    chosen = ArrayBatches(choose_inputs, choose_stamps.label, batch_size=_PREDICTED_TOGETHER)
-    network, history = _fit_one(contract, contract.architecture, learn, chosen, config, checkpoint, watchers)
+    choosing = StampBatches(stamps, contract, batch_size=_SCORED_TOGETHER, rows=parts["choose"])
+    network, history = _fit_one(
+        contract, contract.architecture, learning, choosing, config, _start(contract, start), checkpoint,
+        watchers,
+    )  # fmt: skip
     (weights,) = network.members
-    if contract.trained is None:
-        contract = contract.model_copy(update={"trained": _trained_on(contract, learn_stamps)})
-    golden = _golden_rows(judge_stamps, config.seed)
-    contract = contract.model_copy(update={"prior": Prior(training=0.5, intended=0.5)})
-    shown = (golden.pixels, golden.is_negative)
-    score = (
-        make_model(contract, weights, stamps=shown, psf_fwhm=golden.psf_fwhm)
-        .classifier()
-        .score(judge_stamps.pixels, is_negative=judge_stamps.is_negative, psf_fwhm=judge_stamps.psf_fwhm)
-        .score
-    )
+    golden = _load(stamps, _golden_rows(columns["label"], parts["judge"], config.seed))
+
+    def assemble(contract: Contract) -> Model:
+        shown = (golden.pixels, golden.is_negative)
+        return make_model(contract, weights, stamps=shown, psf_fwhm=golden.psf_fwhm)
+
+    trained = contract.trained or _trained_on(contract, stamps, columns, parts["learn"])
+    bare = contract.model_copy(update={"calibration": None, "prior": None, "trained": trained})
+    contract = _calibrated(bare, assemble(bare), stamps, columns["label"], parts["choose"], config)
+    score = _score(assemble(contract), stamps, parts["judge"])
     card = {
+        **contract.card,
+        **(notes or {}),
         "training": dataclasses.asdict(config),
-        "groups": {name: _describe(part, group_names or {}) for name, (_, part) in parts.items()},
+        "augmentation": dataclasses.asdict(augmentation or Augmentation()),
+        "split": split.summary(columns["label"]),
+        "stamps": {name: describe_stamps(_of(columns, rows)) for name, rows in parts.items()},
         "chosen_epoch": history.best,
         "epochs": [dataclasses.asdict(figures) for figures in history.epochs],
-        "judge": _figures(score, judge_stamps),
+        "judge": figures_of_scores(score, _of(columns, parts["judge"])),
     }
-    contract = contract.model_copy(update={"card": card})
-    model = make_model(contract, weights, stamps=shown, psf_fwhm=golden.psf_fwhm)
+    card = dict(json.loads(json.dumps(card)))  # as a reader of the model finds it
+    model = assemble(contract.model_copy(update={"card": card}))
     with atomic_output(path, overwrite=True) as place:
         place.write_bytes(write_model(model))
     return card
+
+
+def transfer_contract(start: Model, name: str, version: str) -> Contract:
+    """Return the contract of a model that goes on from another one.
+
+    Parameters
+    ----------
+    start
+        The model to go on from.
+    name, version
+        What to call the new one.
+
+    Returns
+    -------
+    Contract
+        That of `start` without calibration and prior; the card says where it came from.
+
+    Raises
+    ------
+    InvalidInputError
+        Raised if the layers of the model are not known.
+    """
+    old = start.contract
+    if start.weights is None:
+        raise InvalidInputError(
+            f"the layers of model {old.name!r} are not known (an ONNX graph): nothing can be learnt on"
+        )
+    changes = {
+        "name": name,
+        "version": version,
+        "description": f"{old.name} {old.version}, trained further",
+        "calibration": None,
+        "prior": None,
+        "trained": None,
+        "members": {},
+        "card": {"started_from": f"{old.name} {old.version}, sha256 {start.content_hash}"},
+    }
+    return Contract.model_validate(old.model_dump() | changes)
+
+
+def _start(contract: Contract, start: Model | None) -> Weights | None:
+    if start is None:
+        return None
+    if start.weights is None or start.contract.architecture != contract.architecture:
+        raise InvalidInputError(
+            f"{contract.name!r} cannot go on from {start.contract.name!r}: their layers differ; "
+            "make its contract with transfer_contract"
+        )
+    return start.weights
+
+
+def _parts(label: npt.NDArray[np.int8], split: Split) -> dict[str, Rows]:
+    """Return the rows of each side, checked."""
+    if len(split.side) != len(label):
+        raise InvalidInputError(f"the split is of {len(split.side)} stamps; there are {len(label)}")
+    parts = {side: split.rows(side) for side in SIDES}
+    for name, rows in parts.items():
+        n_real = int((label[rows] == 1).sum())
+        if not 0 < n_real < len(rows):
+            raise InvalidInputError(
+                f"the stamps to {name} by are {n_real} real and {len(rows) - n_real} bogus ones; both "
+                "classes are needed"
+            )
+    return parts
 
 
 def _fit_one(
@@ -118,21 +206,22 @@ def _fit_one(
     learn: Batches,
     choose: Batches,
     config: TrainingConfig,
+    start: Weights | None,
     checkpoint: Path | None,
     watchers: Sequence[Watcher],
 ) -> tuple[Network, TrainingHistory]:
     """Train by the strategy; where that makes several networks, train one on what they say."""
 
     def run(file: str, teacher: Network | None = None) -> tuple[Network, TrainingHistory]:
-        state = None if checkpoint is None else checkpoint / file
         return fit(
             architecture,
             contract.output,
             learn,
             choose,
             config,
+            start=start,
             teacher=teacher,
-            checkpoint=state,
+            checkpoint=None if checkpoint is None else checkpoint / file,
             watchers=watchers,
         )
 
@@ -140,81 +229,74 @@ def _fit_one(
     return (network, history) if len(network.members) == 1 else run("distillation.npz", network)
 
 
-def _split(
-    contract: Contract, stamps: LabelledStamps, choose: Sequence[int], judge: Sequence[int]
-) -> dict[str, tuple[npt.NDArray[np.float32], LabelledStamps]]:
-    """Return inputs and stamps to learn from, to choose the epoch by and to judge by."""
-    if both := set(choose) & set(judge):
-        raise InvalidInputError(f"groups {sorted(both)} are to choose the epoch and to judge the model")
-    learn = sorted(set(stamps.group.tolist()) - set(choose) - set(judge))
-    parts = {}
-    for name, groups in {"learn": learn, "choose": choose, "judge": judge}.items():
-        inputs, part = _scorable(contract, stamps.in_groups(groups))
-        n_real = int((part.label == 1).sum())
-        if not 0 < n_real < len(part):
-            raise InvalidInputError(
-                f"groups {sorted(groups)}, to {name} by, have {n_real} real and {len(part) - n_real} bogus "
-                "scorable stamps; both classes are needed"
-            )
-        parts[name] = inputs, part
-    return parts
+def _calibrated(
+    contract: Contract,
+    model: Model,
+    stamps: LabelledStamps | StampSet,
+    label: npt.NDArray[np.int8],
+    rows: Rows,
+    config: TrainingConfig,
+) -> Contract:
+    prior = Prior(training=0.5, intended=config.real_fraction)
+    calibration = None
+    if config.calibration != "none":
+        score = _score(model, stamps, rows)
+        calibration = fit_calibration(score, label[rows] == 1, method=config.calibration)
+    return contract.model_copy(update={"calibration": calibration, "prior": prior})
 
 
-def _scorable(contract: Contract, stamps: LabelledStamps) -> tuple[npt.NDArray[np.float32], LabelledStamps]:
-    prepared = prepare(contract, stamps.pixels, is_negative=stamps.is_negative, psf_fwhm=stamps.psf_fwhm)
-    rows = ~prepared.flag_unscorable
-    return prepared.inputs[rows], stamps[rows]
+def _score(model: Model, stamps: LabelledStamps | StampSet, rows: Rows) -> npt.NDArray[np.float32]:
+    """Score some stamps, reading a part of them at a time."""
+    classifier = model.classifier()
+    score = np.full(len(stamps), np.nan, np.float32)
+    for found, part in _read(stamps, rows):
+        score[found] = classifier.score(
+            part.pixels, is_negative=part.is_negative, psf_fwhm=part.psf_fwhm
+        ).score
+    return score[rows]
 
 
-def _trained_on(contract: Contract, stamps: LabelledStamps) -> TrainedOn:
-    def span(values: npt.NDArray[np.float32]) -> tuple[float, float] | None:
-        known = values[np.isfinite(values)]
-        return (float(known.min()), float(known.max())) if known.size else None
+def _read(stamps: LabelledStamps | StampSet, rows: Rows) -> Iterator[tuple[Rows, LabelledStamps]]:
+    rows = np.unique(rows)
+    if isinstance(stamps, StampSet):
+        for number, block in enumerate(stamps.blocks):
+            found = rows[slice(*np.searchsorted(rows, (block.start, block.stop)))]
+            if found.size:
+                yield found, stamps.read(number)[found - block.start]
+    else:
+        for first in range(0, len(rows), _SCORED_TOGETHER):
+            found = rows[first : first + _SCORED_TOGETHER]
+            yield found, stamps[found]
 
-    rows, columns = next(iter(stamps.pixels.values())).shape[1:]
-    size = min(rows, columns, contract.stamp_size)
-    return TrainedOn(
-        pixel_scale=span(stamps.pixel_scale), psf_fwhm=span(stamps.psf_fwhm), stamp_size=(size, size)
+
+def _load(stamps: LabelledStamps | StampSet, rows: Rows) -> LabelledStamps:
+    return stamps.load(rows) if isinstance(stamps, StampSet) else stamps[rows]
+
+
+def _of(columns: Columns, rows: Rows) -> Columns:
+    return {name: values[rows] for name, values in columns.items()}
+
+
+def _golden_rows(label: npt.NDArray[np.int8], rows: Rows, seed: int) -> Rows:
+    """Choose as many real as bogus stamps."""
+    rng = generator(seed, "golden-rows")
+    is_real = label[rows] == 1
+    return np.concatenate(
+        [rng.permutation(rows[which])[: _GOLDEN_ROWS // 2] for which in (is_real, ~is_real)]
     )
 
 
-def _describe(stamps: LabelledStamps, names: Mapping[int, str]) -> dict[str, Any]:
-    groups = sorted(set(stamps.group.tolist()))
-    return {
-        "groups": [names.get(group, str(group)) for group in groups],
-        "stamps": len(stamps),
-        "real": int((stamps.label == 1).sum()),
-    }
+def _trained_on(
+    contract: Contract, stamps: LabelledStamps | StampSet, columns: Columns, rows: Rows
+) -> TrainedOn:
+    """Return the ranges of what was learnt from, as it was before augmentation."""
 
+    def span(values: npt.NDArray[np.float32]) -> tuple[float, float] | None:
+        known = values[rows][np.isfinite(values[rows])]
+        return (round(float(known.min()), 4), round(float(known.max()), 4)) if known.size else None
 
-def _golden_rows(stamps: LabelledStamps, seed: int) -> LabelledStamps:
-    """Choose as many real as bogus stamps."""
-    rng = generator(seed, "golden-rows")
-    is_real = stamps.label == 1
-    rows = [rng.permutation(np.flatnonzero(which))[: _GOLDEN_ROWS // 2] for which in (is_real, ~is_real)]
-    return stamps[np.concatenate(rows)]
-
-
-def _figures(score: npt.NDArray[np.float32], stamps: LabelledStamps) -> dict[str, Any]:
-    """Sum up how the stamps to judge by are scored."""
-    real = stamps.label == 1
-    called = score >= 0.5
-    by_snr = {
-        f"{low:g}-{high:g}": round(float(called[inside].mean()), 4)
-        for low, high in zip(_SNR_BINS, _SNR_BINS[1:], strict=False)
-        if (inside := real & (stamps.snr >= low) & (stamps.snr < high)).any()
-    }
-    by_reason = {
-        str(reason): [int(rows.sum()), round(float(called[rows].mean()), 4)]
-        for reason in np.unique(stamps.reason)
-        if (rows := stamps.reason == reason).any()
-    }
-    return {
-        "stamps": len(stamps),
-        "real": int(real.sum()),
-        "area_under_roc": round(float(roc_auc_score(real, score)), 4),
-        "completeness_at_0.5": round(float(recall_score(real, called)), 4),
-        "purity_at_0.5": round(float(precision_score(real, called)), 4),
-        "completeness_at_0.5_by_snr": by_snr,
-        "number_and_fraction_above_0.5_by_reason": by_reason,
-    }
+    shape = next(iter(_load(stamps, rows[:1]).pixels.values())).shape[1:]
+    size = min(*shape, contract.stamp_size)
+    return TrainedOn(
+        pixel_scale=span(columns["pixel_scale"]), psf_fwhm=span(columns["psf_fwhm"]), stamp_size=(size, size)
+    )
