@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -10,15 +11,20 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
+from judging.designs import Trainer, measure_network, study_learning_curve, study_transfer
+from judging.in_distribution import study_in_distribution
+from judging.labels import hide_reals, study_co_teaching, turn_labels
 from judging.ledger import Ledger, rows
 from judging.models import open_models, open_packaged, open_peers
 from judging.out_of_distribution import describe_sets, measure_real_set, study_out_of_distribution
-from judging.sets import JudgedSet, gaussian_fwhm, read_real_sets
+from judging.sets import JudgedSet, as_judged, gaussian_fwhm, object_numbers, read_real_sets
 from judging.sheets import write_sheets
 from judging.study import Study, as_text
+from judging.training import Budget, compact_contract, train_network
 
 from lsst.meas.realbogus.evaluation import Estimate
 from lsst.meas.realbogus.randomness import generator
+from lsst.meas.realbogus.training import LabelledStamps
 
 
 def _toy(n: int = 40) -> JudgedSet:
@@ -125,3 +131,110 @@ def test_models_are_named_by_label_or_contract() -> None:
     assert (named.name, plain.name) == ("mine", "nodia-1")
     with pytest.raises(Exception, match="no model"):
         open_models(["x=nowhere.rbmodel"])
+
+
+def _labelled(n: int = 240, group: int = 0, size: int = 31) -> LabelledStamps:
+    """Stars (real, half of them variables) and hot pixels (bogus), two of each object."""
+    rng = generator(3, "test-labelled", group)
+    y, x = np.mgrid[:size, :size] - size // 2
+    star, hot = np.exp(-(x**2 + y**2) / 8), np.where((x == 0) & (y == 0), 3.0, 0.0)
+    label = (np.arange(n) % 2).astype(np.int8)
+    height = rng.uniform(6, 20, n)
+    signal = height[:, None, None] * np.where(label[:, None, None] == 1, star, hot)
+    noise = rng.normal(0, 1, (2, n, size, size))
+    template = noise[0] + 20
+    science = 20 + signal + noise[1]
+    return LabelledStamps(
+        {
+            "science": science.astype(np.float32),
+            "template": template.astype(np.float32),
+            "difference": (signal + noise[1]).astype(np.float32),
+        },
+        label,
+        kind=np.where(label == 0, "hot_pixel", np.where(np.arange(n) % 4 == 1, "variable", "transient")),
+        snr=height,
+        band=np.full(n, "r"),
+        psf_fwhm=np.full(n, 4.7, np.float32),
+        pixel_scale=np.full(n, 0.2, np.float32),
+        flux_ratio=np.full(n, 0.5, np.float32),
+        object_id=np.where(label == 1, np.arange(n) // 4, -1),
+        cell=np.arange(n) // 4,
+        group=np.full(n, group),
+    )
+
+
+def _parts() -> dict[str, LabelledStamps]:
+    return {role: _labelled(group=i) for i, role in enumerate(("learn", "choose", "judge"))}
+
+
+BUDGET = Budget(shown=960, batch=32)
+
+
+def test_objects_of_two_surveys_are_two_objects() -> None:
+    both = LabelledStamps.concatenate([_labelled(8), _labelled(8, group=1)])
+    numbers = object_numbers(both)
+    assert len(set(numbers[both.label == 1].tolist())) == 4
+    assert (numbers[both.label == 0] == -1).all()
+
+
+def test_labels_are_spoilt_as_far_as_asked() -> None:
+    label = (np.arange(1000) < 500).astype(np.int8)
+    hidden = hide_reals(label, 0.3, 1)
+    assert ((hidden == 0) & (label == 1)).sum() / (hidden == 0).sum() == pytest.approx(0.3, abs=1e-2)
+    assert (hidden[label == 0] == 0).all()
+    assert (turn_labels(label, 0.1, 1) != label).sum() == 100
+    np.testing.assert_array_equal(hide_reals(label, 0.0, 1), label)
+    with pytest.raises(ValueError, match="of 500 reals"):
+        hide_reals(label, 0.5, 1)
+
+
+def test_models_and_baselines_are_judged_in_all_by_snr_and_by_kind() -> None:
+    judge = _labelled(group=2)
+    studies = study_in_distribution(Ledger(None), [], judge, _labelled(), seeds=(1, 2))
+    main, by_snr, by_kind = studies
+    rows = {row.case[0]: row for row in main.rows}
+    assert set(rows) == {"random forest", "support vectors", "logistic on SNR"}
+    forest = rows["random forest"]
+    assert forest.n_seeds == 2
+    assert forest.figures["area"][0].value > 0.95
+    assert rows["logistic on SNR"].figures["area"][0].value < 0.7
+    assert {case for row in by_snr.rows for case in [row.case[1]]} >= {"5.5 to 6.5", "8 to 12"}
+    kinds = {row.case[1]: row for row in by_kind.rows if row.case[3] == "random forest"}
+    assert set(kinds) == {"transient", "variable", "hot_pixel", "variable above 0.3 of the template"}
+    assert kinds["hot_pixel"].figures["above 0.5"][0].value < 0.2
+    for study in studies:
+        assert study.section().rows
+
+
+@pytest.mark.tensorflow
+@pytest.mark.slow
+def test_a_trained_network_is_calibrated_and_told_the_psf() -> None:
+    parts = _parts()
+    model = train_network("m", compact_contract(), parts["learn"], parts["choose"], BUDGET, seed=1)
+    figures = measure_network(model, parts["judge"], {})
+    assert figures["area"].value > 0.9
+    judged = as_judged(parts["judge"], "")
+    assert model.uses_psf
+    assert not np.array_equal(model.score(judged), model.score(judged, "unknown"))
+
+
+@pytest.mark.tensorflow
+@pytest.mark.slow
+def test_studies_that_train_give_a_row_for_every_case(tmp_path: Path) -> None:
+    parts = _parts()
+    co_teaching = study_co_teaching(Ledger(None), parts, BUDGET, (1,), hidden=(0.15,))
+    assert [row.case[1] for row in co_teaching.rows] == [
+        "standard", "ensemble of 2", "co-teaching", "asymmetric", "stochastic",
+    ]  # fmt: skip
+    assert all("hidden found" in row.figures for row in co_teaching.rows)
+    toy = _toy(60)
+    stamps = {role: pixels[:, 10:41, 10:41] for role, pixels in toy.stamps.items()}
+    sets = {"ztf": dataclasses.replace(toy, name="ztf", stamps=stamps)}
+    trainer = Trainer(Ledger(tmp_path / "l.json"), parts, sets, BUDGET, (1,))
+    transfer = study_transfer(trainer, labels=(20,), n_folds=2)
+    assert [row.case for row in transfer.rows] == [
+        ("without transfer", "0"), ("all layers", "20"), ("head", "20"), ("from nothing", "20"),
+    ]  # fmt: skip
+    curve = study_learning_curve(trainer)
+    assert [row.case for row in curve.rows] == [("1", "240")]
+    assert "ztf area, all" in curve.rows[0].figures

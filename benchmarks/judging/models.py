@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,26 @@ from lsst.meas.realbogus.model import (
 from .sets import JudgedSet
 
 type Psf = Literal["known", "unknown"]
+
+
+class Scoring(Protocol):
+    """Something to judge: a model, or a network that was just trained."""
+
+    @property
+    def name(self) -> str:
+        """What it is called; seeds share a name."""
+
+    @property
+    def content(self) -> str:
+        """What decides its scores, in few letters."""
+
+    @property
+    def uses_psf(self) -> bool:
+        """Whether the network is told the PSF."""
+
+    def score(self, judged: JudgedSet, psf: Psf = "known") -> npt.NDArray[np.float64]:
+        """Score a set, NaN where there is no score."""
+
 
 PEERS = {
     "DES authors, dia": ("dia", "model_checkpoint_AAD_3s3DH.h5", None),
@@ -56,7 +76,7 @@ class JudgedModel:
     @property
     def uses_psf(self) -> bool:
         """Whether the network is told the PSF."""
-        return getattr(self.classifier.contract, "psf", None) is not None
+        return self.classifier.contract.psf is not None
 
 
 def open_models(specifications: Iterable[str]) -> list[JudgedModel]:

@@ -152,22 +152,32 @@ REAL_SETS: Mapping[str, tuple[str, Callable[[Path], JudgedSet]]] = {
 """File below ``stamps`` of the folder of real data, and how it is read."""
 
 
-def read_simulated(path: Path) -> JudgedSet:
-    """Simulated stamps, as `~lsst.meas.realbogus.training.LabelledStamps` writes them."""
-    stamps = LabelledStamps.load(path)
-    n = len(stamps)
-    unknown = np.full(n, np.nan, np.float32)
+def as_judged(stamps: LabelledStamps, name: str) -> JudgedSet:
+    """Simulated stamps as a set to judge by: all of their labels are certain."""
     return JudgedSet(
-        name=path.stem,
+        name=name,
         stamps=stamps.pixels,
         label=stamps.label,
-        certain=np.ones(n, bool),
-        kind=getattr(stamps, "kind", stamps.reason),
+        certain=np.ones(len(stamps), bool),
+        kind=np.where(stamps.kind == "", stamps.reason, stamps.kind),
         is_negative=stamps.is_negative,
         snr=stamps.snr,
-        psf_fwhm=getattr(stamps, "psf_fwhm", unknown),
-        object_id=getattr(stamps, "object_id", np.full(n, -1, np.int64)),
+        psf_fwhm=stamps.psf_fwhm,
+        object_id=object_numbers(stamps),
     )
+
+
+def object_numbers(stamps: LabelledStamps) -> npt.NDArray[np.int64]:
+    """Number the objects of all groups, -1 for sources that no object made: ids are those of one group."""
+    known = stamps.object_id >= 0
+    pairs = np.stack([stamps.group, stamps.object_id], axis=1)
+    numbers = np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1)
+    return np.where(known, numbers, -1).astype(np.int64)
+
+
+def read_simulated(path: Path) -> JudgedSet:
+    """Simulated stamps, as `~lsst.meas.realbogus.training.LabelledStamps` writes them."""
+    return as_judged(LabelledStamps.load(path), path.stem)
 
 
 def read_real_sets(data: Path) -> dict[str, JudgedSet]:

@@ -20,12 +20,19 @@ STEPS = (
 )
 OUTPUT = "training"
 QUICK = {"detector_grid": (1, 1), "detector_size": (512, 512), "n_search_visits": 2}
+QUICK_SURVEYS = (0, 5, 6)
+"""One to learn from, one to choose by, one to judge by."""
 ROLES = ("learn", "choose", "judge")
 
 
 def stamp_file(folder: Path, number: int) -> Path:
     """Where the stamps of a survey are kept."""
     return folder / f"stamps-{number:03d}.npz"
+
+
+def numbers_in(folder: Path) -> list[int]:
+    """Numbers of the surveys whose stamps are there."""
+    return sorted(int(path.stem.removeprefix("stamps-")) for path in folder.glob("stamps-*.npz"))
 
 
 def make_stamps(folder: Path, number: int, *, quick: bool = False) -> Path:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 
 from lsst.meas.realbogus.evaluation import Estimate
+from lsst.meas.realbogus.report import StudySection
 
 from .ledger import Record, Row, rows
 
@@ -16,7 +17,7 @@ class Study:
     """The result of one study.
 
     ``columns`` names what tells cases apart, ``goals`` what is asked of a figure, in words; ``drawings`` are
-    SVG elements.
+    SVG elements, ``pictures`` PNG files by caption.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Study:
     records: list[Record]
     goals: dict[str, str] = dataclasses.field(default_factory=dict)
     drawings: list[str] = dataclasses.field(default_factory=list)
+    pictures: dict[str, bytes] = dataclasses.field(default_factory=dict)
 
     @property
     def rows(self) -> list[Row]:
@@ -46,6 +48,13 @@ class Study:
             for row in self.rows
         ]
         return header, body
+
+    def section(self) -> StudySection:
+        """The study as a section of a page."""
+        header, body = self.table()
+        return StudySection(
+            self.title, self.text, header, body, len(self.columns), self.goals, self.drawings, self.pictures
+        )
 
     def figures(self) -> dict[str, dict[str, float | int | str]]:
         """Flat figures for a JSON file: mean, ends of the interval and scatter of each."""

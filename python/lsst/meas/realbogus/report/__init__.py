@@ -7,11 +7,13 @@ from ._fakes_page import FakeCard, choose_fakes, count_populations, write_fakes_
 from ._galleries import Gallery, TripletCard, choose_galleries
 from ._page import write_page
 from ._stamps import stretch_triplet
+from ._study_page import StudySection, write_study_page
 
 __all__ = (
     "CutoutCard",
     "FakeCard",
     "Gallery",
+    "StudySection",
     "TripletCard",
     "choose_fakes",
     "choose_galleries",
@@ -21,4 +23,5 @@ __all__ = (
     "write_cutouts_page",
     "write_fakes_page",
     "write_page",
+    "write_study_page",
 )

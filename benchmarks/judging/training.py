@@ -1,0 +1,143 @@
+"""Networks trained for a study: small, on the same data and with the same budget."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lsst.meas.realbogus.model import Calibration, Contract, Weights, prepare, preset_contract
+from lsst.meas.realbogus.training import (
+    Augmentation,
+    LabelledStamps,
+    Network,
+    StampBatches,
+    StrategyConfig,
+    TrainingConfig,
+    TransferConfig,
+    fit,
+    fit_calibration,
+)
+
+from .models import Psf
+from .sets import JudgedSet
+
+type Labels = npt.NDArray[np.int8]
+
+SMALL = (12, 24, 24)
+"""Filters of the compact network in studies that train many."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """What every network of a study may use: stamps shown in all and in a step, and how fast it learns."""
+
+    shown: int = 60_000
+    batch: int = 64
+    learning_rate: float = 1.5e-3
+
+    def config(self, n_learn: int, seed: int, strategy: StrategyConfig | None = None) -> TrainingConfig:
+        """Options of a training that shows as many stamps, however many there are to learn from."""
+        return TrainingConfig(
+            epochs=max(1, round(self.shown / n_learn)),
+            batch_size=self.batch,
+            learning_rate=self.learning_rate,
+            seed=seed,
+            strategy=strategy or StrategyConfig(),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedModel:
+    """A network with what it is fed and how its answers are calibrated."""
+
+    name: str
+    contract: Contract
+    network: Network
+    calibration: Calibration | None
+    content: str
+
+    @property
+    def uses_psf(self) -> bool:
+        """Whether the network is told the PSF."""
+        return self.contract.psf is not None
+
+    def score(self, judged: JudgedSet, psf: Psf = "known") -> npt.NDArray[np.float64]:
+        """Score a set, NaN where the contract gives no score."""
+        fwhm = judged.psf_fwhm if self.uses_psf and psf == "known" else None
+        raw = raw_scores(self.contract, self.network, judged.stamps, judged.is_negative, fwhm)
+        if self.calibration is None:
+            return raw
+        return np.interp(raw, self.calibration.scores, self.calibration.probabilities)
+
+
+def raw_scores(
+    contract: Contract,
+    network: Network,
+    stamps: Mapping[str, npt.NDArray[np.float32]],
+    is_negative: npt.NDArray[np.bool_],
+    psf_fwhm: npt.NDArray[np.float32] | None,
+) -> npt.NDArray[np.float64]:
+    """Answers of a network before calibration, NaN where the contract gives no score."""
+    prepared = prepare(contract, stamps, None, is_negative, psf_fwhm=psf_fwhm)
+    return np.where(prepared.flag_unscorable, np.nan, network.predict(prepared.inputs))
+
+
+def compact_contract(**changes: Any) -> Contract:
+    """Contract of the small compact network of studies."""
+    return preset_contract("compact", "study", "0", filters=SMALL, **changes)
+
+
+def train_network(
+    name: str,
+    contract: Contract,
+    learn: LabelledStamps,
+    choose: LabelledStamps,
+    budget: Budget,
+    *,
+    seed: int,
+    augmentation: Augmentation | None = None,
+    strategy: StrategyConfig | None = None,
+    learn_label: Labels | None = None,
+    choose_label: Labels | None = None,
+    start: Weights | None = None,
+    layers: str = "all",
+    calibrate: bool = True,
+) -> TrainedModel:
+    """Train a network and calibrate it by the stamps that chose its epoch.
+
+    ``learn_label`` and ``choose_label`` stand for the labels that are wrong in studies of labels.
+    """
+    assert contract.architecture is not None
+    config = budget.config(len(learn), seed, strategy).replace(transfer=TransferConfig(layers=layers))
+    batches = StampBatches(
+        learn, contract, augmentation, batch_size=config.batch_size, seed=seed, label=learn_label
+    )
+    judged_by = StampBatches(choose, contract, batch_size=512, label=choose_label)
+    network, _ = fit(contract.architecture, contract.output, batches, judged_by, config, start=start)
+    calibration = None
+    if calibrate:
+        raw = raw_scores(contract, network, choose.pixels, choose.is_negative, choose.psf_fwhm)
+        calibration = fit_calibration(raw, choose.label if choose_label is None else choose_label)
+    digest = hashlib.sha256(b"".join(w.tobytes() for m in network.members for w in m.values()))
+    return TrainedModel(name, contract, network, calibration, digest.hexdigest()[:16])
+
+
+def identity(stamps: LabelledStamps) -> tuple[object, ...]:
+    """What tells sets of stamps apart, to know whether a result is theirs."""
+    digest = hashlib.sha256()
+    for values in (stamps.label, stamps.group, stamps.snr, next(iter(stamps.pixels.values()))[:, ::7, ::7]):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return len(stamps), digest.hexdigest()[:16]
+
+
+def at_most(stamps: LabelledStamps, n: int, seed: int = 1) -> LabelledStamps:
+    """Keep a random part of the stamps, in their order."""
+    if len(stamps) <= n:
+        return stamps
+    rng = np.random.default_rng(seed)
+    return stamps[np.sort(rng.permutation(len(stamps))[:n])]
