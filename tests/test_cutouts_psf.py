@@ -157,6 +157,23 @@ def test_stamp_files_show_the_psf(tmp_path: Path) -> None:
         read_widths(tmp_path / "short.npz")
 
 
+@pytest.mark.parametrize(
+    ("scale", "found"), [([0.2, 0.2, 0.3, np.nan], 0.2), ([np.nan] * 4, None), (0.2, None)]
+)
+def test_stamp_files_tell_the_pixel_scale(tmp_path: Path, scale: object, found: float | None) -> None:
+    np.savez(tmp_path / "s.npz", **stamps(4), pixel_scale=scale)
+    with open_stamp_file(tmp_path / "s.npz") as file:
+        (batch,) = file.batches()
+    assert batch.pixel_scale == found
+
+
+def test_the_psfs_of_real_stamps_have_a_width(shared_data: Path) -> None:
+    """LSSTCam in its first months, out of focus at times: 0.7 to 2.7 arcsec."""
+    widths = read_widths(shared_data / "stamps" / "lsstcam_unlabelled.npz")
+    assert widths is not None and len(widths) == 130
+    assert ((widths > 3) & (widths < 14)).all()
+
+
 def test_the_width_of_a_source_is_not_that_of_the_psf(tmp_path: Path) -> None:
     np.savez(tmp_path / "s.npz", **stamps(4), fwhm=FWHM)
     assert read_widths(tmp_path / "s.npz") is None

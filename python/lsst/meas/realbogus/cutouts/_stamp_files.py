@@ -34,7 +34,7 @@ _ROLE_NAMES: Mapping[str, tuple[str, ...]] = {
 _IDS = ("diaSourceId", "id", "candid", "sourceId")
 _FLUX = "psfFlux"
 _PSF = ("psfFwhm", "psf_fwhm", "science_psf")
-_PIXEL_SCALE = "pixelScale"
+_PIXEL_SCALES = ("pixelScale", "pixel_scale")
 _AS_DETECTED_COLUMN = "isdiffpos"
 _BATCH_BYTES = 64 << 20
 _OPENERS: Mapping[str, Callable[[Path, contextlib.ExitStack], FileColumns]] = {
@@ -163,7 +163,7 @@ class StampFile:
             negative,
             {role: stamp.missing for role, stamp in stored.items() if stamp.missing is not None},
             {role: stamp.outside for role, stamp in stored.items() if stamp.outside is not None},
-            _median(columns.get(_PIXEL_SCALE)),
+            _median(next((columns[name] for name in _PIXEL_SCALES if name in columns), None)),
             _widths(columns.get(self._psf or "")),
         )
 
@@ -180,9 +180,10 @@ def open_stamp_file(path: Path, *, difference_sign: DifferenceSign | None = None
         such array columns, as ``dia_source_cutouts``; or a FITS file with such cubes as extensions and
         perhaps a table. Arrays or columns ``id`` (or ``diaSourceId``, ``candid``), ``isNegative`` (or
         ``isdiffpos``, see `tables.read_signs`), ``psfFlux``, and ``missing``, ``*_scale`` and ``pixelScale``
-        of ``dia_source_cutouts`` are used; without, sources are numbered from 0 and positive. The science
-        image's PSF is told by ``psfFwhm`` or ``psf_fwhm`` [pixel], or by images of it, ``science_psf`` of
-        shape ``(n, h, w)``. A column ``fwhm`` is not used: in ZTF's data it is the width of the source.
+        (or ``pixel_scale``) of ``dia_source_cutouts`` are used; without, sources are numbered from 0 and
+        positive. The science image's PSF is told by ``psfFwhm`` or ``psf_fwhm`` [pixel], or by images of it,
+        ``science_psf`` of shape ``(n, h, w)``. A column ``fwhm`` is not used: in ZTF's data it is the width
+        of the source.
     difference_sign
         One of `DIFFERENCE_SIGNS`: what the file's differences are of negative sources. By default
         ``"as-detected"`` where the signs are in a column ``isdiffpos``, as in ZTF's data, otherwise
@@ -227,13 +228,9 @@ def _stamp_file(path: Path, columns: FileColumns, difference_sign: DifferenceSig
         raise InvalidInputError(f"{path}: different numbers of stamps: {lengths}")
     n = next(iter(lengths.values()))
     sign = sign_column(columns.shapes)
-    wanted = [
-        next((name for name in _IDS if name in columns.shapes), None),
-        sign,
-        _FLUX,
-        "missing",
-        _PIXEL_SCALE,
-    ]
+    scale = next((name for name in _PIXEL_SCALES if columns.shapes.get(name) == (n,)), None)
+    identifier = next((name for name in _IDS if name in columns.shapes), None)
+    wanted = [identifier, sign, _FLUX, "missing", scale]
     by_case = {name.lower(): name for name in columns.shapes}
     psf = next((by_case[name.lower()] for name in _PSF if name.lower() in by_case), None)
     others = tuple(name for name in wanted if name is not None and name in columns.shapes)
