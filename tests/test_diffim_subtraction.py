@@ -184,7 +184,8 @@ def test_scale_is_not_lowered_by_the_noise_of_the_model() -> None:
     assert not scaling.is_shifted
 
 
-def test_scale_does_not_follow_what_is_new() -> None:
+@pytest.mark.parametrize("expected", [0.94, 1.0, 1.05])
+def test_scale_does_not_follow_what_is_new(expected: float) -> None:
     rng = np.random.default_rng(5)
     truth, new = np.zeros((2, 400, 400))
     for light, count, brightness in ((truth, 60, (3, 4.5)), (new, 40, (3.5, 5))):
@@ -194,7 +195,9 @@ def test_scale_does_not_follow_what_is_new() -> None:
     noise = np.full(truth.shape, 40.0**2, np.float32)
     before, after = (convolve_image(light.astype(np.float32), _moffat(4.5)) for light in (truth, truth + new))
     image, model = (light + rng.normal(0, 28, light.shape).astype(np.float32) for light in (before, after))
-    scaling = fit_scaling(image, model, noise, truth < -1, BBOX, model_variance=noise / 2)
+    scaling = fit_scaling(
+        image, model, noise, truth < -1, BBOX, model_variance=noise / 2, expected_scale=expected
+    )
     assert scaling.scale[0] == pytest.approx(1.0, abs=0.03)
 
 

@@ -31,6 +31,10 @@ _LEAST_SIGNAL = 100.0
 """The scale is fitted where it would be known to 10 % or better."""
 _FEW_OBJECTS = 10
 """Fewer objects than these do not tell which of them is off."""
+_MEASURED = 10.0
+"""Objects whose flux ratio is known so many times better than to 100 % tell what most of them have."""
+_SAME, _RATIOS = 0.01, (0.7, 1.4)
+"""Ratios so near are the same, and among which one is chosen, as shares of the expected ratio."""
 _FAINT_SHARE = 8
 """Of pixels that show nothing, one in so many is used."""
 
@@ -147,6 +151,8 @@ def fit_scaling(
         return again & objects.agree(rest, again, clip), rest
 
     # Where much of the light has changed, all of it together is no place to start from.
+    if n_scale:
+        solution[0] *= objects.usual_ratio(wanted - design @ solution)
     kept, rest = agreeing()
     for _ in range(iterations):
         if kept.sum() <= 10 * solution.size:
@@ -219,6 +225,21 @@ class _Objects:
         seen[0] = False
         limit = clip * _typical(off[seen]) if seen.sum() >= _FEW_OBJECTS else np.inf
         return np.asarray(~(seen & (off > limit))[self.label])
+
+    def usual_ratio(self, rest: FloatArray) -> float:
+        """Return the ratio to the expected flux that most objects share: the mode of their distribution.
+
+        What changed has any ratio, what is the same has one.
+        """
+        residual, power = self._sums(rest, np.ones(len(rest), dtype=bool))
+        seen = power > _MEASURED**2
+        seen[0] = False
+        if seen.sum() < _FEW_OBJECTS:
+            return 1.0
+        ratio, width = 1 + residual[seen] / power[seen], np.maximum(power[seen] ** -0.5, _SAME)
+        trials = np.arange(*_RATIOS, _SAME / 2)
+        density = np.exp(-0.5 * ((trials[:, np.newaxis] - ratio) / width) ** 2) / width
+        return float(trials[np.argmax(density.sum(axis=1))])
 
     def error(self, rest: FloatArray, kept: BoolArray) -> float:
         """Return the error of a common scale from how the objects scatter about it."""
