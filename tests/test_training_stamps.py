@@ -78,6 +78,17 @@ def test_what_is_known_of_sources_comes_along_and_the_rest_is_unknown() -> None:
     assert set(told.visit) == {7} and set(told.band) == {"g"}
 
 
+def test_stamps_of_some_sources_find_their_rows() -> None:
+    cutouts, match, sources = _tables()
+    whole = LabelledStamps.from_tables(cutouts, match, sources)
+    mixed = generator(2, "test-order").permutation(6)
+    part = LabelledStamps.from_tables(cutouts[[4, 0]], match[mixed], sources)
+    for name, values in part.arrays().items():
+        np.testing.assert_array_equal(values, whole.arrays()[name][[3, 0]])
+    with pytest.raises(InvalidCatalogError, match="1 sources of dia_source_cutouts are not in it"):
+        LabelledStamps.from_tables(cutouts, match[1:], sources)
+
+
 def test_columns_of_another_length_are_refused() -> None:
     stamps = LabelledStamps.from_tables(*_tables())
     with pytest.raises(InvalidInputError, match=r"\{'visit': 2\}, expected 4"):

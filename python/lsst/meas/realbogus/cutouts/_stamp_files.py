@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ("DIFFERENCE_SIGNS", "DifferenceSign", "StampBatch", "StampFile", "open_stamp_file")
 
 import contextlib
+import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -65,6 +66,8 @@ class StampBatch:
     psf_fwhm
         FWHM of the science image's PSF at each source [pixel], float32, shape ``(n,)``, NaN where it is not
         known; `None` if it was not asked for or is not known of any.
+    columns
+        Other columns that were asked for, by name.
     """
 
     ids: npt.NDArray[np.int64]
@@ -74,6 +77,7 @@ class StampBatch:
     outside: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
     pixel_scale: float | None = None
     psf_fwhm: npt.NDArray[np.float32] | None = None
+    columns: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -104,8 +108,29 @@ class StampFile:
     _others: tuple[str, ...]
     _psf: str | None = None
 
+    def has_column(self, name: str) -> bool:
+        """Whether a column of one value a source can be asked for.
+
+        Parameters
+        ----------
+        name
+            Its name.
+
+        Returns
+        -------
+        bool
+            Whether the file has it.
+        """
+        return self._columns.shapes.get(name) == (self.n_rows,)
+
     def batches(
-        self, size: int = 256, start: int = 0, roles: Sequence[str] | None = None, *, psf: bool = True
+        self,
+        size: int = 256,
+        start: int = 0,
+        roles: Sequence[str] | None = None,
+        *,
+        psf: bool = True,
+        columns: Sequence[str] = (),
     ) -> Iterator[StampBatch]:
         """Read the sources in batches, from a row to the end.
 
@@ -119,6 +144,8 @@ class StampFile:
             Which images are read; by default all that there are.
         psf
             Read how wide the PSF is, or measure it where the file holds PSFs?
+        columns
+            Other columns to read, of those for which `has_column` is true.
 
         Yields
         ------
@@ -137,11 +164,12 @@ class StampFile:
         size = max(1, min(size, _BATCH_BYTES // max(row_bytes, 1)))
         scales = (f"{role}_scale" for role in names)
         scaled = (name for name in scales if name in self._columns.shapes)
-        wanted = [*names.values(), *self._others, *told, *scaled]
+        wanted = list(dict.fromkeys([*names.values(), *self._others, *told, *scaled, *columns]))
         row = start
         with _told(self.name):
-            for columns in self._columns.read(wanted, size, start):
-                batch = self._batch(columns, names, row)
+            for found in self._columns.read(wanted, size, start):
+                batch = self._batch(found, names, row)
+                batch = dataclasses.replace(batch, columns={name: found[name] for name in columns})
                 row += len(batch)
                 yield batch
 

@@ -7,10 +7,12 @@ from ._fakes import put_shards, read_fake_stamps, read_injected_catalogs
 from ._open import find_datasets, open_repository
 from ._pipetask import Outcome, pipetask_command, run_pipetask, shell_text
 from ._results import read_collection, read_stamps
+from ._training_stamps import export_labelled_stamps
 
 __all__ = (
     "Outcome",
     "StoredCutouts",
+    "export_labelled_stamps",
     "find_datasets",
     "open_repository",
     "pipetask_command",

@@ -9,8 +9,10 @@ from ._calibration import CALIBRATION_METHODS, fit_calibration
 from ._config import RECIPES, DistillationConfig, StrategyConfig, TrainingConfig, TransferConfig
 from ._figures import EpochFigures
 from ._fit import TrainingHistory, Watcher, fit
+from ._label_noise import corrupt_labels
 from ._learner import Network
 from ._ordered_model import ModelOptions, ordered_contract, ordered_split, train_ordered_model
+from ._reading import read_labelled_stamps
 from ._search import SearchOptions, search_options
 from ._splits import SIDES, Split, assigned_split, split_stamps
 from ._stamp_batches import BALANCES, StampBatches
@@ -49,12 +51,14 @@ __all__ = (
     "assigned_split",
     "augment",
     "balanced_weights",
+    "corrupt_labels",
     "dihedral",
     "fit",
     "fit_calibration",
     "measure_features",
     "ordered_contract",
     "ordered_split",
+    "read_labelled_stamps",
     "score_baselines",
     "search_options",
     "split_stamps",

@@ -40,6 +40,15 @@ UNKNOWN: Mapping[str, Any] = {
 }
 """Columns of labelled stamps besides pixels and label: what stands where a value is not known."""
 
+_FROM_CUTOUTS = {
+    "is_negative": "isNegative",
+    "snr": "snr",
+    "psf_fwhm": "psfFwhm",
+    "pixel_scale": "pixelScale",
+}
+_FROM_MATCH = {"reason": "label_reason", "kind": "kind", "object_id": "object_id", "host_id": "host_id"}
+_FROM_SOURCES = {"is_negative": "isNegative", "snr": "snr", "visit": "visit", "band": "band"}
+
 _NOT_GIVEN = np.empty(0)
 
 
@@ -168,9 +177,9 @@ class LabelledStamps:
         cutouts
             A ``dia_source_cutouts`` table.
         match
-            The ``dia_source_match`` table of the same sources.
+            The ``dia_source_match`` table of these sources, and perhaps of others.
         sources
-            The ``dia_source_unstandardized`` table of the same sources.
+            The ``dia_source_unstandardized`` table of these sources, and perhaps of others.
         group
             Value of `group` for all rows.
         visit, band
@@ -179,11 +188,10 @@ class LabelledStamps:
         Raises
         ------
         InvalidCatalogError
-            Raised if the three tables do not hold the same sources in the same order.
+            Raised if a source of which there are stamps is not in the other tables.
         """
-        for name, other in (("dia_source_match", match), ("dia_source_unstandardized", sources)):
-            if not np.array_equal(cutouts["diaSourceId"], other["diaSourceId"]):
-                raise InvalidCatalogError(name, ["its diaSourceId differ from those of dia_source_cutouts"])
+        match = _rows_of(cutouts, match, "dia_source_match")
+        sources = _rows_of(cutouts, sources, "dia_source_unstandardized")
         rows = np.flatnonzero(np.asarray(match["label"]) >= 0)
         cutouts, match, sources = cutouts[rows], match[rows], sources[rows]
         roles = [role for role in ROLES if role in cutouts.colnames]
@@ -192,18 +200,15 @@ class LabelledStamps:
             name: np.full(len(rows), value) for name, value in given.items() if value is not None
         }
         for table, names in (
-            (cutouts, {"psfFwhm": "psf_fwhm", "pixelScale": "pixel_scale"}),
-            (
-                match,
-                {"label_reason": "reason", "kind": "kind", "object_id": "object_id", "host_id": "host_id"},
-            ),
-            (sources, {"isNegative": "is_negative", "snr": "snr", "visit": "visit", "band": "band"}),
+            (cutouts, _FROM_CUTOUTS),
+            (match, _FROM_MATCH),
+            (sources, _FROM_SOURCES),
         ):
-            found |= {ours: np.asarray(table[name]) for name, ours in names.items() if name in table.colnames}
+            found |= {ours: np.asarray(table[name]) for ours, name in names.items() if name in table.colnames}
         if {"ra", "dec"} <= set(cutouts.colnames):
             found["cell"] = sky_cell(cutouts["ra"], cutouts["dec"], CELL)
         if {"psfFlux", "templateFlux"} <= set(sources.colnames):
-            found["flux_ratio"] = _flux_ratio(sources["psfFlux"], sources["templateFlux"])
+            found["flux_ratio"] = flux_ratio(sources["psfFlux"], sources["templateFlux"])
         found["snr"] = np.abs(found["snr"])
         return cls(
             {name: stamps.pixels for name, stamps in stored_stamps(cutouts, roles).items()},
@@ -298,8 +303,32 @@ class LabelledStamps:
         return self[np.isin(self.group, np.asarray(list(groups), np.int64))]
 
 
-def _flux_ratio(difference: npt.ArrayLike, template: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """Absolute flux in the difference over that in the template; infinite where the template has none."""
+def _rows_of(cutouts: Table, table: Table, name: str) -> Table:
+    """Return the rows of a table that are of the sources of the stamps, in their order."""
+    wanted, ids = np.asarray(cutouts["diaSourceId"]), np.asarray(table["diaSourceId"])
+    if np.array_equal(wanted, ids):
+        return table
+    order = np.argsort(ids, kind="stable")
+    place = np.minimum(np.searchsorted(ids, wanted, sorter=order), len(ids) - 1)
+    if not len(ids) or (lost := ids[order[place]] != wanted).any():
+        n_lost = int(lost.sum()) if len(ids) else len(wanted)
+        raise InvalidCatalogError(name, [f"{n_lost} sources of dia_source_cutouts are not in it"])
+    return table[order[place]]
+
+
+def flux_ratio(difference: npt.ArrayLike, template: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """Return the absolute flux in the difference over that in the template.
+
+    Parameters
+    ----------
+    difference, template
+        Fluxes in one unit.
+
+    Returns
+    -------
+    numpy.ndarray
+        Float32; infinite where the template has no light.
+    """
     change, before = np.abs(np.asarray(difference, np.float64)), np.asarray(template, np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(before <= 0, np.inf * np.sign(change), change / before).astype(np.float32)

@@ -1,0 +1,138 @@
+"""Labelled stamps are read from files of any make and from runs; wrong labels are as many as wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+from astropy.table import Table
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lsst.daf.butler import Butler, DatasetType
+from lsst.daf.butler.formatters.parquet import astropy_to_arrow
+
+from lsst.meas.realbogus.cutouts import ROLES
+from lsst.meas.realbogus.errors import InvalidInputError
+from lsst.meas.realbogus.randomness import generator
+from lsst.meas.realbogus.repository import export_labelled_stamps
+from lsst.meas.realbogus.training import LabelledStamps, StampSet, corrupt_labels, read_labelled_stamps
+
+TYPES = ("dia_source_cutouts", "dia_source_match", "dia_source_unstandardized")
+
+
+def _columns(n: int = 12) -> dict[str, np.ndarray]:
+    rng = generator(6, "test-reading")
+    stamps = {role: rng.normal(size=(n, 7, 7)).astype(np.float32) for role in ROLES}
+    return {
+        **stamps, "label": np.resize([1, 0, -1], n), "label_source": np.full(n, "eye"),
+        "isdiffpos": np.resize([True, True, False, False], n), "objectId": np.full(n, "ZTF19x"),
+        "ra": np.linspace(10, 12, n), "dec": np.full(n, 3.0), "psfFlux": np.full(n, -4.0),
+        "templateFlux": np.full(n, 8.0), "visit": np.arange(n), "psf_fwhm": np.full(n, 2.5),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".parquet"])
+def test_stamp_files_of_any_make_are_read_with_what_they_know(tmp_path: Path, suffix: str) -> None:
+    columns = _columns()
+    path = tmp_path / f"stamps{suffix}"
+    if suffix == ".npz":
+        np.savez(path, **columns)  # type: ignore[arg-type]
+    else:
+        pyarrow.parquet.write_table(astropy_to_arrow(Table(columns)), path)
+    stamps = LabelledStamps.concatenate(read_labelled_stamps(path, group=4, size=5))
+    kept = np.flatnonzero(columns["label"] >= 0)
+    assert stamps.label.tolist() == columns["label"][kept].tolist()
+    sign = np.where(columns["isdiffpos"], 1, -1)[kept, None, None]
+    np.testing.assert_array_equal(stamps.pixels["difference"], columns["difference"][kept] * sign)
+    np.testing.assert_array_equal(stamps.is_negative, ~columns["isdiffpos"][kept])
+    assert stamps.visit.tolist() == kept.tolist() and len(set(stamps.cell)) == 8
+    assert set(stamps.flux_ratio) == {0.5} and set(stamps.psf_fwhm) == {2.5}
+    assert set(stamps.reason) == {"eye"} and set(stamps.group) == {4}
+    assert set(stamps.object_id) == {-1} and np.isnan(stamps.snr).all()
+
+
+def test_stamps_without_labels_are_refused(tmp_path: Path) -> None:
+    columns = _columns()
+    del columns["label"]
+    np.savez(tmp_path / "x.npz", **columns)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match=r"x\.npz: the stamps have no labels"):
+        next(read_labelled_stamps(tmp_path / "x.npz"))
+
+
+def _repo(root: Path, *, with_match: bool = True) -> Path:
+    Butler.makeRepo(root)
+    with Butler.from_config(root, writeable=True) as butler:
+        for element, record in (
+            ("instrument", {"name": "Cam"}),
+            ("detector", {"instrument": "Cam", "id": 0, "full_name": "0"}),
+            ("physical_filter", {"instrument": "Cam", "name": "r-sim", "band": "r"}),
+            ("day_obs", {"instrument": "Cam", "id": 20260101}),
+        ):
+            butler.registry.insertDimensionData(element, record)
+        for name in TYPES:
+            kind = DatasetType(
+                name, ("instrument", "visit", "detector"), "ArrowAstropy", universe=butler.dimensions
+            )
+            butler.registry.registerDatasetType(kind)
+        butler.collections.register("u/run")
+        for visit in (3, 7):
+            record = {"id": visit, "name": str(visit), "physical_filter": "r-sim", "day_obs": 20260101}
+            butler.registry.insertDimensionData("visit", {"instrument": "Cam", **record})
+            columns, ids = _columns(), 100 * visit + np.arange(12)
+            for name in TYPES:
+                if name == "dia_source_match" and not with_match:
+                    continue
+                table = Table({"diaSourceId": ids, "isNegative": np.zeros(12, bool), "snr": np.full(12, 9.0)})
+                if name == "dia_source_cutouts":
+                    for role in ROLES:
+                        table[role] = columns[role]
+                if name == "dia_source_match":
+                    table["label"], table["label_reason"] = columns["label"].astype(np.int8), "injected"
+                butler.put(table, name, {"instrument": "Cam", "detector": 0, "visit": visit}, run="u/run")
+    return root
+
+
+def test_runs_are_exported_to_a_set_whose_groups_they_are(tmp_path: Path) -> None:
+    runs = [(_repo(tmp_path / name), "u/run") for name in ("a", "b")]
+    counts = export_labelled_stamps(runs, tmp_path / "set")
+    assert counts == {"0000.parquet": 16, "0001.parquet": 16}
+    stamps = StampSet(tmp_path / "set").load()
+    assert stamps.group.tolist() == [0] * 16 + [1] * 16
+    assert stamps.visit.tolist() == ([3] * 8 + [7] * 8) * 2
+    kept = _columns()["label"] >= 0
+    np.testing.assert_array_equal(stamps.pixels["science"][:8], _columns()["science"][kept])
+    only = export_labelled_stamps(runs[:1], tmp_path / "one", where="visit = 7")
+    assert only == {"0000.parquet": 8}
+
+
+def test_runs_that_cannot_be_exported_leave_no_file(tmp_path: Path) -> None:
+    repo = _repo(tmp_path / "a", with_match=False)
+    with pytest.raises(InvalidInputError, match=r"stamps of .*visit: 3.*, but no dia_source_match"):
+        export_labelled_stamps([(repo, "u/run")], tmp_path / "set")
+    with pytest.raises(InvalidInputError, match="has no dia_source_cutouts where visit = 8"):
+        export_labelled_stamps([(repo, "u/run")], tmp_path / "set", where="visit = 8")
+    assert not list((tmp_path / "set").glob("*.parquet"))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0, 0.4), st.floats(0, 0.4), st.integers(0, 99))
+def test_as_many_labels_are_wrong_as_wanted(hidden: float, flipped: float, seed: int) -> None:
+    label = np.repeat(np.array([1, 0], np.int8), (900, 600))
+    wrong = corrupt_labels(label, hidden_reals=hidden, seed=seed)
+    assert (wrong[900:] == 0).all()
+    bogus = wrong == 0
+    assert (label[bogus] == 1).mean() == pytest.approx(hidden, abs=2e-3)
+    both = corrupt_labels(label, flipped=flipped, seed=seed)
+    for value in (0, 1):
+        assert (both[label == value] != value).mean() == pytest.approx(flipped, abs=2e-3)
+    np.testing.assert_array_equal(wrong, corrupt_labels(label, hidden_reals=hidden, seed=seed))
+
+
+def test_more_reals_than_there_are_cannot_be_hidden() -> None:
+    label = np.repeat(np.array([1, 0], np.int8), (10, 90))
+    with pytest.raises(InvalidInputError, match="takes 22 reals; there are 10"):
+        corrupt_labels(label, hidden_reals=0.2, seed=1)
+    with pytest.raises(InvalidInputError, match="fractions of labels"):
+        corrupt_labels(label, flipped=1.0, seed=1)
