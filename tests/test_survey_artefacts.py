@@ -33,7 +33,7 @@ SWITCHES = {name: 0.0 for name in TRAINING_ARTEFACTS} | dict.fromkeys(
 )  # fmt: skip
 EMPTY = {"galaxy_density": 0, "transient_density": 0, "asteroid_density": 0, "star_density": 0}
 ON_BLANK_SKY = {
-    "soft_blobs": ("soft_blob", 3.0), "ghost_disks": ("ghost_disk", 5.0), "glint_trails": ("glint", 12.0),
+    "soft_blobs": ("soft_blob", 6.0), "ghost_disks": ("ghost_disk", 5.0), "glint_trails": ("glint", 12.0),
     "persistence": ("persistence", 3.0), "streaks": ("streak", 1.0),
     "cosmic_ray_hits": ("cosmic_ray_hit", 1.0), "hot_pixels": ("hot_pixel", 1.0),
     "crosstalk": ("crosstalk", 3.0),
@@ -124,6 +124,7 @@ def test_missing_blocks_are_missing_flagged_and_bogus_around(stars: SurveyConfig
     missing = ~np.isfinite(after.image.image.array)
     assert missing.any()
     assert (missing == after.image.mask.get("NO_DATA")).all()
+    assert (after.image.mask.get("INTERPOLATED") & ~missing).any()
     labels = label_dia_sources(peaks(before, after), empty_table(INJECTED), after.truth).table
     assert (labels["label"] == Label.BOGUS).all()
     assert set(labels["label_reason"]) == {"missing_block", "ringing"}

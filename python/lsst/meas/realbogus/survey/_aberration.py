@@ -52,7 +52,7 @@ class Aberration:
 
     @classmethod
     def draw(cls, config: SurveyConfig, visit: Visit, detector: int) -> Self | None:
-        """Draw the aberration of a detector, None for a visit without.
+        """Draw the aberration of a detector, None for a visit without; such visits go into no template.
 
         Parameters
         ----------
@@ -64,8 +64,7 @@ class Aberration:
             The detector.
         """
         rng = generator(config.seed, "survey-aberration", visit.id)
-        factor = config.template_artefact_factor if visit.is_template else 1.0
-        if rng.random() >= factor * config.aberrated_visits:
+        if visit.is_template or rng.random() >= config.aberrated_visits:
             return None
         rms = rng.uniform(*config.aberration_size) * visit.seeing / config.pixel_scale
         obscuration, in_model = rng.uniform(0.3, 0.62), rng.uniform(*config.aberration_in_model)

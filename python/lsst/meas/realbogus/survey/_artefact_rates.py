@@ -10,18 +10,18 @@ from typing import Any
 
 TRAINING_ARTEFACTS: Mapping[str, Any] = MappingProxyType(
     {
-        "soft_blobs": 10.0,
-        "ghost_disks": 8.0,
+        "soft_blobs": 12.0,
+        "ghost_disks": 5.0,
         "glint_trails": 4.0,
         "aberrated_visits": 0.2,
         "core_defects": 0.3,
         "charge_trails": 0.25,
-        "persistence": 8.0,
-        "streaks": 10.0,
+        "persistence": 4.0,
+        "streaks": 15.0,
         "cosmic_ray_hits": 20.0,
         "hot_pixels": 8.0,
-        "crosstalk": 6.0,
-        "missing_blocks": 12.0,
+        "crosstalk": 3.0,
+        "missing_blocks": 20.0,
         "refraction": 6.0,
         "brighter_fatter": 0.03,
     }

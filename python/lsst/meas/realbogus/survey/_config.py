@@ -212,13 +212,13 @@ class SurveyConfig(Options):
     ghost_disks: float = option(0.0, "Small out-of-focus ghosts in a megapixel.", min=0.0)
     glint_trails: float = option(0.0, "Lines of flashes in a megapixel.", min=0.0)
     aberrated_visits: float = option(
-        0.0, "Probability of a visit that is out of focus or alignment.", min=0.0, max=1.0
+        0.0, "Probability of a search visit that is out of focus or alignment.", min=0.0, max=1.0
     )
     aberration_size: tuple[float, float] = option(
-        (0.2, 1.0), "Root mean square radius of its spots, in units of the seeing.", min=0.0, ascending=True
+        (0.2, 1.4), "Root mean square radius of its spots, in units of the seeing.", min=0.0, ascending=True
     )
     aberration_in_model: tuple[float, float] = option(
-        (0.7, 1.0), "Part of the aberration that the PSF model has.", min=0.0, ascending=True
+        (0.4, 1.0), "Part of the aberration that the PSF model has.", min=0.0, ascending=True
     )
     core_defects: float = option(
         0.0, "Fraction of bright stars whose core is spoilt as near saturation.", min=0.0, max=1.0

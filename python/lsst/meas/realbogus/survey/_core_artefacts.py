@@ -8,8 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import scipy.ndimage
 
-from ._pixels import Floats, Pixels, window_around
+from ._pixels import Floats, Pixels, interpolate_along_rows, window_around
 from ._truth_rows import TruthRows
+
+_FILLED = 0.3
+"""Fraction of missing blocks that are interpolated."""
+_RINGING = 0.6
+"""Fraction of missing blocks with a pattern along one side."""
+_ON_SOURCES = 0.25
+"""Fraction of the blocks beside sources that lie on the source instead, as where one is saturated."""
 
 
 def spoil_cores(
@@ -93,6 +100,8 @@ def drop_blocks(
 ) -> None:
     """Remove the data of rectangles, many beside sources, and leave at borders what resampling makes there.
 
+    Some are filled from their neighbours in the row, as pipelines do where few pixels are bad.
+
     Parameters
     ----------
     pixels, rng, fwhm
@@ -110,31 +119,41 @@ def drop_blocks(
     their border, or a checkerboard, which alternate from pixel to pixel and die out in a few.
     """
     height, width = pixels.shape
+    lost, filled = np.zeros(pixels.shape, bool), np.zeros(pixels.shape, bool)
     for _ in range(rng.poisson(rate)):
         wide, tall = np.ceil(np.exp(rng.uniform(np.log(3), np.log(25), 2))).astype(int)
         left, bottom = rng.integers(-wide // 2, width), rng.integers(-tall // 2, height)
         if len(x) and rng.random() < 0.7:
             star, side = rng.integers(len(x)), rng.uniform(0, 2 * np.pi)
             gap = fwhm * rng.uniform(0.3, 2.5)
+            if rng.random() < _ON_SOURCES:
+                wide = tall = int(np.ceil(fwhm * rng.uniform(2, 6)))
+                gap = -wide / 2
             left = round(x[star] + (gap + wide / 2) * np.cos(side) - wide / 2)
             bottom = round(y[star] + (gap + tall / 2) * np.sin(side) - tall / 2)
         rows = slice(max(bottom, 0), min(bottom + tall, height))
         columns = slice(max(left, 0), min(left + wide, width))
         if rows.stop <= rows.start or columns.stop <= columns.start:
             continue
-        if rng.random() < 0.6:
+        if rng.random() < _FILLED:
+            bad = np.zeros((rows.stop - rows.start, width), bool)
+            bad[:, columns] = True
+            interpolate_along_rows(pixels.flux[rows], bad)
+            filled[rows, columns] = True
+        else:
+            lost[rows, columns] = True
+        if rng.random() < _RINGING:
             _ring(pixels, rng, rows, columns, truth)
-        pixels.flux[rows, columns] = np.nan
-        where = np.zeros(pixels.shape, bool)
-        where[rows, columns] = True
-        pixels.flag("NO_DATA", where)
         _record_block(truth, "missing_block", rows, columns)
+    pixels.flux[lost] = np.nan
+    pixels.flag("INTERPOLATED", filled)
+    pixels.flag("NO_DATA", lost)
 
 
 def _ring(pixels: Pixels, rng: np.random.Generator, rows: slice, columns: slice, truth: TruthRows) -> None:
     """Add an alternating pattern that decays from one side of a block."""
     height, width = pixels.shape
-    depth = int(rng.integers(3, 8))
+    depth = int(rng.integers(4, 12))
     side = int(rng.integers(4))
     if side == 0:
         columns = slice(columns.stop, min(columns.stop + depth, width))
@@ -149,9 +168,10 @@ def _ring(pixels: Pixels, rng: np.random.Generator, rows: slice, columns: slice,
     v, u = np.mgrid[rows, columns]
     away, along = (u, v) if side < 2 else (v, u)
     distance = np.abs(away - (away[0, 0] if side in (0, 2) else away[-1, -1]))
-    pattern = (-1.0) ** away * np.exp(-distance / rng.uniform(1, 3))
+    pattern = (-1.0) ** away
     if rng.random() < 0.5:
         pattern *= (-1.0) ** along
+    pattern = (pattern + rng.uniform(-0.5, 0.5)) * np.exp(-distance / rng.uniform(1.5, 4))
     pixels.flux[rows, columns] += pixels.sky_noise * 10 ** rng.uniform(0.6, 1.4) * pattern
     _record_block(truth, "ringing", rows, columns)
 
@@ -159,5 +179,7 @@ def _ring(pixels: Pixels, rng: np.random.Generator, rows: slice, columns: slice,
 def _record_block(truth: TruthRows, kind: str, rows: slice, columns: slice) -> None:
     tall, wide = rows.stop - rows.start, columns.stop - columns.start
     x, y = (columns.start + columns.stop - 1) / 2, (rows.start + rows.stop - 1) / 2
-    length, width, angle = (tall, wide, 90.0) if tall > wide else (wide, tall, 0.0)
-    truth.add_artefact(kind, x, y, length=length, width=width, angle=angle)
+    long, short, angle = (tall, wide, 90.0) if tall > wide else (wide, tall, 0.0)
+    # The line with round ends that holds the corners.
+    width = short * 2**0.5
+    truth.add_artefact(kind, x, y, length=long + width - short, width=width, angle=angle)

@@ -266,13 +266,13 @@ def _spoil(
         fraction, length = chance.uniform(*config.charge_trail_fraction), fwhm * chance.uniform(1, 4)
         dx, dy = readout.defer_charge(pixels, chance, fraction, length)
         sources.record(truth, "charge_trail", 0.5 * fraction, 3 * fwhm, (2 * length * dx, 2 * length * dy))
+    if config.missing_blocks:
+        near = sources.above(_BLOCKED)
+        places = sources.x[near], sources.y[near]
+        cores.drop_blocks(pixels, rng("blocks"), rate(config.missing_blocks), *places, fwhm, truth)
     chance = rng("cores")
     chosen = sources.above(_NEAR_SATURATION) & (chance.random(len(sources.x)) < factor * config.core_defects)
     cores.spoil_cores(pixels, chance, sources.x[chosen], sources.y[chosen], fwhm, truth)
-    near = sources.above(_BLOCKED)
-    cores.drop_blocks(
-        pixels, rng("blocks"), rate(config.missing_blocks), sources.x[near], sources.y[near], fwhm, truth
-    )
     if (chance := rng("border")).random() < factor * config.no_data_borders:
         charge.drop_border(pixels, chance, truth)
     return variance

@@ -34,9 +34,9 @@ def add_soft_blobs(
     """
     for _ in range(rng.poisson(rate)):
         x, y = rng.uniform(0, pixels.shape[1]), rng.uniform(0, pixels.shape[0])
-        size = fwhm * rng.uniform(2.2, 4.5)
+        size = fwhm * rng.uniform(2.3, 4.5)
         ratio, theta = rng.uniform(max(0.6, 1.8 * fwhm / size), 1.0), rng.uniform(0, np.pi)
-        level = surface_brightness(pixels.sky_noise, rng.uniform(np.log(6), np.log(60)), fwhm)
+        level = surface_brightness(pixels.sky_noise, rng.uniform(np.log(8), np.log(60)), fwhm)
         level *= -1 if rng.random() < 0.2 else 1
         offset = size * rng.normal(0, 0.25, 2)  # A second component makes it lopsided.
         share = rng.uniform(0, 0.5)
@@ -50,7 +50,7 @@ def add_soft_blobs(
 def add_ghost_disks(
     pixels: Pixels, rng: np.random.Generator, rate: float, fwhm: float, truth: TruthRows
 ) -> None:
-    """Add small out-of-focus ghosts: disks and rings from four to sixteen times as wide as the PSF.
+    """Add small out-of-focus ghosts: disks and rings from three to twelve times as wide as the PSF.
 
     Parameters
     ----------
@@ -59,10 +59,10 @@ def add_ghost_disks(
     """
     for _ in range(rng.poisson(rate)):
         x, y = rng.uniform(0, pixels.shape[1]), rng.uniform(0, pixels.shape[0])
-        outer = fwhm * np.exp(rng.uniform(np.log(2), np.log(8)))
+        outer = fwhm * np.exp(rng.uniform(np.log(1.5), np.log(6)))
         inner = outer * rng.uniform(0.3, 0.62) * (rng.random() < 0.7)
         edge = 0.5 * fwhm * rng.uniform(0.8, 1.5)
-        level = surface_brightness(pixels.sky_noise, rng.uniform(np.log(5), np.log(40)), fwhm)
+        level = surface_brightness(pixels.sky_noise, rng.uniform(np.log(8), np.log(60)), fwhm)
         window, u, v = window_around(pixels.shape, x, y, outer + 4 * edge)
         # The obscuration is off centre in ghosts from off-axis stars, and part of the pupil is vignetted.
         shift = 0.15 * outer * rng.normal(size=2)
@@ -98,18 +98,17 @@ def add_glints(
 
     Notes
     -----
-    Flashes as short as the PSF are so near each other that a stamp shows several; others are drawn out along
-    the line. One flash alone is not drawn: nothing in one image tells it from an asteroid.
+    Flashes are so near each other that a stamp shows more than one, and half of them, all where the PSF is
+    wide, are drawn out along the line. One flash alone is not drawn: nothing tells it from an asteroid.
     """
     height, width = canvas.array.shape
     for _ in range(rng.poisson(rate)):
         x, y, theta = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(0, np.pi)
         snr = np.exp(rng.uniform(np.log(6), np.log(60)))
         stretched = rng.random() < 0.5 or 2.2 * fwhm > _NEAR
-        length = fwhm * rng.uniform(1.2, 3.0) if stretched else 0.0
-        step = (
-            rng.uniform(1.5, 6) * fwhm + length if stretched else rng.uniform(min(2.2 * fwhm, _NEAR), _NEAR)
-        )
+        length = fwhm * rng.uniform(0.8, 2.0) if stretched else 0.0
+        least = length + 0.9 * fwhm if stretched else 2.2 * fwhm
+        step = rng.uniform(least, max(least + 0.5 * fwhm, _NEAR))
         count = int(rng.integers(3 if stretched else 4, 12))
         middle = (np.arange(count) - (count - 1) / 2) * step
         flux = 1.5 * snr * noise * fwhm * np.exp(rng.normal(0, 0.3, count))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 __all__ = ("TRUTH", "TruthRows")
 
+from typing import Any
+
 import astropy.table
 import numpy as np
 import numpy.typing as npt
 from lsst.images import DetectorFrame, SkyProjection
 
-from ..tables import Column, Schema, make_table, pixel_to_sky
+from ..tables import Column, Schema, empty_table, make_table, pixel_to_sky
 
 _ARTEFACT = 1 << 62
 TRUTH: Schema = {
@@ -41,7 +43,7 @@ class TruthRows:
     def __init__(self, visit: int, detector: int) -> None:
         self._first = _ARTEFACT | (visit << 32) | (detector << 20)
         self._n_artefacts = 0
-        self._parts: list[astropy.table.Table] = []
+        self._parts: list[dict[str, npt.NDArray[Any]]] = []
 
     def add_artefact(
         self,
@@ -118,7 +120,7 @@ class TruthRows:
             "truth_id": truth_id, "kind": kind, "x": x, "y": y, "flux": flux, "template_flux": template_flux,
             "length": length, "width": width, "angle": angle, "host_id": host_id,
         }  # fmt: skip
-        self._parts.append(make_table(TRUTH, values))
+        self._parts.append({name: np.broadcast_to(value, np.shape(x)) for name, value in values.items()})
 
     def table(self, projection: SkyProjection[DetectorFrame]) -> astropy.table.Table:
         """Return the table, sky positions added.
@@ -129,7 +131,7 @@ class TruthRows:
             The true mapping from pixels to the sky.
         """
         if not self._parts:
-            self.add_artefacts("", np.empty(0), np.empty(0))
-        rows = astropy.table.vstack(self._parts, metadata_conflicts="silent")
-        rows["ra"], rows["dec"] = pixel_to_sky(projection, np.asarray(rows["x"]), np.asarray(rows["y"]))
-        return make_table(TRUTH, {name: rows[name] for name in TRUTH})
+            return empty_table(TRUTH)
+        values = {name: np.concatenate([part[name] for part in self._parts]) for name in self._parts[0]}
+        values["ra"], values["dec"] = pixel_to_sky(projection, values["x"], values["y"])
+        return make_table(TRUTH, values)
