@@ -245,7 +245,7 @@ def test_cells_cross_right_ascension_zero() -> None:
 
 def test_identifiers_of_sky_objects_are_unique() -> None:
     config = PRESETS["demo"]
-    sky = make_sky(config, cells_of([150.0, 150.1], [2.0, 2.1]), search_visit(config))
+    sky = make_sky(config, cells_of([150.0, 150.1], [2.0, 2.1]), [search_visit(config)])
     assert len(np.unique(sky["truth_id"])) == len(sky) > 500
     assert set(sky["kind"]) <= set(SkyKind)
     hosted = sky[sky["host_id"] > 0]
