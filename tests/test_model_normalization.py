@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.model import NORMALIZATIONS
-from lsst.meas.realbogus.model._normalization import find_normalization
+from lsst.meas.realbogus.model._normalization import _median_and_mad, find_normalization
 from lsst.meas.realbogus.randomness import generator
 
 Stamps = npt.NDArray[np.float32]
@@ -126,3 +126,34 @@ def test_l2_rows_have_unit_norm() -> None:
 def test_an_unknown_name_lists_those_that_there_are() -> None:
     with pytest.raises(InvalidInputError, match=r"acero-cuellar-3sigma-1"):
         find_normalization("acero-cuellar")
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    arrays(
+        np.float32, st.tuples(st.integers(1, 4), st.integers(1, 40)), elements=st.floats(-99, 99, width=32)
+    ),
+    st.integers(0, 99),
+)
+def test_one_sorting_gives_the_median_and_the_mad_of_valid_pixels(flat: np.ndarray, seed: int) -> None:
+    missing = generator(seed, "test-mad").random(flat.shape) < 0.4
+    missing[:, 0] = False
+    ordered = np.sort(np.where(missing, np.float32(np.inf), flat), axis=1)
+    median, mad = _median_and_mad(ordered, (~missing).sum(axis=1))
+    for row, lost in enumerate(missing):
+        valid = flat[row][~lost]
+        assert median[row] == np.median(valid)
+        assert mad[row] == np.median(np.abs(valid - median[row]))
+
+
+@pytest.mark.parametrize("size", [30, 31])
+@pytest.mark.parametrize("n", [1, 600])
+def test_asinh_is_its_formula_for_any_number_of_stamps(size: int, n: int) -> None:
+    stamps = generator(3, "test-asinh").normal(7.0, 50.0, (n, size, size)).astype(np.float32)
+    stamps[0, 0, 0] = 3e30
+    out = np.empty((n, size, size, 2), np.float32)
+    assert not NORMALIZATIONS["asinh-1"](stamps, False, {"softening": 3.0}, out[..., 1]).any()
+    exact = stamps.astype(np.float64).reshape(n, -1)
+    exact -= np.median(exact, axis=1, keepdims=True)
+    exact /= 3 * 1.4826 * np.median(np.abs(exact), axis=1, keepdims=True)
+    np.testing.assert_allclose(out[..., 1].reshape(n, -1), np.arcsinh(exact), rtol=1e-5, atol=1e-6)

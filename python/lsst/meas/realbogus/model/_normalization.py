@@ -39,6 +39,8 @@ Normalization = Callable[[Stamps, bool, Mapping[str, float], npt.NDArray[np.floa
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 _BLOCK = 32
 """Stamps worked on at once: few enough for the cache, enough to make the price of a call small."""
+_SORTED_BLOCK = 256
+"""The same where rows are sorted: the price of many small calls is shared."""
 
 
 def find_normalization(name: str) -> Normalization:
@@ -165,47 +167,84 @@ def asinh_of_valid(
     missing: Flags,
 ) -> Flags:
     """Do as `asinh` with the valid pixels; missing ones become zero."""
-    lost = missing.reshape(len(stamps), -1)
-    nothing = lost.all(axis=1)
-    lost = lost & ~nothing[:, None]
-    # A valid pixel in the place of missing ones leaves the extremes, and so what is degenerate, as they are.
-    flat = stamps.reshape(len(stamps), -1)
-    first = flat[np.arange(len(flat)), lost.argmin(axis=1)]
-    degenerate = _asinh(np.where(lost, first[:, None], flat), lost, parameters, out)
+    flat, lost = stamps.reshape(len(stamps), -1), missing.reshape(len(stamps), -1)
+    degenerate = _asinh(flat, lost, parameters, out)
     out[missing] = 0.0
-    return degenerate | nothing
+    return degenerate
 
 
 def _asinh(
     flat: Stamps, missing: Flags | None, parameters: Mapping[str, float], out: npt.NDArray[np.float32]
 ) -> Flags:
-    flat, degenerate = _usable(flat)
-    flat -= valid_median(flat, missing)[:, None]
-    scale = 1.4826 * valid_median(np.abs(flat), missing)
-    rows = np.flatnonzero(scale == 0)
-    if rows.size:
-        valid = True if missing is None else ~missing[rows]
-        scale[rows] = np.std(flat[rows].astype(np.float64), axis=1, where=valid)
-    scale *= parameters.get("softening", 1.0)
-    flat /= np.where(scale == 0, 1.0, scale)[:, None].astype(flat.dtype)
-    return _finish(np.arcsinh(flat, out=flat), degenerate, out)
+    degenerate = np.empty(len(flat), bool)
+    with np.errstate(invalid="ignore", over="ignore"):
+        for start in range(0, len(flat), _SORTED_BLOCK):
+            rows = slice(start, start + _SORTED_BLOCK)
+            values, lost = flat[rows], None if missing is None else missing[rows]
+            ordered = values.copy() if lost is None else np.where(lost, values.dtype.type(np.inf), values)
+            ordered.sort(axis=1)
+            n_valid = np.full(len(values), flat.shape[1]) if lost is None else (~lost).sum(axis=1)
+            # Pixels that are not finite come last, so that what they spoil shows here.
+            contrast = ordered[np.arange(len(values)), np.maximum(n_valid - 1, 0)] - ordered[:, 0]
+            bad = ~(np.isfinite(contrast) & (contrast > 0))
+            median, mad = _median_and_mad(ordered, np.maximum(n_valid, 1))
+            scale = np.where(bad, values.dtype.type(1), 1.4826 * mad)
+            tight = np.flatnonzero(scale == 0)
+            if tight.size:
+                valid = True if lost is None else ~lost[tight]
+                scale[tight] = np.std(values[tight].astype(np.float64), axis=1, where=valid)
+            deviation = np.subtract(values, median[:, None], out=ordered)
+            deviation /= (scale * parameters.get("softening", 1.0))[:, None]
+            _finish(np.arcsinh(deviation, out=deviation), bad, out[rows])
+            degenerate[rows] = bad
+    return degenerate
 
 
-def valid_median(flat: Stamps, missing: Flags | None = None) -> Stamps:
+def valid_median(flat: Stamps, missing: Flags) -> Stamps:
     """Return the median of each row ``(n, pixels)``, of the pixels that are not missing; 0 without any."""
-    if missing is None:
-        middle = flat.shape[1] // 2
-        parts = np.partition(flat, middle, axis=1)
-        high = parts[:, middle]
-        return high if flat.shape[1] % 2 else 0.5 * (parts[:, :middle].max(axis=1) + high)
     ordered = np.where(missing, flat.dtype.type(np.inf), flat)
     ordered.sort(axis=1)
     n_valid = (~missing).sum(axis=1)
-    rows = np.arange(len(flat))
-    low = ordered[rows, np.maximum(n_valid - 1, 0) // 2]
-    high = ordered[rows, np.minimum(n_valid // 2, flat.shape[1] - 1)]
-    with np.errstate(invalid="ignore"):
-        return np.where(n_valid > 0, 0.5 * (low + high), 0.0).astype(flat.dtype)
+    return np.where(n_valid > 0, _median(ordered, np.maximum(n_valid, 1)), flat.dtype.type(0))
+
+
+def _median(ordered: Stamps, n_valid: npt.NDArray[np.int64]) -> Stamps:
+    rows = np.arange(len(ordered))
+    with np.errstate(invalid="ignore", over="ignore"):
+        middle = 0.5 * (ordered[rows, (n_valid - 1) // 2] + ordered[rows, n_valid // 2])
+    return np.asarray(middle, ordered.dtype)
+
+
+def _median_and_mad(ordered: Stamps, n_valid: npt.NDArray[np.int64]) -> tuple[Stamps, Stamps]:
+    """Return median and MAD of the first pixels of rows in ascending order: one sorting does for both."""
+    median = _median(ordered, n_valid)
+    mad = _deviation_of_rank(ordered, median, n_valid, (n_valid - 1) // 2)
+    if not (n_valid % 2).all():
+        mad = 0.5 * (mad + _deviation_of_rank(ordered, median, n_valid, n_valid // 2))
+    return median, np.asarray(mad, ordered.dtype)
+
+
+def _deviation_of_rank(
+    ordered: Stamps, middle: Stamps, n_valid: npt.NDArray[np.int64], rank: npt.NDArray[np.int64]
+) -> Stamps:
+    """Return the absolute deviation of a rank, from 0, in rows in ascending order.
+
+    The pixels that deviate less are a window of the row. The first window that leans to the right is found by
+    bisection; it, or the one before, is the narrowest.
+    """
+    flat, base = ordered.ravel(), np.arange(len(ordered)) * ordered.shape[1]
+    last = n_valid - 1 - rank
+    low, high = np.zeros_like(last), last + 1
+    for _ in range(int(high.max(initial=0)).bit_length()):
+        start = (low + high) // 2
+        place = base + np.minimum(start, last)
+        done = low == high
+        leans = flat[place + rank] - middle >= middle - flat[place]
+        high = np.where(leans & ~done, start, high)
+        low = np.where(leans | done, low, start + 1)
+    right = np.where(low > last, np.inf, flat[base + np.minimum(low, last) + rank] - middle)
+    left = np.where(low == 0, np.inf, middle - flat[base + np.maximum(low - 1, 0)])
+    return np.asarray(np.minimum(right, left), ordered.dtype)
 
 
 def _usable(flat: Stamps) -> tuple[Stamps, Flags]:

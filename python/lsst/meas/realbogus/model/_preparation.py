@@ -90,15 +90,24 @@ def prepare(
     troubled = flipped | _any_missing(contract, stamps, missing)
     if outside is not None:
         troubled |= _any_missing(contract, stamps, outside)
+    for name in contract.inputs:
+        with np.errstate(invalid="ignore", over="ignore"):
+            # A finite sum proves every pixel finite.
+            troubled |= ~np.isfinite(np.add.reduce(stamps[name], axis=(1, 2)))
     inputs = np.empty((n, *contract.input_shape), np.float32) if out is None else out[:n]
     if contract.psf is not None:
         _show_psf(contract.psf, psf_fwhm, inputs[..., len(contract.inputs)])
     if contract.missing.show:
         inputs[..., -1] = 0.0
-    if not troubled.all():
+    ordinary = np.flatnonzero(~troubled)
+    if ordinary.size:
+        every = ordinary.size == n
         for target, name in _targets(contract, inputs):
-            pixels = fit_stamps(stamps[name], contract.stamp_size)[0]
-            troubled |= _normalize(contract, pixels, name, target)
+            pixels = fit_stamps(stamps[name] if every else stamps[name][ordinary], contract.stamp_size)[0]
+            normalized = target if every else np.empty(pixels.shape, np.float32)
+            troubled[ordinary] |= _normalize(contract, pixels, name, normalized)
+            if not every:
+                target[ordinary] = normalized
     prepared = Prepared(inputs, np.zeros(n, np.float32), *(np.zeros(n, bool) for _ in range(5)))
     rows = np.flatnonzero(troubled)
     if rows.size:
@@ -146,7 +155,7 @@ def edge_and_nan_flags(
 def _any_missing(
     contract: Contract, stamps: Mapping[str, npt.NDArray[np.float32]], missing: Mapping[str, Flags] | None
 ) -> Flags:
-    """Return which sources are known to miss pixels; NaN shows when normalising."""
+    """Return which sources are known to miss pixels."""
     found = np.zeros(len(stamps[contract.inputs[0]]), bool)
     for name in contract.inputs:
         found |= min(stamps[name].shape[1:]) < contract.stamp_size
@@ -213,11 +222,11 @@ def _prepare_carefully(
     stamps = {name: array[rows] for name, array in stamps.items()}
     missing = None if missing is None else {name: array[rows] for name, array in missing.items()}
     outside = None if outside is None else {name: array[rows] for name, array in outside.items()}
-    inputs = prepared.inputs[rows]
+    shown = np.zeros((len(rows), contract.stamp_size, contract.stamp_size), bool)
     prepared.flag_edge[rows], prepared.flag_nan[rows] = edge_and_nan_flags(
         contract.inputs, stamps, outside, contract.stamp_size
     )
-    for target, name in _targets(contract, inputs):
+    for target, name in _targets(contract, prepared.inputs):
         pixels, bad = _read(stamps, missing, name, contract.stamp_size)
         fraction = bad.mean(axis=(1, 2), dtype=np.float32)
         prepared.fraction_missing[rows] = np.maximum(prepared.fraction_missing[rows], fraction)
@@ -225,10 +234,12 @@ def _prepare_carefully(
             prepared.flag_no_template[rows] = fraction == 1
         if flipped[rows].any():
             pixels, bad = _flip(contract, stamps, missing, name, flipped[rows], pixels, bad)
-        if contract.missing.show:
-            inputs[..., -1][bad] = 1.0
-        prepared.flag_degenerate[rows] |= _normalize_valid(contract, pixels, bad, name, target)
-    prepared.inputs[rows] = inputs
+        shown |= bad
+        normalized = np.empty(pixels.shape, np.float32)
+        prepared.flag_degenerate[rows] |= _normalize_valid(contract, pixels, bad, name, normalized)
+        target[rows] = normalized
+    if contract.missing.show:
+        prepared.inputs[rows, ..., -1] = shown
     too_many = prepared.fraction_missing[rows] > contract.missing.maximum_fraction
     prepared.flag_unscorable[rows] = prepared.flag_degenerate[rows] | too_many
 

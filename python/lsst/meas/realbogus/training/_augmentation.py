@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ("Augmentation", "Augmented", "augment")
 
 import dataclasses
+import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -138,8 +139,8 @@ def augment(
     zoom = np.array([one.zoom for one in views], np.float32)[view]
     fwhm = _zoomed_fwhm(stamps.psf_fwhm, zoom)
     fwhm[next(draws) < augmentation.without_psf] = np.nan
-    rng = generator(seed, "augmentation-noise", epoch)
-    _add_noise(pixels, stamps.snr, [next(draws) for _ in range(4)], augmentation, rng)
+    bank = _noise_bank(seed, epoch)
+    _add_noise(pixels, stamps.snr, [next(draws) for _ in range(4)], augmentation, bank)
     small = np.flatnonzero(next(draws) < augmentation.smaller)
     sides = augmentation.smallest + next(draws) * (size + 1 - augmentation.smallest)
     _cut_smaller(pixels, small, sides[small].astype(np.int64), size)
@@ -163,12 +164,19 @@ def _zoomed_fwhm(fwhm: Pixels, zoom: Pixels) -> Pixels:
     return np.asarray(np.sqrt(np.square(fwhm * zoom) + widened), np.float32)
 
 
+@functools.lru_cache(maxsize=2)
+def _noise_bank(seed: int, epoch: int) -> Pixels:
+    """Normal numbers of which every stamp takes a stretch: to draw them anew costs more than all else."""
+    rng = generator(seed, "augmentation-noise", epoch)
+    return rng.standard_normal(_NOISE_LENGTH, dtype=np.float32)
+
+
 def _add_noise(
     pixels: dict[str, Pixels],
     snr: npt.NDArray[np.float64],
     draws: list[npt.NDArray[np.float64]],
     augmentation: Augmentation,
-    rng: np.random.Generator,
+    bank: Pixels,
 ) -> None:
     """Add noise to the science image or to the template, and to the difference what that makes of it."""
     chance, strength, which, place = draws
@@ -178,7 +186,6 @@ def _add_noise(
     noisy = (chance < augmentation.noisy) & (amplitude > 0)
     if not noisy.any():
         return
-    bank = rng.standard_normal(_NOISE_LENGTH, dtype=np.float32)
     for role, sign, chosen in (("science", 1, which < 0.5), ("template", -1, which >= 0.5)):
         rows = np.flatnonzero(noisy & chosen)
         if role not in pixels or not rows.size:
