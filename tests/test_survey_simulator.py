@@ -288,3 +288,17 @@ def test_a_file_overrides_numbers(tmp_path) -> None:
     path.write_text("- 1\n")
     with pytest.raises(InvalidInputError, match="must map"):
         load_config(path, PRESETS["small"])
+
+
+def test_template_visits_that_add_up_exposures_are_deeper_and_saturate_no_earlier():
+    config = PRESETS["small"].replace(detector_size=(128, 128), template_stack=16.0, extinction=(0.0, 0.0))
+    plain = config.replace(template_stack=1.0)
+    (deep, *_), (shallow, *_) = make_schedule(config), make_schedule(plain)
+    assert deep.zero_point - shallow.zero_point == pytest.approx(2.5 * np.log10(16))
+    assert deep.full_well == 16 * shallow.full_well
+    noise = [
+        np.sqrt(np.median(simulate_visit(survey, survey_visit, 0).image.variance.array))
+        for survey, survey_visit in ((config, deep), (plain, shallow))
+    ]
+    assert noise[1] / noise[0] == pytest.approx(4.0, rel=0.05)
+    assert make_schedule(config)[-1] == make_schedule(plain)[-1]

@@ -197,8 +197,10 @@ def _psf_stamp(image: VisitImage, x: float, y: float, x0: int, y0: int, width: i
 
 
 def _fluxes(data: Floats, psf: Floats, weight: Floats, shape: _Shape, beam: _Shape) -> dict[str, float]:
-    """PSF flux, total flux and extendedness of a stamp."""
+    """PSF flux, total flux and extendedness of a stamp, NaN where the PSF meets no pixel with data."""
     norm = (weight * psf * psf).sum()
+    if norm == 0:
+        return dict.fromkeys(("psfFlux", "psfFluxErr", "apFlux", "apFluxErr", "extendedness"), np.nan)
     psf_flux = (weight * psf * data).sum() / norm
     noise = 1 / np.sqrt(weight.max())
     v, w = np.mgrid[0 : len(data), 0 : len(data)]

@@ -60,12 +60,12 @@ def add_hits(pixels: Pixels, rng: np.random.Generator, rate: float, fwhm: float,
 def add_hot_pixels(
     pixels: Pixels, places: np.random.Generator, rate: float, fwhm: float, truth: TruthRows
 ) -> None:
-    """Add hot pixels, some at the end of a faint streak along their column.
+    """Add hot pixels, some at the end of a faint streak along their column, and pixels that see too little.
 
     Parameters
     ----------
     pixels, rate, fwhm, truth
-        As for `add_hits`; the kind is ``hot_pixel``.
+        As for `add_hits`; the kind is ``hot_pixel`` or ``cold_pixel``.
     places
         Random numbers that are the same in all visits.
     """
@@ -76,11 +76,15 @@ def add_hot_pixels(
         length = int(fwhm * places.uniform(3, 25)) if places.random() < 0.4 else 0
         streak = pixels.sky_noise * 10 ** places.uniform(-0.3, 0.5)
         start, stop = (y, min(y + length, height)) if places.random() < 0.5 else (max(y - length, 0), y)
+        kind = "hot_pixel"
+        if places.random() < 0.35:  # It collects too little of the sky's light; there is no streak.
+            kind, length = "cold_pixel", 0
+            level = -min(level, 0.9 * float(pixels.sky[y, x] / pixels.electrons_per_flux[y, x]))
         pixels.flux[y, x] += level
         pixels.flux[start:stop, x] += streak
         centre = (start + max(stop - 1, start)) / 2 if stop > start else float(y)
         truth.add_artefact(
-            "hot_pixel", x, centre, length=float(max(stop - start, 1)), width=1.0, angle=90.0, flux=level
+            kind, x, centre, length=float(max(stop - start, 1)), width=1.0, angle=90.0, flux=level
         )
 
 

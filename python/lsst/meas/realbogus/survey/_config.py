@@ -41,6 +41,9 @@ class SurveyConfig(Options):
     dec: float = option(2.2, "Declination of the field's centre (degrees).", min=-90.0, max=90.0)
     bands: tuple[str, ...] = option(("r",), "Bands.", fewest=1)
     n_template_visits: int = option(3, "Template visits in each band.", min=0)
+    template_stack: float = option(
+        1.0, "Exposures that are added up in each template visit, which makes it deeper.", min=1.0
+    )
     n_search_visits: int = option(5, "Search visits in each band.", min=0)
     template_mjd: float = option(60350.0, "Date of the first template visit (MJD TAI).")
     search_mjd: float = option(61080.0, "Date of the first search visit (MJD TAI).")
@@ -235,7 +238,7 @@ class SurveyConfig(Options):
     streaks: float = option(0.0, "Short streaks along rows and columns in a megapixel.", min=0.0)
     cosmic_ray_hits: float = option(0.0, "Cosmic rays of one to three pixels in a megapixel.", min=0.0)
     hot_pixels: float = option(
-        0.0, "Hot pixels in a megapixel, the same in all visits, templates too.", min=0.0
+        0.0, "Hot and cold pixels in a megapixel, the same in all visits, templates too.", min=0.0
     )
     crosstalk: float = option(
         0.0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ("Visit", "make_schedule")
 
 import dataclasses
+import math
 from collections.abc import Iterator
 
 import astropy.time
@@ -38,6 +39,8 @@ class Visit:
         Magnitudes per square arcsecond.
     zero_point
         AB magnitude that gives one electron.
+    full_well
+        Electrons from which a pixel is saturated.
     wcs_offset
         By how much the visit's WCS is wrong, along the pixel axes [arcsec].
     is_jittered
@@ -61,6 +64,7 @@ class Visit:
     moffat_beta: float
     sky_brightness: float
     zero_point: float
+    full_well: float
     wcs_offset: tuple[float, float]
     is_jittered: bool
     airmass: float
@@ -120,6 +124,7 @@ def _visit(
     error = rng.normal(0.0, config.astrometric_error, 2)
     if is_jittered:
         error = size * np.array([np.cos(angle), np.sin(angle)])
+    stack = config.template_stack if is_template else 1.0
     air = generator(config.seed, "survey-airmass", visit)
     return Visit(
         id=visit,
@@ -134,7 +139,8 @@ def _visit(
         seeing=float(rng.uniform(*(config.template_seeing if is_template else config.seeing))),
         moffat_beta=float(rng.uniform(*config.moffat_beta)),
         sky_brightness=float(rng.uniform(*config.sky_brightness)),
-        zero_point=float(config.zero_point - rng.uniform(*config.extinction)),
+        zero_point=float(config.zero_point - rng.uniform(*config.extinction) + 2.5 * math.log10(stack)),
+        full_well=config.full_well * stack,
         wcs_offset=(float(error[0]), float(error[1])),
         is_jittered=is_jittered,
         airmass=float(air.uniform(*config.airmass)),

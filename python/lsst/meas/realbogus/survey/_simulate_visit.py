@@ -118,7 +118,7 @@ def simulate_visit(config: SurveyConfig, visit: Visit, detector: int) -> Simulat
     fwhm = visit.seeing / config.pixel_scale
     if aberration:
         fwhm = aberration.widened(fwhm)
-    sources = BrightSources.of(scene, pixels, config.full_well, fwhm, bbox)
+    sources = BrightSources.of(scene, pixels, visit.full_well, fwhm, bbox)
     if config.refraction:
         scene, displacement = refract(scene, config, visit, templates)
         sources.record(truth, "refraction", displacement[sources.row] / fwhm, 3 * fwhm)
@@ -129,7 +129,7 @@ def simulate_visit(config: SurveyConfig, visit: Visit, detector: int) -> Simulat
     if aberration:
         sources.record(truth, "aberration", 0.1, 3 * fwhm)
 
-    canvas = Canvas(pixels.shape, psf, axis, 0.02 * pixels.sky_noise, _fattening(config, pixels))
+    canvas = Canvas(pixels.shape, psf, axis, 0.02 * pixels.sky_noise, _fattening(config, visit, pixels))
     scene.draw(canvas, visit.exposure_time)
     rate = _factor(config, visit) * config.glint_trails * pixels.flux.size / 1024**2
     soft.add_glints(canvas, _rng(config, visit, detector)("glints"), rate, pixels.sky_noise, fwhm, truth)
@@ -152,7 +152,7 @@ def simulate_visit(config: SurveyConfig, visit: Visit, detector: int) -> Simulat
                 visit.id,
                 gains=gains,
                 read_noise=config.read_noise,
-                saturation=config.full_well / max(gains),
+                saturation=visit.full_well / max(gains),
             ),
             scaling=scaling,
             visit=visit.id,
@@ -194,9 +194,9 @@ def _rng(config: SurveyConfig, visit: Visit, detector: int) -> Callable[[str], n
     return lambda purpose: generator(config.seed, f"survey-{purpose}", visit.id, detector)
 
 
-def _fattening(config: SurveyConfig, pixels: Pixels) -> tuple[float, float]:
+def _fattening(config: SurveyConfig, visit: Visit, pixels: Pixels) -> tuple[float, float]:
     """Return how much wider the PSF of a full pixel is, and the flux of a full pixel."""
-    return config.brighter_fatter, config.full_well / float(pixels.electrons_per_flux.mean())
+    return config.brighter_fatter, visit.full_well / float(pixels.electrons_per_flux.mean())
 
 
 def _photometry(
@@ -253,9 +253,9 @@ def _spoil(
     soft.add_ghost_disks(pixels, rng("ghost-disks"), rate(config.ghost_disks), fwhm, truth)
     readout.add_persistence(pixels, rng("persistence"), rate(config.persistence), fwhm, truth)
     variance = charge.add_noise(pixels, rng("noise"))
-    charge.saturate(pixels, config.full_well, truth)
+    charge.saturate(pixels, visit.full_well, truth)
     if config.crosstalk:
-        readout.add_crosstalk(pixels, rng("crosstalk"), rate(config.crosstalk), fwhm, config.full_well, truth)
+        readout.add_crosstalk(pixels, rng("crosstalk"), rate(config.crosstalk), fwhm, visit.full_well, truth)
     charge.add_cosmic_rays(pixels, rng("cosmic-rays"), factor * config.cosmic_rays, config, truth)
     readout.add_hits(pixels, rng("hits"), rate(config.cosmic_ray_hits), fwhm, truth)
     readout.add_streaks(pixels, rng("streaks"), rate(config.streaks), fwhm, truth)

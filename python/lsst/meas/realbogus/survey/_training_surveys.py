@@ -49,7 +49,7 @@ class Regime:
 
 REGIMES: Mapping[str, Regime] = MappingProxyType(
     {
-        "lsstcam": Regime((0.19, 0.21), (3.0, 7.0)),
+        "lsstcam": Regime((0.19, 0.21), (3.0, 9.0)),
         "decam": Regime((0.25, 0.28), (2.8, 7.0)),
         "hsc": Regime((0.16, 0.18), (2.8, 6.5)),
         "ztf": Regime((0.9, 1.1), (1.6, 3.2)),
@@ -61,7 +61,7 @@ REGIMES: Mapping[str, Regime] = MappingProxyType(
 # Ranges of numbers of a survey, linear and logarithmic, and of numbers of objects in a megapixel.
 _LINEAR = {
     "moffat_beta": (2.3, 4.4),
-    "psf_ellipticity": (0.01, 0.06),
+    "psf_ellipticity": (0.01, 0.12),
     "psf_size_variation": (0.01, 0.08),
     "read_noise": (4.0, 12.0),
     "background_residual": (0.05, 0.4),
@@ -94,7 +94,7 @@ _NUMBERS = {
     "transient": (60.0, 90.0),
     "asteroid": (11.0, 18.0),
 }
-_OTHERS = ("fwhm", "pixel_scale", "spread", "sky", "template", "n_template")
+_OTHERS = ("fwhm", "pixel_scale", "spread", "sky", "template", "n_template", "stack", "clouds")
 _NAMES = (*_OTHERS, *_LINEAR, *_LOGARITHMIC, *_NUMBERS)
 
 
@@ -174,6 +174,8 @@ def training_survey(number: int) -> SurveyConfig:
         detector_size=(1024, 1024),
         n_search_visits=7,
         n_template_visits=_n_template_visits(draw["n_template"]),
+        template_stack=round(_template_stack(draw["stack"]), 2),
+        extinction=(0.0, 0.3 if draw["clouds"] < 0.6 else 2.0),
         pixel_scale=round(scale, 4),
         seeing=_widths(fwhm, spread, scale, regime),
         template_seeing=_widths(template, 1.08, scale, regime),
@@ -195,6 +197,11 @@ def training_survey(number: int) -> SurveyConfig:
 def _n_template_visits(draw: float) -> int:
     """Return 1 in three surveys of ten, where everything in the template shows, or 2 to 6."""
     return 1 if draw < 0.3 else 2 + int((draw - 0.3) / 0.7 * 5)
+
+
+def _template_stack(draw: float) -> float:
+    """Return 1 in two surveys of five; else up to 30, the depth of templates after years of a survey."""
+    return 1.0 if draw < 0.4 else float(30 ** ((draw - 0.4) / 0.6))
 
 
 def _widths(fwhm: float, spread: float, scale: float, regime: Regime) -> tuple[float, float]:
