@@ -155,7 +155,7 @@ def test_defect_22_pulls_of_isolated_fakes(hosted: tuple[np.ndarray, ...]) -> No
 def test_defect_22_pulls_of_fakes_on_hosts(hosted: tuple[np.ndarray, ...]) -> None:
     pulls = hosted[1]
     assert len(pulls) > 40
-    assert 0.85 < robust_std(pulls) < 1.15
+    assert 0.85 < robust_std(pulls) < 1.2
     assert abs(np.mean(pulls)) < 0.3
 
 

@@ -201,6 +201,26 @@ def test_scale_does_not_follow_what_is_new(expected: float) -> None:
     assert scaling.scale[0] == pytest.approx(1.0, abs=0.03)
 
 
+def test_scale_is_that_of_what_both_images_show() -> None:
+    rng = np.random.default_rng(7)
+
+    def light(count: int) -> np.ndarray:
+        points = np.zeros((400, 400))
+        points[rng.integers(20, 380, count), rng.integers(20, 380, count)] = 10 ** rng.uniform(
+            3.5, 4.5, count
+        )
+        return convolve_image(points.astype(np.float32), _moffat(4.5))
+
+    common, only_model = light(25), light(70)
+    noise = np.full(common.shape, 30.0**2, np.float32)
+    image, model = ((part + rng.normal(0, 30, part.shape)).astype(np.float32)
+                    for part in (0.9 * common, common + only_model))  # fmt: skip
+    scaling = fit_scaling(
+        image, model, 2 * noise, common < -1, BBOX, model_variance=noise, background_order=-1
+    )
+    assert scaling.scale[0] == pytest.approx(0.9, abs=0.03)
+
+
 def test_shifted_kernel_moves_a_star() -> None:
     psf = _psf(3.4)
     moved = scipy.signal.fftconvolve(

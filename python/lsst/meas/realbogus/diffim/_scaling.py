@@ -29,12 +29,10 @@ _BRIGHT = 5.0
 """Something shows where the light is this many times its own noise, and above the noise of the difference."""
 _LEAST_SIGNAL = 100.0
 """The scale is fitted where it would be known to 10 % or better."""
+_DIFFERENT = 0.5
+"""Objects whose light differs by this fraction of its mean have changed, or are in one image only."""
 _FEW_OBJECTS = 10
 """Fewer objects than these do not tell which of them is off."""
-_MEASURED = 10.0
-"""Objects whose flux ratio is known so many times better than to 100 % tell what most of them have."""
-_SAME, _RATIOS = 0.01, (0.7, 1.4)
-"""Ratios so near are the same, and among which one is chosen, as shares of the expected ratio."""
 _FAINT_SHARE = 8
 """Of pixels that show nothing, one in so many is used."""
 
@@ -127,13 +125,13 @@ def fit_scaling(
     """
     light, light_variance = _mean_light(image, model, variance, model_variance, expected_scale)
     shows = light**2 > np.maximum(variance, _BRIGHT**2 * light_variance)
-    rows, columns = _choose(image, model, unusable | ~(variance > 0), shows)
+    n_back = _count(background_order)
+    rows, columns = _choose(image, model, unusable | ~(variance > 0), shows, blank_too=n_back > 0)
     bright, level = shows[rows, columns], light[rows, columns].astype(np.float64)
     noise = variance[rows, columns] + (mismatch * level) ** 2
     certain = bright & (model**2 > _BRIGHT**2 * model_variance)[rows, columns]
     signal = float(np.sum(level[certain] ** 2 / noise[certain]))
     n_scale = _count(scale_order) if signal > _LEAST_SIGNAL else 0
-    n_back = _count(background_order)
     design = _design(model, rows, columns, bbox, n_scale, n_back)
     wanted = image[rows, columns].astype(np.float64)
     if not n_scale:
@@ -141,24 +139,23 @@ def fit_scaling(
     extra = _scale_terms(np.sqrt(model_variance), rows, columns, bbox, n_scale)
     prior = _prior(n_scale, n_back, expected_scale)
     objects = _Objects.find(shows, (rows, columns), level, noise)
-    solution, error = _start(n_scale, n_back, expected_scale), np.full(design.shape[1], np.inf)
-
-    def agreeing() -> tuple[BoolArray, FloatArray]:
-        """Return the pixels that agree with the solution, and all residuals."""
-        rest = wanted - design @ solution
-        off = np.abs(rest) / np.sqrt(noise)
-        again = off < clip * np.where(bright, max(1.0, _typical(off[bright])), 1.0)
-        return again & objects.agree(rest, again, clip), rest
-
-    # Where much of the light has changed, all of it together is no place to start from.
+    kept = np.ones(len(wanted), dtype=bool)
     if n_scale:
-        solution[0] *= objects.usual_ratio(wanted - design @ solution)
-    kept, rest = agreeing()
+        expected_scale = objects.median_ratio(wanted, model[rows, columns].astype(np.float64), expected_scale)
+        prior = _prior(n_scale, n_back, expected_scale)
+    start = _start(n_scale, n_back, expected_scale)
+    solution, error = start, np.full(design.shape[1], np.inf)
+    rest = wanted - design @ start
+    shared = objects.shared(rest) if n_scale else kept
+    kept = shared & objects.agree(rest, shared, clip)
     for _ in range(iterations):
         if kept.sum() <= 10 * solution.size:
             break
-        solution, error = _solve(design[kept], wanted[kept], noise[kept], extra[kept], prior, solution)
-        again, rest = agreeing()
+        solution, error = _solve(design[kept], wanted[kept], noise[kept], extra[kept], prior, start)
+        rest = wanted - design @ solution
+        off = np.abs(rest) / np.sqrt(noise)
+        again = off < clip * np.where(bright, max(1.0, _typical(off[bright & shared])), 1.0)
+        again &= shared & objects.agree(rest, again & shared, clip)
         if (again == kept).all():
             break
         kept = again
@@ -226,20 +223,25 @@ class _Objects:
         limit = clip * _typical(off[seen]) if seen.sum() >= _FEW_OBJECTS else np.inf
         return np.asarray(~(seen & (off > limit))[self.label])
 
-    def usual_ratio(self, rest: FloatArray) -> float:
-        """Return the ratio to the expected flux that most objects share: the mode of their distribution.
-
-        What changed has any ratio, what is the same has one.
-        """
-        residual, power = self._sums(rest, np.ones(len(rest), dtype=bool))
-        seen = power > _MEASURED**2
+    def median_ratio(self, image: FloatArray, model: FloatArray, expected: float) -> float:
+        """Return the median ratio of the objects that both images show, where there are some."""
+        every = np.ones(len(image), dtype=bool)
+        (of_image, power), (of_model, _) = self._sums(image, every), self._sums(expected * model, every)
+        seen = np.minimum(of_image, of_model) > _BRIGHT * np.sqrt(power)
         seen[0] = False
         if seen.sum() < _FEW_OBJECTS:
-            return 1.0
-        ratio, width = 1 + residual[seen] / power[seen], np.maximum(power[seen] ** -0.5, _SAME)
-        trials = np.arange(*_RATIOS, _SAME / 2)
-        density = np.exp(-0.5 * ((trials[:, np.newaxis] - ratio) / width) ** 2) / width
-        return float(trials[np.argmax(density.sum(axis=1))])
+            return expected
+        return expected * float(np.median(of_image[seen] / of_model[seen]))
+
+    def shared(self, rest: FloatArray) -> BoolArray:
+        """Return the pixels of no object that only one of the images has, or has far more of, beyond doubt.
+
+        Artefacts and transients can outnumber what does not change, so that no scatter tells them apart.
+        """
+        residual, power = self._sums(rest, np.ones(len(rest), dtype=bool))
+        differs = np.abs(residual) > np.maximum(_DIFFERENT * power, _BRIGHT * np.sqrt(power))
+        differs[0] = False
+        return np.asarray(~differs[self.label])
 
     def error(self, rest: FloatArray, kept: BoolArray) -> float:
         """Return the error of a common scale from how the objects scatter about it."""
@@ -284,12 +286,12 @@ def _count(order: int) -> int:
 
 
 def _choose(
-    image: Pixels, model: Pixels, unusable: BoolArray, bright: BoolArray
+    image: Pixels, model: Pixels, unusable: BoolArray, bright: BoolArray, *, blank_too: bool
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return rows and columns of usable pixels: those that are bright, and some others."""
+    """Return rows and columns of usable pixels: those that are bright, and some others for a background."""
     usable = ~unusable & np.isfinite(image) & np.isfinite(model)
     number = np.add.outer(np.arange(image.shape[0]), 3 * np.arange(image.shape[1]))
-    some = number % _FAINT_SHARE == 0
+    some = (number % _FAINT_SHARE == 0) & blank_too
     rows, columns = np.nonzero(usable & (some | bright))
     return rows, columns
 
@@ -343,7 +345,7 @@ def _solve(
 ) -> tuple[FloatArray, FloatArray]:
     """Solve the weighted normal equations less what the noise of the model adds to them.
 
-    The prior holds the solution near what it was expected to be, or was before.
+    The prior holds the solution near what it is expected to be.
     """
     root = 1.0 / np.sqrt(noise)
     weighted = design * root[:, np.newaxis]
