@@ -49,7 +49,7 @@ class Regime:
 
 REGIMES: Mapping[str, Regime] = MappingProxyType(
     {
-        "lsstcam": Regime((0.19, 0.21), (3.0, 9.0)),
+        "lsstcam": Regime((0.19, 0.21), (3.0, 10.5)),
         "decam": Regime((0.25, 0.28), (2.8, 7.0)),
         "hsc": Regime((0.16, 0.18), (2.8, 6.5)),
         "ztf": Regime((0.9, 1.1), (1.6, 3.2)),
