@@ -16,6 +16,7 @@ from lsst.meas.realbogus.survey import (
     limiting_magnitude,
     make_schedule,
     simulate_visit,
+    simulated_images,
     suited_pipeline,
     training_regime,
     training_role,
@@ -122,6 +123,13 @@ def test_fakes_and_radii_follow_the_camera() -> None:
     name = "createFakeSupernovae:options.hostless.mag_max"
     assert float(deep[name]) - float(coarse[name]) > 3
     assert float(coarse["matchDiaSources:radius"]) > 2 * float(deep["matchDiaSources:radius"])
+
+
+def test_a_demo_of_a_camera_gets_fakes_that_suit_it(tmp_path) -> None:
+    for name in ("ztf", "training-1"):
+        images = simulated_images(tmp_path, name, lambda *_: None)
+        assert images.config == suited_pipeline(find_preset(name))
+    assert len(simulated_images(tmp_path, "demo", lambda *_: None).config) == 1
 
 
 @pytest.mark.parametrize("name", ["demos", "training-", "training--1", "training-x", "training-1000000"])

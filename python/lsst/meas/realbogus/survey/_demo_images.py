@@ -18,7 +18,8 @@ from pathlib import Path
 from ..errors import InvalidInputError
 from ..tables import open_fits
 from ._ingest import ingest_fits
-from ._presets import find_preset
+from ._presets import PRESETS, find_preset
+from ._regimes import CAMERAS, suited_pipeline
 from ._simulate_survey import simulate_survey
 
 #: Called with the number of images done, the number of all and what was done.
@@ -82,9 +83,10 @@ def simulated_images(repo: Path, preset: str, progress: Progress) -> DemoImages:
     if not repo.exists():
         simulate_survey(repo, config, progress=progress)
     # A field on the sky has few galaxies in a few arcminutes: give more of them a supernova than usual.
-    return DemoImages(
-        repo, config.instrument, config.skymap, {"createFakeSupernovae:options.hosted.fraction": "0.15"}
-    )
+    overrides = {"createFakeSupernovae:options.hosted.fraction": "0.15"}
+    if preset in CAMERAS or preset not in PRESETS:
+        overrides = suited_pipeline(config)
+    return DemoImages(repo, config.instrument, config.skymap, overrides)
 
 
 @dataclasses.dataclass(frozen=True)
