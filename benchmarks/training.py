@@ -173,7 +173,7 @@ def main() -> None:
         return
     figures: dict[str, float] = {}
     for name in ("compact",) if arguments.quick else arguments.networks:
-        figures |= measure_speed(name, 768 if arguments.quick else 2048, 1 if arguments.quick else 5)
+        figures |= measure_speed(name, 768 if arguments.quick else 1536, 1 if arguments.quick else 3)
     ratios = [value for name, value in figures.items() if name.startswith("training_over_keras_")]
     figures["training_over_keras"] = min(ratios)
     with tempfile.TemporaryDirectory() as folder:

@@ -22,7 +22,7 @@ from lsst.meas.realbogus.tasks.train_rb_classifier import (
     TrainRbClassifierConnections,
     TrainRbClassifierTask,
 )
-from lsst.meas.realbogus.training import LabelledStamps, StampWriter
+from lsst.meas.realbogus.training import StampSet
 
 pytestmark = [pytest.mark.slow, pytest.mark.tensorflow]
 SETTINGS = {
@@ -59,12 +59,14 @@ def tables(visit: int, n: int = 80) -> tuple[Table, Table, Table]:
 
 
 @pytest.fixture(scope="module")
-def stamps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def stamps(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("tensorflow")
-    folder = tmp_path_factory.mktemp("stamps")
-    with StampWriter(folder / "stamps.parquet") as writer:
-        for visit in (3, 7):
-            writer.write(LabelledStamps.from_tables(*tables(visit), visit=visit, band="r"))
+    folder = tmp_path_factory.mktemp("stamps") / "set"
+    command = ("stamps", "--run", repo, "labels", "-o", folder)
+    result = run(*command)
+    assert result.exit_code == 0 and "0000.parquet: 144 stamps" in result.output
+    assert "give --overwrite" in run(*command).output
+    assert run(*command, "--overwrite").exit_code == 0
     return folder
 
 
@@ -102,6 +104,22 @@ def test_a_model_goes_on_from_another(model: bytes, stamps: Path, tmp_path: Path
     result = run("model", stamps, "-o", path, "--start", tmp_path / "first.rbmodel", *CONFIG, *settings)
     assert result.exit_code == 0, result.output
     assert read_model(path.read_bytes()).contract.card["started_from"].startswith("mine 1, sha256")
+
+
+def test_stamp_files_are_gathered_too(tmp_path: Path) -> None:
+    file, folder = tmp_path / "stamps.npz", tmp_path / "set"
+    cutouts, match, _ = tables(5)
+    roles = ("difference", "science", "template")
+    np.savez(file, label=match["label"], **{role: cutouts[role] for role in roles})
+    result = run("stamps", file, file, "-o", folder, "--half")
+    assert result.exit_code == 0, result.output
+    stamps = StampSet(folder)
+    assert np.bincount(stamps.columns()["group"]).tolist() == [72, 72]
+    known = np.asarray(match["label"]) >= 0
+    np.testing.assert_allclose(
+        stamps.load().pixels["science"][:72], cutouts["science"][known], rtol=0, atol=0.05
+    )
+    assert "give --run" in run("stamps", "-o", tmp_path / "none").output
 
 
 def test_options_that_cannot_be_are_refused(stamps: Path, tmp_path: Path) -> None:

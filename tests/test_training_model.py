@@ -17,11 +17,13 @@ from lsst.meas.realbogus.model import (
     preset_contract,
     read_model,
 )
+from lsst.meas.realbogus.options import from_settings
 from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.training import (
     SIDES,
     Augmentation,
     LabelledStamps,
+    ModelOptions,
     Split,
     StampSet,
     StampWriter,
@@ -29,6 +31,7 @@ from lsst.meas.realbogus.training import (
     TrainingConfig,
     TransferConfig,
     assigned_split,
+    ordered_contract,
     split_stamps,
     train_model,
     transfer_contract,
@@ -73,6 +76,22 @@ def test_defect_11_the_same_survey_never_chooses_and_judges() -> None:
     split = assigned_split(stamps.columns, choose=[2], judge=[0])
     sides = {side: sorted(set(stamps.group[split.rows(side)].tolist())) for side in SIDES}
     assert sides == {"learn": [1, 3], "choose": [2], "judge": [0]}
+
+
+def test_the_contract_is_what_the_options_order() -> None:
+    options = from_settings(
+        ModelOptions(), ["inputs=science,template", "psf=width", "stamp_size=21", "filters=4,8", "name=small"]
+    )
+    contract = ordered_contract(options)
+    assert (contract.name, contract.inputs, contract.input_shape) == (
+        "small",
+        ("science", "template"),
+        (21, 21, 4),
+    )
+    assert contract.psf is not None and contract.psf.form == "width"
+    assert ordered_contract(options.replace(psf="none")).input_shape == (21, 21, 3)
+    own = ordered_contract(ModelOptions(name="compact"))
+    assert own == preset_contract("compact", "compact", "1")
 
 
 def _split(stamps: LabelledStamps, seed: int = 1) -> Split:

@@ -6,7 +6,7 @@ __all__ = ("command",)
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -19,8 +19,10 @@ from ..training import (
     SearchOptions,
     Split,
     StampSet,
+    StampWriter,
     TensorBoardLog,
     ordered_split,
+    read_labelled_stamps,
     search_options,
     train_ordered_model,
 )
@@ -51,6 +53,57 @@ _recipe = click.option(
 @click.group("train", cls=Group)
 def command() -> None:
     """Train models from labelled stamps; needs the extra 'train' (TensorFlow, optuna)."""
+
+
+@command.command(
+    "stamps",
+    examples="""
+    realbogus train stamps --run repo u/me/realbogus -o stamps
+    realbogus train stamps --run one u/me/run --run another u/me/run -o stamps --where "band = 'r'"
+    realbogus train stamps ztf.npz -o stamps
+    """,
+)
+@click.argument("files", nargs=-1, type=FILE)
+@click.option(
+    "--run",
+    "runs",
+    nargs=2,
+    multiple=True,
+    metavar="REPO COLLECTION",
+    help="Stamps, labels and sources of this collection of a Butler; may be given several times.",
+)
+@click.option("--where", default="", help="Butler expression that selects images.")
+@click.option("-o", "--output", type=OUTPUT, required=True, help="Folder of the set.")
+@click.option("--half", is_flag=True, help="Store pixels in half the space, with 11 bits each.")
+@overwrite_option
+def stamps_(
+    files: tuple[Path, ...],
+    runs: tuple[tuple[str, str], ...],
+    where: str,
+    output: Path,
+    half: bool,
+    overwrite: bool,
+) -> None:
+    """Gather labelled stamps of runs and of FILES (npz, parquet, FITS with a column label) into a set."""
+    if not files and not runs:
+        raise click.UsageError("give --run, or files of labelled stamps")
+    if output.exists() and any(output.iterdir()) and not overwrite:
+        raise OutputError(f"{output} is not empty; give --overwrite to replace what is in it")
+    pixel_type: Literal["float16", "float32"] = "float16" if half else "float32"
+    counts = {}
+    if runs:
+        from ..repository import export_labelled_stamps
+
+        counts = export_labelled_stamps(runs, output, where=where, pixel_type=pixel_type)
+    output.mkdir(parents=True, exist_ok=True)
+    for group, file in enumerate(files, len(runs)):
+        path = output / f"{group:04d}.parquet"
+        with StampWriter(path, pixel_type) as writer:
+            for part in read_labelled_stamps(file, group=group):
+                writer.write(part)
+        counts[path.name] = len(StampSet(path))
+    for name, count in counts.items():
+        say(f"{output / name}: {count} stamps")
 
 
 @command.command(

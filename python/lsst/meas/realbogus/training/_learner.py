@@ -184,8 +184,10 @@ class Learner:
                 tf.TensorSpec([], tf.float32),
             ],
             autograph=False,
-        )
-        self._answer = tf.function(self._probabilities, input_signature=[stamps], autograph=False)
+        ).get_concrete_function()
+        self._answer = tf.function(
+            self._probabilities, input_signature=[stamps], autograph=False
+        ).get_concrete_function()
 
     def _make_net(self, logits: Architecture, weights: Weights, number: int, mixed: bool) -> Any:
         net = build_keras(logits, weights, dtype="mixed_bfloat16" if mixed else None)

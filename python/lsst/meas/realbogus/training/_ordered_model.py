@@ -30,6 +30,14 @@ class ModelOptions(Options):
     )
     filters: tuple[int, ...] = option((), "Filters of each stage of the network; none: as published.", min=1)
     stamp_size: int | None = option(None, "Rows and columns of its stamps (pixels); none: its own.", min=5)
+    inputs: tuple[str, ...] = option(
+        (), "Images that it looks at, in order; none: its own.", choices=("difference", "science", "template")
+    )
+    psf: str = option(
+        "own",
+        "How it is told the PSF: by a profile, by its width, or not (none); own: as usual for the network.",
+        choices=("own", "none", "profile", "width"),
+    )
     name: str = option("mine", "What to call the model.")
     version: str = option("1", "Its version, at most 7 characters.")
     split_by: tuple[str, ...] = option(
@@ -63,7 +71,13 @@ def ordered_contract(options: ModelOptions, start: Model | None = None) -> Contr
     """
     if start is not None:
         return transfer_contract(start, options.name, options.version)
-    changes = {} if options.stamp_size is None else {"stamp_size": options.stamp_size}
+    changes: dict[str, Any] = {}
+    if options.stamp_size is not None:
+        changes["stamp_size"] = options.stamp_size
+    if options.inputs:
+        changes["inputs"] = options.inputs
+    if options.psf != "own":
+        changes["psf"] = None if options.psf == "none" else {"form": options.psf}
     return preset_contract(options.network, options.name, options.version, filters=options.filters, **changes)
 
 
