@@ -150,7 +150,7 @@ def examples(preset: str, seed: int) -> dict[str, list[Triplet]]:
         {"aberrated_visits": 1.0, "aberration_size": (0.8, 1.4), "aberration_in_model": (0.4, 0.6)},
         {"charge_trails": 1.0, "charge_trail_fraction": (0.04, 0.06)},
         {"refraction": 8.0 * base.pixel_scale / 0.2, "airmass": (1.3, 1.6)},
-        {"brighter_fatter": 0.05},
+        {"brighter_fatter": 0.08},
     ):
         collect(starry.replace(**changes), found)
     return found
