@@ -13,7 +13,7 @@ sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
 from judging.designs import Trainer, measure_network, study_learning_curve, study_transfer
 from judging.in_distribution import study_in_distribution
-from judging.labels import hide_reals, study_co_teaching, turn_labels
+from judging.labels import as_many_bogus, hide_reals, study_co_teaching, turn_labels
 from judging.ledger import Ledger, rows
 from judging.models import open_models, open_packaged, open_peers
 from judging.out_of_distribution import describe_sets, measure_real_set, study_out_of_distribution
@@ -184,6 +184,8 @@ def test_labels_are_spoilt_as_far_as_asked() -> None:
     assert (hidden[label == 0] == 0).all()
     assert (turn_labels(label, 0.1, 1) != label).sum() == 100
     np.testing.assert_array_equal(hide_reals(label, 0.0, 1), label)
+    many = _labelled(60)[np.array([*range(0, 60, 2), 1, 3])]  # 30 bogus, 2 real
+    assert np.bincount(as_many_bogus(many).label).tolist() == [2, 2]
     with pytest.raises(ValueError, match="of 500 reals"):
         hide_reals(label, 0.5, 1)
 

@@ -11,14 +11,14 @@ from lsst.meas.realbogus.evaluation import judge_scores
 from lsst.meas.realbogus.model import Contract, MissingRule, NormalizationChoice, PsfInput, preset_contract
 from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.survey import training_regime
-from lsst.meas.realbogus.training import Augmentation, LabelledStamps, split_stamps
+from lsst.meas.realbogus.training import Augmentation, LabelledStamps
 
 from .ledger import Figures, Ledger, Record
 from .models import Scoring
 from .out_of_distribution import measure_real_set
 from .sets import JudgedSet, as_judged, object_numbers
 from .study import Study
-from .training import Budget, TrainedModel, compact_contract, identity, train_network
+from .training import Budget, TrainedModel, compact_contract, identity, split_anew, train_network
 
 type Parts = Mapping[str, LabelledStamps]
 type Sets = Mapping[str, JudgedSet]
@@ -200,18 +200,15 @@ def study_left_out_camera(trainer: Trainer) -> Study:
 
 def study_splits(trainer: Trainer, numbers: Sequence[int]) -> Study:
     """Split the same stamps anew: how much figures depend on the split, and how much on the seed."""
-    whole = LabelledStamps.concatenate(trainer.parts.values())
     records = []
     for number in numbers:
-        split = split_stamps(whole.columns, by=("cell", "host", "object"), seed=number)
-        parts = {role: whole[split.rows(role)] for role in ("learn", "choose", "judge")}
+        parts = split_anew(trainer.parts, number)
         other = dataclasses.replace(trainer, parts=parts, seeds=(trainer.seeds[0],), sets={})
         records += [
             dataclasses.replace(record, case=("split anew, one seed",), seed=number)
             for record in other.records((f"split {number}",), compact_contract())
         ]
-    split = split_stamps(whole.columns, by=("cell", "host", "object"), seed=numbers[0])
-    parts = {role: whole[split.rows(role)] for role in ("learn", "choose", "judge")}
+    parts = split_anew(trainer.parts, numbers[0])
     same = dataclasses.replace(trainer, parts=parts, seeds=tuple(numbers), sets={})
     records += same.records(("one split, seeds anew",), compact_contract())
     text = (

@@ -9,28 +9,35 @@ import numpy.typing as npt
 
 from lsst.meas.realbogus.evaluation import judge_scores
 from lsst.meas.realbogus.randomness import generator
-from lsst.meas.realbogus.training import Augmentation, LabelledStamps, StrategyConfig
+from lsst.meas.realbogus.training import LabelledStamps, StrategyConfig
 
-from .ledger import Figures, Ledger
+from .designs import AUGMENTATIONS
+from .ledger import Figures, Ledger, Record
 from .sets import as_judged, object_numbers
 from .study import Study
-from .training import Budget, TrainedModel, compact_contract, identity, train_network
+from .training import Budget, TrainedModel, compact_contract, identity, split_anew, train_network
+
+TURNS = AUGMENTATIONS["none but turns"]
+"""What the studies that are followed here augmented by; nets learn in fewer steps what labels do."""
 
 type Labels = npt.NDArray[np.int8]
 
+FRACTIONS = (0.6, 0.15, 0.25)
 HIDDEN = (0.0, 0.03, 0.15, 0.3)
 TURNED = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3)
 HIDDEN_TEXT = (
-    "Reals are hidden among the bogus stamps that are learnt from and chosen by, as where only injected "
-    "sources are known to be real; “hidden” is their fraction of what is labelled bogus. The labels that "
-    "judge are right. Co-teaching leaves out 1.3 times the hidden fraction of the bogus labels "
-    "(asymmetric), or as many of all (symmetric). “Hidden found”: fraction of the hidden reals that score"
-    " above 0.5. What moves at 0.5 and not at a fixed rate of false positives is calibration, not "
-    "knowledge."
+    "All surveys on all sides, split by sky cell, host and object; stamps are turned, and not augmented "
+    "otherwise. As many reals as bogus to begin with. Reals are hidden among the bogus stamps that are "
+    "learnt from and chosen by, as where only injected sources are known to be real; “hidden” is their "
+    "fraction of what is labelled bogus. The labels that judge are right. Co-teaching leaves out 1.3 "
+    "times the hidden fraction of the bogus labels (asymmetric), or as many of all (symmetric). “Hidden "
+    "found”: fraction of the hidden reals that score above 0.5. What moves at 0.5 and not at a fixed rate"
+    " of false positives is calibration, not knowledge."
 )
 TURNED_TEXT = (
-    "Labels of a fraction of the stamps that are learnt from and chosen by are turned at random, real to "
-    "bogus and bogus to real, as in DeepShadows. The labels that judge are right."
+    "All surveys on all sides, split by sky cell, host and object. Labels of a fraction of the stamps "
+    "that are learnt from and chosen by are turned at random, real to bogus and bogus to real, as in "
+    "DeepShadows. The labels that judge are right."
 )
 
 
@@ -45,6 +52,13 @@ def hide_reals(label: Labels, fraction: float, seed: int) -> Labels:
     noisy = label.copy()
     noisy[hidden] = 0
     return noisy
+
+
+def as_many_bogus(stamps: LabelledStamps) -> LabelledStamps:
+    """Keep as many bogus stamps as there are reals, so that many of these can be hidden."""
+    real, bogus = (np.flatnonzero(stamps.label == label) for label in (1, 0))
+    bogus = generator(1, "as-many-bogus").permutation(bogus)[: real.size]
+    return stamps[np.sort(np.concatenate([real, bogus]))]
 
 
 def turn_labels(label: Labels, fraction: float, seed: int) -> Labels:
@@ -94,11 +108,11 @@ def _study(
     parts: dict[str, LabelledStamps],
     budget: Budget,
     seeds: Sequence[int],
-) -> list:  # of Record
+) -> list[Record]:
     learn, choose, judge = (parts[role] for role in ("learn", "choose", "judge"))
     records = []
-    for case, fraction, strategy in cases:
-        for seed in seeds:
+    for seed in seeds:  # an interrupted study has all cases of the first seeds
+        for case, fraction, strategy in cases:
             inputs = (case, budget, strategy, *(identity(part) for part in (learn, choose, judge)))
 
             def compute() -> Figures:
@@ -106,7 +120,7 @@ def _study(
                 # No calibration: which stamps are above 0.5 is a part of what is asked.
                 model = train_network(
                     "study", compact_contract(), learn, choose, budget,
-                    seed=seed, augmentation=Augmentation(), strategy=strategy,  # noqa: B023
+                    seed=seed, augmentation=TURNS, strategy=strategy,  # noqa: B023
                     learn_label=noisy, choose_label=spoil(choose.label, fraction, seed),  # noqa: B023
                     calibrate=False,
                 )  # fmt: skip
@@ -124,6 +138,8 @@ def study_co_teaching(
     hidden: Sequence[float] = HIDDEN,
 ) -> Study:
     """Train by every strategy with ever more hidden reals."""
+    parts = split_anew(parts, fractions=FRACTIONS)
+    parts = {**parts, **{role: as_many_bogus(parts[role]) for role in ("learn", "choose")}}
     learn = parts["learn"]
     epochs = budget.config(len(learn), 1).epochs
     cases = []
@@ -143,6 +159,7 @@ def study_label_noise(
     turned: Sequence[float] = TURNED,
 ) -> Study:
     """Train with ever more labels turned at random."""
+    parts = split_anew(parts, fractions=FRACTIONS)
     cases = [((f"{fraction:.0%}",), fraction, None) for fraction in turned]
     records = _study(ledger, cases, turn_labels, parts, budget, seeds)
     return Study("label_noise", "Labels turned at random", TURNED_TEXT, ("turned",), records)

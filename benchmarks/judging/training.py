@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from lsst.meas.realbogus.model import Calibration, Contract, Weights, prepare, preset_contract
 from lsst.meas.realbogus.training import (
+    SIDES,
     Augmentation,
     LabelledStamps,
     Network,
@@ -21,6 +22,7 @@ from lsst.meas.realbogus.training import (
     TransferConfig,
     fit,
     fit_calibration,
+    split_stamps,
 )
 
 from .models import Psf
@@ -133,6 +135,15 @@ def identity(stamps: LabelledStamps) -> tuple[object, ...]:
     for values in (stamps.label, stamps.group, stamps.snr, next(iter(stamps.pixels.values()))[:, ::7, ::7]):
         digest.update(np.ascontiguousarray(values).tobytes())
     return len(stamps), digest.hexdigest()[:16]
+
+
+def split_anew(
+    parts: Mapping[str, LabelledStamps], seed: int = 1, fractions: Sequence[float] = (0.7, 0.15, 0.15)
+) -> dict[str, LabelledStamps]:
+    """Split the stamps of all surveys by sky cell, host and object: every survey is on every side."""
+    whole = LabelledStamps.concatenate(parts.values())
+    split = split_stamps(whole.columns, by=("cell", "host", "object"), fractions=fractions, seed=seed)
+    return {role: whole[split.rows(role)] for role in SIDES}
 
 
 def at_most(stamps: LabelledStamps, n: int, seed: int = 1) -> LabelledStamps:
