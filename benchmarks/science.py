@@ -137,7 +137,9 @@ def in_distribution(context: Context) -> list[Study]:
             if context.arguments.quick:
                 break
     ledger = context.ledger("in_distribution")
-    return study_in_distribution(ledger, models, parts["judge"], parts["learn"], context.seeds())
+    return study_in_distribution(
+        ledger, models, parts["judge"], parts["learn"], parts["choose"], context.seeds()
+    )
 
 
 def co_teaching(context: Context) -> list[Study]:
