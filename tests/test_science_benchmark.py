@@ -194,6 +194,7 @@ def test_models_and_baselines_are_judged_in_all_by_snr_and_by_kind() -> None:
     judge = _labelled(group=2)
     studies = study_in_distribution(Ledger(None), [], judge, _labelled(), _labelled(group=1), seeds=(1, 2))
     main, by_snr, by_kind = studies
+    assert main.section().drawings[0].startswith("<svg")
     rows = {row.case[0]: row for row in main.rows}
     assert set(rows) == {"random forest", "support vectors", "logistic on SNR"}
     forest = rows["random forest"]

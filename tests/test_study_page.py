@@ -17,7 +17,7 @@ def _section(**changes: object) -> StudySection:
         "title": "Models & <seeds>",
         "text": "What is asked.",
         "header": ("model", "seeds", "area"),
-        "rows": (("ours <1>", "3", "0.990"), ("theirs", "1", "0.900")),
+        "rows": (("ours <1>", "3", "0.990 (0.980–0.995)"), ("theirs", "1", "0.900")),
         "goals": {"area": "≥ 0.96"},
     }
     return StudySection(**{**fields, **changes})  # type: ignore[arg-type]
@@ -33,6 +33,7 @@ def test_a_page_has_every_cell_and_escapes_text(tmp_path: Path) -> None:
     page = path.read_text()
     assert "Models &amp; &lt;seeds&gt;" in page and "ours &lt;1&gt;" in page
     assert page.count("<tr>") == 3
+    assert "<td>0.990<small>(0.980–0.995)</small></td>" in page and "<td>0.900</td>" in page
     assert "≥ 0.96" in page and "<svg id='curve'>" in page and "abc" in page
     assert 'src="data:image/png;base64,' in page and "http" not in page
     assert "Nothing was measured" in page

@@ -9,13 +9,16 @@ import numpy.typing as npt
 
 from lsst.meas.realbogus.evaluation import (
     Estimate,
+    ThresholdCurve,
     bootstrap,
     calibration_error,
     count_labels,
     judge_by_snr,
     judge_scores,
+    threshold_curve,
 )
 from lsst.meas.realbogus.model import shift_prior
+from lsst.meas.realbogus.report import draw_curves
 from lsst.meas.realbogus.training import LabelledStamps, fit_calibration, score_baselines
 
 from .ledger import Figures, Ledger, Record
@@ -98,7 +101,10 @@ def study_in_distribution(
     main: list[Record] = []
     by_snr: list[Record] = []
     by_kind: list[Record] = []
+    curves: dict[str, ThresholdCurve] = {}
     for name, seed, content, scores in _all_scores(models, judge, learn, choose, seeds):
+        if name not in curves:  # the first seed is drawn
+            curves[name] = threshold_curve(scores, judge.label, real_fraction=0.5)
         inputs = (content, identity(judge))
         main.append(
             ledger.figures((name,), seed, inputs, lambda: measure_simulated(scores, judge))  # noqa: B023
@@ -123,8 +129,18 @@ def study_in_distribution(
         for label, kind, n, above in measure_kinds(scores, judge):
             by_kind.append(Record((label, kind, str(n)), seed, {name: above}))
     by_kind.sort(key=lambda record: (record.case[0] != "real", record.case[1]))
+    first = {record.case[0]: record.figures["area"].value for record in reversed(main)}
+    drawing = draw_curves(curves, first, 0.5)
     return [
-        Study("in_distribution", "Simulated surveys not seen before", TEXT, ("model",), main, dict(GOALS)),
+        Study(
+            "in_distribution",
+            "Simulated surveys not seen before",
+            TEXT,
+            ("model",),
+            main,
+            dict(GOALS),
+            [drawing],
+        ),
         Study(
             "in_distribution_snr",
             "The same by SNR",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._cutouts_page import CutoutCard, make_cards, write_cutouts_page
 from ._fakes_page import FakeCard, choose_fakes, count_populations, write_fakes_page
+from ._figures import draw_curves
 from ._galleries import Gallery, TripletCard, choose_galleries
 from ._page import write_page
 from ._stamps import stretch_triplet
@@ -18,6 +19,7 @@ __all__ = (
     "choose_fakes",
     "choose_galleries",
     "count_populations",
+    "draw_curves",
     "make_cards",
     "stretch_triplet",
     "write_cutouts_page",
