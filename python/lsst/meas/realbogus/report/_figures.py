@@ -33,8 +33,8 @@ Floats = npt.NDArray[np.float64]
 
 REAL, BOGUS, INK, MUTED = "#0f766e", "#c2410c", "#1f2933", "#9aa5b1"
 _MODEL_COLORS = (
-    "#1d4ed8", "#be185d", "#7c3aed", "#b45309", "#0e7490", "#4d7c0f", "#475569", "#dc2626", "#0d9488", "#a16207",
-    "#6d28d9", "#111827",
+    "#1d4ed8", "#be185d", "#7c3aed", "#b45309", "#0e7490", "#4d7c0f",
+    "#475569", "#dc2626", "#0d9488", "#a16207", "#6d28d9", "#111827",
 )  # fmt: skip
 
 _STYLE: dict[RcKeyType, Any] = {
