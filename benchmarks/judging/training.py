@@ -109,13 +109,17 @@ def train_network(
     start: Weights | None = None,
     layers: str = "all",
     calibrate: bool = True,
+    last_epoch: bool = False,
 ) -> TrainedModel:
     """Train a network and calibrate it by the stamps that chose its epoch.
 
-    ``learn_label`` and ``choose_label`` stand for the labels that are wrong in studies of labels.
+    ``learn_label`` and ``choose_label`` stand for the labels that are wrong in studies of labels;
+    ``last_epoch`` keeps the weights of the last epoch, whatever these make of it.
     """
     assert contract.architecture is not None
     config = budget.config(len(learn), seed, strategy).replace(transfer=TransferConfig(layers=layers))
+    if last_epoch:
+        config = config.replace(first_epoch=config.epochs - 1)
     batches = StampBatches(
         learn, contract, augmentation, batch_size=config.batch_size, seed=seed, label=learn_label
     )
