@@ -17,8 +17,8 @@ from .sets import as_judged, object_numbers
 from .study import Study
 from .training import Budget, TrainedModel, compact_contract, identity, split_anew, train_network
 
-# The weights of the last epoch are kept: by the loss on labels as wrong as those learnt from, the best epoch of
-# what forgets wrong labels is the first, in which nothing is forgotten yet.
+# The weights of the last epoch are kept: by the loss on labels as wrong as those learnt from, the best epoch
+# of what forgets wrong labels is the first, in which nothing is forgotten yet.
 TURNS = AUGMENTATIONS["none but turns"]
 """What the studies that are followed here augmented by; nets learn in fewer steps what labels do."""
 
