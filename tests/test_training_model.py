@@ -130,17 +130,20 @@ def test_what_cannot_be_trained_is_refused(
     assert not path.exists()
 
 
-def test_defect_11_the_command_splits_its_surveys_in_three() -> None:
+def test_defect_11_every_training_survey_has_one_of_three_roles() -> None:
     path = Path(__file__).parents[1] / "tools" / "train_packaged_models.py"
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
-    for count in (3, 6, 12, 30):
-        choose, judge = tool.split_surveys(count)
-        assert len(choose) == len(judge) == max(1, count // 6)
-        assert not set(choose) & set(judge)
-        assert set(choose) | set(judge) < set(range(count))
+    roles = [tool.training_role(number) for number in range(28)]
+    assert [roles.count(role) for role in ("learn", "choose", "judge")] == [20, 4, 4]
+    for make_contract, config in tool.MODELS.values():
+        contract = make_contract()
+        assert contract.architecture is not None and contract.trained == tool.REGIMES.model_copy(
+            update={"stamp_size": contract.trained.stamp_size}
+        )
+        assert config.calibration == "isotonic"
 
 
 @pytest.mark.tensorflow

@@ -1,15 +1,17 @@
 #!/usr/bin/env python
-"""Train the packaged models "dia" and "nodia" again.
+"""Train the models that come with the package again, from simulated surveys alone.
 
-Simulates surveys that differ from each other in seeing, depth, crowding, pixel scale and artefacts, and
-from the demo's in every random number; runs the embedded pipeline up to stamps and labels on each. Two
-sixths of the surveys are kept out of training: one chooses the epoch, the other, the last, judges the model
-that was chosen, and nothing else. Trains the networks of Acero-Cuellar et al. and writes ``.rbmodel`` files
-whose cards say which surveys were for what, with figures and golden scores of the judging surveys. Everything
-is keyed by the seeds below. What each step made stays in the folder, and a run that was interrupted goes on
-where it stopped.
+Simulates training surveys (`realbogus survey simulate --preset training-N`), runs the embedded pipeline up to
+stamps and labels on each, and gathers them in one set. Every survey has its role: five of seven are learnt
+from, one chooses epochs and calibration, one judges what was chosen and nothing else. Then trains
 
-    python tools/train_packaged_models.py FOLDER [--surveys 12] [--preset demo] [--epochs 16] [--version 1]
+* dia, nodia: an ensemble of compact networks, distilled into one of them;
+* acero-cuellar-dia, acero-cuellar-nodia: the networks of Acero-Cuellar et al. (2023), on the same stamps.
+
+Everything is keyed by the numbers of the surveys and the seeds below. What each step made stays in the
+folder, and a run that was interrupted goes on where it stopped. Where there is a GPU, training uses it.
+
+    python tools/train_packaged_models.py FOLDER [--surveys 28] [--epochs 12] [--models dia ...] [--jobs 2]
 """
 
 from __future__ import annotations
@@ -17,21 +19,25 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
-from lsst.daf.butler import Butler
-
-from lsst.meas.realbogus.model import preset_contract
-from lsst.meas.realbogus.randomness import uniform
-from lsst.meas.realbogus.repository import pipetask_command, run_pipetask
-from lsst.meas.realbogus.survey import PRESETS, SurveyConfig, simulate_survey
+from lsst.meas.realbogus.model import Contract, TrainedOn, preset_contract
+from lsst.meas.realbogus.repository import export_labelled_stamps, pipetask_command, run_pipetask
+from lsst.meas.realbogus.survey import (
+    find_preset,
+    simulate_survey,
+    suited_pipeline,
+    training_regime,
+    training_role,
+)
 from lsst.meas.realbogus.training import (
     EpochFigures,
-    LabelledStamps,
+    StampSet,
+    StrategyConfig,
     TrainingConfig,
     assigned_split,
     train_model,
@@ -39,95 +45,73 @@ from lsst.meas.realbogus.training import (
 
 PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
 STEPS = (
-    "createFakeSupernovae,injectVisit,assembleTemplate,buildTemplate,subtractImages,"
+    "createFakeSupernovae,injectVisit,injectTemplate,assembleTemplate,buildTemplate,subtractImages,"
     "detectAndMeasureDiaSource,matchDiaSources,extractCutouts"
 )
 OUTPUT = "training"
-FIRST_SEED = 7001
-FAKE_FRACTION = 0.3
-# What the numbers of a training survey are drawn from; a survey's own ranges cover a part of RANGES.
-RANGES = {
-    "seeing": (0.6, 1.5),
-    "template_seeing": (0.55, 1.0),
-    "sky_brightness": (19.4, 21.4),
-    "moffat_beta": (2.4, 4.6),
+VERSION = "2"
+REGIMES = TrainedOn(pixel_scale=(0.16, 1.1), psf_fwhm=(1.6, 10.5), stamp_size=(21, 63))
+"""What the surveys cover, and the sizes of stamps that augmentation makes of theirs."""
+ENSEMBLE = StrategyConfig(name="ensemble", members=3)
+
+
+def compact(name: str, *images: str) -> Contract:
+    """Return the contract of one of our own models."""
+    return preset_contract(
+        "compact",
+        name,
+        VERSION,
+        inputs=images,
+        description=f"Compact network on {', '.join(images)}; trained on simulated surveys of many cameras.",
+        trained=REGIMES,
+    )
+
+
+def acero_cuellar(network: str) -> Contract:
+    """Return the contract of one of the networks of Acero-Cuellar et al. (2023)."""
+    return preset_contract(
+        network,
+        f"acero-cuellar-{network}",
+        VERSION,
+        description=f"{network} network of Acero-Cuellar et al. (2023), trained on simulated surveys.",
+        pixel_scale=None,
+        trained=REGIMES.model_copy(update={"stamp_size": (36, 63)}),
+    )
+
+
+MODELS: dict[str, tuple[Callable[[], Contract], TrainingConfig]] = {
+    "dia": (partial(compact, "dia", "difference", "science", "template"), TrainingConfig(strategy=ENSEMBLE)),
+    "nodia": (partial(compact, "nodia", "science", "template"), TrainingConfig(strategy=ENSEMBLE)),
+    "acero-cuellar-dia": (partial(acero_cuellar, "dia"), TrainingConfig()),
+    "acero-cuellar-nodia": (partial(acero_cuellar, "nodia"), TrainingConfig()),
 }
-NUMBERS = {
-    "pixel_scale": (0.17, 0.27),
-    "star_density": (15_000.0, 70_000.0),
-    "galaxy_density": (60_000.0, 140_000.0),
-    "cosmic_rays": (8.0, 30.0),
-    "bad_columns": (1.0, 6.0),
-    "satellites": (0.2, 0.8),
-    "ghosts": (0.1, 0.6),
-    "astrometric_jitter": (0.1, 0.4),
-    "psf_changes": (0.1, 0.4),
-    "psf_ellipticity": (0.01, 0.06),
-    "template_artefact_factor": (0.1, 0.6),
-}
 
 
-def survey_config(number: int, preset: str) -> SurveyConfig:
-    """Draw the numbers of one training survey."""
-    seed = FIRST_SEED + number
-    draws = iter(uniform(seed, "training-survey", [number], 2 * len(RANGES) + len(NUMBERS))[0])
-    overrides: dict[str, object] = {"seed": seed, "ra": 20.0 + 17.0 * number, "dec": -40.0 + 5.0 * number}
-    for name, (low, high) in RANGES.items():
-        middle, width = next(draws), 0.15 + 0.35 * next(draws)
-        ends = np.clip([middle - width, middle + width], 0.0, 1.0)
-        overrides[name] = tuple((low + ends * (high - low)).tolist())
-    for name, (low, high) in NUMBERS.items():
-        overrides[name] = float(low + next(draws) * (high - low))
-    return PRESETS[preset].replace(**overrides)
-
-
-def make_stamps(folder: Path, preset: str, number: int) -> Path:
-    """Simulate one survey, run the pipeline on it, and keep its labelled stamps in one file."""
-    out = folder / f"stamps-{number:03d}.npz"
-    if out.exists():
-        return out
+def make_run(folder: Path, number: int) -> Path:
+    """Simulate one survey and run the pipeline on it up to stamps and labels; return its repository."""
     repo = folder / f"survey-{number:03d}"
-    config = survey_config(number, preset)
-    if not (repo / "done").exists():
+    done = repo / "stamps.done"
+    if done.exists():
+        return repo
+    config = find_preset(f"training-{number}")
+    if not repo.exists():
         simulate_survey(repo, config)
-        (repo / "done").touch()
-    with Butler.from_config(str(repo)) as butler:
-        resume = OUTPUT in butler.collections.query("*")
     command = pipetask_command(
         repo,
         inputs=f"{config.instrument}/input",
         output=OUTPUT,
         pipeline=f"{PIPELINE}#{STEPS}",
         query=f"instrument='{config.instrument}' AND skymap='{config.skymap}'",
-        config={"createFakeSupernovae:options.hosted.fraction": str(FAKE_FRACTION)},
-        resume=resume,
+        config=suited_pipeline(config),
+        resume=(repo / "started").exists(),
     )
+    (repo / "started").touch()
     outcome = run_pipetask(command, folder / f"pipetask-{number:03d}.log")
     if outcome.code and not outcome.empty:
         raise SystemExit(f"survey {number}: pipetask failed:\n" + "\n".join(outcome.tail))
-    stamps = read_stamps(repo, number)
-    stamps.save(out)
-    return out
-
-
-def read_stamps(repo: Path, group: int) -> LabelledStamps:
-    """Read the labelled stamps of all detectors of a repository."""
-    with Butler.from_config(str(repo), collections=OUTPUT) as butler:
-        return LabelledStamps.concatenate(
-            LabelledStamps.from_tables(
-                butler.get(ref),
-                butler.get("dia_source_match", ref.dataId),
-                butler.get("dia_source_unstandardized", ref.dataId),
-                group,
-            )
-            for ref in sorted(butler.query_datasets("dia_source_cutouts"))
-        )
-
-
-def split_surveys(count: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the surveys that choose the epoch and those that judge: a sixth each, at least one."""
-    size = max(1, count // 6)
-    return tuple(range(count - 2 * size, count - size)), tuple(range(count - size, count))
+    done.touch()
+    print(f"survey {number} ({training_regime(number)}, to {training_role(number)}) is done", flush=True)
+    return repo
 
 
 class PrintedFigures:
@@ -148,50 +132,49 @@ class PrintedFigures:
         )
 
 
+def make_model(folder: Path, output: Path, epochs: int, surveys: int, name: str) -> str:
+    """Train one model; return what it is like."""
+    roles = {number: training_role(number) for number in range(surveys)}
+    sides = {side: [n for n, role in roles.items() if role == side] for side in ("choose", "judge")}
+    stamps = StampSet(folder / "stamps")
+    make_contract, config = MODELS[name]
+    card = train_model(
+        make_contract(),
+        stamps,
+        split=assigned_split(stamps.columns(), **sides),
+        config=config.replace(epochs=epochs),
+        path=output / f"{name}-{VERSION}.rbmodel",
+        notes={"surveys": {f"training-{n}": f"{training_regime(n)}, to {roles[n]}" for n in roles}},
+        checkpoint=folder / f"checkpoints-{name}",
+        watchers=[PrintedFigures(name)],
+    )
+    return f"{name}: {json.dumps(card['judge'], indent=1)}"
+
+
 def main() -> None:
-    """Make the stamps, train and write both models."""
+    """Make the stamps, train and write the models."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path, help="where surveys, stamps and logs are kept")
-    parser.add_argument("--surveys", type=int, default=12, help="at least 3: the last sixth judges")
-    parser.add_argument("--preset", default="demo", choices=sorted(PRESETS), help="size of a survey")
-    parser.add_argument("--epochs", type=int, default=16)
-    parser.add_argument("--version", default="1")
+    parser.add_argument("--surveys", type=int, default=28, help="at least 7: each role needs one")
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--output", type=Path, help="folder of the models (default: the package's own)")
     arguments = parser.parse_args()
-    if arguments.surveys < 3:
-        parser.error("--surveys must be at least 3: to learn from, to choose the epoch by, to judge by")
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-
+    if arguments.surveys < 7:
+        parser.error("--surveys must be at least 7: to learn from, to choose by, to judge by")
+    folder, package = arguments.folder, Path(__file__).parents[1] / "python/lsst/meas/realbogus"
+    output = arguments.output or package / "resources/models"
+    for place in (folder, output):
+        place.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
-        files = list(
-            pool.map(partial(make_stamps, arguments.folder, arguments.preset), range(arguments.surveys))
-        )
-    stamps = LabelledStamps.concatenate(LabelledStamps.load(file) for file in files)
-    choose, judge = split_surveys(arguments.surveys)
-    print(f"{len(stamps)} stamps, {int((stamps.label == 1).sum())} real", flush=True)
-    package = Path(__file__).parents[1] / "python/lsst/meas/realbogus/resources/models"
-    output = arguments.output or package
-    output.mkdir(parents=True, exist_ok=True)
-    for name in ("dia", "nodia"):
-        contract = preset_contract(
-            name,
-            name,
-            arguments.version,
-            description=f"{name} network of Acero-Cuellar et al. (2023), trained on simulated surveys",
-            pixel_scale=sum(NUMBERS["pixel_scale"]) / 2,
-        )
-        card = train_model(
-            contract,
-            stamps,
-            split=assigned_split(stamps.columns, choose=choose, judge=judge),
-            notes={"surveys": {str(n): f"seed {FIRST_SEED + n}" for n in range(arguments.surveys)}},
-            config=TrainingConfig(epochs=arguments.epochs * (1 if name == "dia" else 2)),
-            path=output / f"{name}-{arguments.version}.rbmodel",
-            checkpoint=arguments.folder / f"checkpoints-{name}",
-            watchers=[PrintedFigures(name)],
-        )
-        print(json.dumps(card, indent=1))
+        runs = list(pool.map(partial(make_run, folder), range(arguments.surveys)))
+        if not (folder / "stamps" / "groups.json").exists():
+            counts = export_labelled_stamps([(repo, OUTPUT) for repo in runs], folder / "stamps")
+            print(f"{sum(counts.values())} stamps of {len(counts)} surveys", flush=True)
+        train = partial(make_model, folder, output, arguments.epochs, arguments.surveys)
+        for figures in pool.map(train, arguments.models):
+            print(figures, flush=True)
 
 
 if __name__ == "__main__":
