@@ -11,7 +11,7 @@ from, one chooses epochs and calibration, one judges what was chosen and nothing
 Everything is keyed by the numbers of the surveys and the seeds below. What each step made stays in the
 folder, and a run that was interrupted goes on where it stopped. Where there is a GPU, training uses it.
 
-    python tools/train_packaged_models.py FOLDER [--surveys 28] [--epochs 12] [--models dia ...] [--jobs 2]
+    python tools/train_packaged_models.py FOLDER [--surveys 28] [--epochs 7] [--models dia ...] [--jobs 2]
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from lsst.meas.realbogus.model import Contract, TrainedOn, preset_contract
+from lsst.meas.realbogus.model import Contract, MissingRule, TrainedOn, preset_contract
 from lsst.meas.realbogus.repository import export_labelled_stamps, pipetask_command, run_pipetask
 from lsst.meas.realbogus.survey import (
     find_preset,
@@ -35,6 +35,7 @@ from lsst.meas.realbogus.survey import (
     training_role,
 )
 from lsst.meas.realbogus.training import (
+    Augmentation,
     EpochFigures,
     StampSet,
     StrategyConfig,
@@ -52,7 +53,9 @@ OUTPUT = "training"
 VERSION = "2"
 REGIMES = TrainedOn(pixel_scale=(0.16, 1.1), psf_fwhm=(1.6, 10.5), stamp_size=(21, 63))
 """What the surveys cover, and the sizes of stamps that augmentation makes of theirs."""
-ENSEMBLE = StrategyConfig(name="ensemble", members=3)
+STAMP_SIZE = 41
+ENSEMBLE = StrategyConfig(name="ensemble", members=2)
+AUGMENTATION = Augmentation(without_psf=0.35)
 
 
 def compact(name: str, *images: str) -> Contract:
@@ -62,6 +65,8 @@ def compact(name: str, *images: str) -> Contract:
         name,
         VERSION,
         inputs=images,
+        stamp_size=STAMP_SIZE,
+        missing=MissingRule(rule="ignore", maximum_fraction=0.8, show=True),
         description=f"Compact network on {', '.join(images)}; trained on simulated surveys of many cameras.",
         trained=REGIMES,
     )
@@ -143,6 +148,7 @@ def make_model(folder: Path, output: Path, epochs: int, surveys: int, name: str)
         stamps,
         split=assigned_split(stamps.columns(), **sides),
         config=config.replace(epochs=epochs),
+        augmentation=AUGMENTATION,
         path=output / f"{name}-{VERSION}.rbmodel",
         notes={"surveys": {f"training-{n}": f"{training_regime(n)}, to {roles[n]}" for n in roles}},
         checkpoint=folder / f"checkpoints-{name}",
@@ -156,7 +162,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path, help="where surveys, stamps and logs are kept")
     parser.add_argument("--surveys", type=int, default=28, help="at least 7: each role needs one")
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=7)
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--output", type=Path, help="folder of the models (default: the package's own)")
