@@ -14,7 +14,9 @@ from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.model import (
     SCORE_COLUMNS,
     Classifier,
+    golden_stamps,
     initial_weights,
+    load_classifier,
     make_model,
     named_architecture,
     preset_contract,
@@ -170,3 +172,15 @@ def test_ten_thousand_sources_on_a_large_image(nodia: Classifier) -> None:
     assert len(there) == 10_000
     np.testing.assert_array_equal(~there, result.scores.flag_unscorable)
     assert (~there).sum() < 200
+
+
+def test_fill_values_are_missing_pixels() -> None:
+    stamps, is_negative = golden_stamps(51, n=8)
+    classifier = load_classifier("package:dia")
+    filled, holes = ({role: pixels.copy() for role, pixels in stamps.items()} for _ in range(2))
+    for stamp, value in ((filled, np.finfo(np.float32).max), (holes, np.nan)):
+        stamp["template"][:, :4, :7] = value
+        stamp["science"][3, 40, 40] = -value
+    scores = [classifier.score(part, is_negative=is_negative) for part in (filled, holes)]
+    np.testing.assert_array_equal(scores[0].score, scores[1].score)
+    assert np.isfinite(scores[0].score).all() and scores[0].flag_nan.all()

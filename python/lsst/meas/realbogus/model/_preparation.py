@@ -17,6 +17,8 @@ from ._normalization import IGNORING_MISSING, find_normalization, valid_median
 
 Pixels = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
+_FILL = 1e37
+"""From here on a number stands for no value, as the largest of float32 does in images of ZTF."""
 _SWAPPED: Mapping[str, str] = {"science": "template", "template": "science"}
 
 
@@ -69,7 +71,8 @@ def prepare(
     stamps
         By image name, float32 ``(n, h, w)`` each; images that the model does not use are ignored.
     missing
-        Which pixels are not to be used, by image name; pixels that are not finite never are.
+        Which pixels are not to be used, by image name; pixels that are not finite, or 1e37 and
+        more, which stands for no value, never are.
     is_negative
         Which sources are negative in the difference, shape ``(n,)``; default none.
     out
@@ -92,8 +95,8 @@ def prepare(
         troubled |= _any_missing(contract, stamps, outside)
     for name in contract.inputs:
         with np.errstate(invalid="ignore", over="ignore"):
-            # A finite sum proves every pixel finite.
-            troubled |= ~np.isfinite(np.add.reduce(stamps[name], axis=(1, 2)))
+            # A sum that is no fill value proves that no pixel is.
+            troubled |= ~_has_value(np.add.reduce(stamps[name], axis=(1, 2)))
     inputs = np.empty((n, *contract.input_shape), np.float32) if out is None else out[:n]
     if contract.psf is not None:
         _show_psf(contract.psf, psf_fwhm, inputs[..., len(contract.inputs)])
@@ -143,7 +146,7 @@ def edge_and_nan_flags(
     n = len(stamps[names[0]])
     edge, nan = np.zeros(n, bool), np.zeros(n, bool)
     for name in names:
-        bad = ~np.isfinite(fit_stamps(stamps[name], size)[0])
+        bad = ~_has_value(fit_stamps(stamps[name], size)[0])
         if outside is not None and name in outside:
             off = fit_stamps(outside[name], size)[0]
             edge |= off.any(axis=(1, 2))
@@ -244,12 +247,16 @@ def _prepare_carefully(
     prepared.flag_unscorable[rows] = prepared.flag_degenerate[rows] | too_many
 
 
+def _has_value(pixels: npt.NDArray[np.floating[Any]]) -> Flags:
+    return np.abs(pixels) < _FILL  # False for NaN
+
+
 def _read(
     stamps: Mapping[str, npt.NDArray[np.float32]], missing: Mapping[str, Flags] | None, name: str, size: int
 ) -> tuple[Pixels, Flags]:
     """Return stamps of the model's size and their missing pixels."""
     pixels, beyond = fit_stamps(stamps[name], size)
-    bad = ~np.isfinite(pixels)
+    bad = ~_has_value(pixels)
     if missing is not None and name in missing:
         bad |= fit_stamps(missing[name], size)[0]
     if beyond is not None:
