@@ -71,7 +71,7 @@ unit-resolved: $(UV) ## every test with RESOLUTION=lowest-direct or highest depe
 	VIRTUAL_ENV="$(RESOLVED)" "$(UV)" pip install --quiet --resolution $(RESOLUTION) --editable '.[dev]'
 	PATH="$(RESOLVED)/bin:$$PATH" VIRTUAL_ENV="$(RESOLVED)" "$(RESOLVED)/bin/python" -m pytest -q
 
-models: $(READY) ## train the two packaged models again, from simulated surveys
+models: $(READY) ## train the packaged models again, from simulated surveys (about an hour)
 	python tools/train_packaged_models.py build/training
 
 lock: $(UV) ## resolve the dependencies again

@@ -135,15 +135,15 @@ def _collection(root: Path) -> None:
 
 
 def test_defect_17_one_function_loads_a_name_a_path_a_uri_and_bytes(tmp_path: Path) -> None:
-    content = packaged_models()["dia-1"].read_bytes()
+    content = packaged_models()["dia-2"].read_bytes()
     path = tmp_path / "mine.rbmodel"
     path.write_bytes(content)
     classifiers = [
         load_classifier(source)
-        for source in ("package:dia", "package:dia-1", path, str(path), path.as_uri(), content)
+        for source in ("package:dia", "package:dia-2", path, str(path), path.as_uri(), content)
     ]
     assert all(classifier is classifiers[0] for classifier in classifiers)
-    with pytest.raises(ModelNotFoundError, match="package:dia-1"):
+    with pytest.raises(ModelNotFoundError, match="package:dia-2"):
         rb.load("package:dja")
     with pytest.raises(ModelNotFoundError, match="there is no model at nowhere.rbmodel"):
         rb.load("nowhere.rbmodel")
@@ -182,20 +182,20 @@ def test_scores_are_a_table_or_an_array() -> None:
     table = model.score(STAMPS, is_negative=IS_NEGATIVE, ids=np.arange(10, 16))
     assert isinstance(table, Table) and table["id"].tolist() == list(range(10, 16))
     assert {"id", "score", "fraction_missing", "flag_unscorable"} <= set(table.colnames)
-    assert table.meta["model"] == "dia-1" and len(table.meta["model_sha256"]) == 64
+    assert table.meta["model"] == "dia-2" and len(table.meta["model_sha256"]) == 64
     scores = model.score(STAMPS, is_negative=IS_NEGATIVE, as_array=True)
     np.testing.assert_array_equal(scores, table["score"])
     one = model.score({name: array[2] for name, array in STAMPS.items()}, is_negative=IS_NEGATIVE[2])
     np.testing.assert_allclose(one["score"], scores[2:3], atol=1e-6)
-    assert "dia 1" in repr(model)
+    assert "dia 2" in repr(model)
 
 
 def test_masked_pixels_are_missing(caplog: pytest.LogCaptureFixture) -> None:
     model = rb.load("package:dia")
     masked = np.ma.array(STAMPS["science"], mask=np.zeros(STAMPS["science"].shape, bool))
-    masked[1, :, :30] = np.ma.masked
+    masked[1, :, :43] = np.ma.masked
     table = model.score({**STAMPS, "science": masked})
-    assert table["fraction_missing"][1] == pytest.approx(30 / 51) and table["flag_unscorable"][1]
+    assert table["fraction_missing"][1] == pytest.approx(38 / 41) and table["flag_unscorable"][1]
     assert np.isnan(table["score"][1]) and "No score: 1 source" in caplog.text
 
 

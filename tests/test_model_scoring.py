@@ -179,7 +179,7 @@ def test_fill_values_are_missing_pixels() -> None:
     classifier = load_classifier("package:dia")
     filled, holes = ({role: pixels.copy() for role, pixels in stamps.items()} for _ in range(2))
     for stamp, value in ((filled, np.finfo(np.float32).max), (holes, np.nan)):
-        stamp["template"][:, :4, :7] = value
+        stamp["template"][:, :9, :12] = value
         stamp["science"][3, 40, 40] = -value
     scores = [classifier.score(part, is_negative=is_negative) for part in (filled, holes)]
     np.testing.assert_array_equal(scores[0].score, scores[1].score)

@@ -127,8 +127,8 @@ def test_a_study_of_a_packaged_model_runs_and_draws(tmp_path: Path) -> None:
 
 
 def test_models_are_named_by_label_or_contract() -> None:
-    named, plain = open_models(["mine=package:dia-1", "package:nodia-1"])
-    assert (named.name, plain.name) == ("mine", "nodia-1")
+    named, plain = open_models(["mine=package:dia-2", "package:nodia-2"])
+    assert (named.name, plain.name) == ("mine", "nodia-2")
     with pytest.raises(Exception, match="no model"):
         open_models(["x=nowhere.rbmodel"])
 

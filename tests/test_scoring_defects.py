@@ -38,6 +38,7 @@ from lsst.meas.realbogus.model import (
     score_sources,
     score_table,
     unfamiliar,
+    write_model,
 )
 from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.tasks.rb_classifier import RbClassifierConfig, RbClassifierTask
@@ -147,8 +148,8 @@ def test_defect_08_a_template_of_two_units_is_refused() -> None:
 )
 def test_defect_06_a_model_that_wants_the_difference_is_refused(config: type, field: str) -> None:
     made = config()
-    setattr(made, field, "package:dia-1")
-    with pytest.raises(ValueError, match=r"package:dia-1.* difference image.*package:nodia"):
+    setattr(made, field, "package:dia-2")
+    with pytest.raises(ValueError, match=r"package:dia-2.* difference image.*package:nodia"):
         made.validate()
 
 
@@ -193,7 +194,13 @@ def test_defect_13_pixels_of_another_size_are_a_warning() -> None:
     assert "0.22 arcsec" in unfamiliar(contract, pixel_scale=0.22)["pixel_scale"]
 
 
-def test_defect_13_the_task_warns_of_pixels_of_another_size(caplog: pytest.LogCaptureFixture) -> None:
+def test_defect_13_the_task_warns_of_pixels_of_another_size(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    contract = preset_contract("dia", "scaled", "1", pixel_scale=0.22)
+    assert contract.architecture is not None
+    path = tmp_path / "scaled.rbmodel"
+    path.write_bytes(write_model(make_model(contract, initial_weights(contract.architecture))))
     box = Box.factory[0:200, 0:200]
     wcs = WCS(naxis=2)
     wcs.wcs.ctype, wcs.wcs.cdelt = ["RA---TAN", "DEC--TAN"], np.array([-0.4, 0.4]) / 3600
@@ -205,7 +212,7 @@ def test_defect_13_the_task_warns_of_pixels_of_another_size(caplog: pytest.LogCa
     sources = read_dia_sources({"diaSourceId": [1], "x": [100.0], "y": [100.0]})
     for resample, warned in ((False, 1), (True, 0)):
         caplog.clear()
-        task = RbClassifierTask(config=RbClassifierConfig(resample=resample))
+        task = RbClassifierTask(config=RbClassifierConfig(resample=resample, model_uri=str(path)))
         task.run(sources, images)
         assert caplog.text.count("pixels of 0.4 arcsec") == warned
 

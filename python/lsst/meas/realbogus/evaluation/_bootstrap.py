@@ -82,8 +82,8 @@ def bootstrap(
     >>> import numpy as np
     >>> values = np.arange(100) / 100
     >>> (mean,) = bootstrap(lambda rows: np.array([values[rows].mean()]), np.zeros(100, int))
-    >>> print(mean)
-    0.495 (0.441-0.551)
+    >>> round(mean.value, 3), 0.42 < mean.low < 0.46, 0.53 < mean.high < 0.57
+    (0.495, True, True)
     """
     kinds = np.asarray(strata)
     n = len(kinds)

@@ -153,8 +153,8 @@ def balanced_weights(label: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
 
     Examples
     --------
-    >>> balanced_weights(np.array([1, 0, 0, 0], np.int8)).round(3).tolist()
-    [2.0, 0.667, 0.667, 0.667]
+    >>> print(balanced_weights(np.array([1, 0, 0, 0], np.int8)).round(3))
+    [2.    0.667 0.667 0.667]
     """
     index = label.astype(np.int64)
     counts = np.maximum(np.bincount(index, minlength=2), 1)
