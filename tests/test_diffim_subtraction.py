@@ -211,7 +211,7 @@ def test_scale_is_that_of_what_both_images_show() -> None:
         )
         return convolve_image(points.astype(np.float32), _moffat(4.5))
 
-    common, only_model = light(25), light(70)
+    common, only_model = light(25), light(50)
     noise = np.full(common.shape, 30.0**2, np.float32)
     image, model = ((part + rng.normal(0, 30, part.shape)).astype(np.float32)
                     for part in (0.9 * common, common + only_model))  # fmt: skip

@@ -125,13 +125,13 @@ def fit_scaling(
     """
     light, light_variance = _mean_light(image, model, variance, model_variance, expected_scale)
     shows = light**2 > np.maximum(variance, _BRIGHT**2 * light_variance)
-    n_back = _count(background_order)
-    rows, columns = _choose(image, model, unusable | ~(variance > 0), shows, blank_too=n_back > 0)
+    rows, columns = _choose(image, model, unusable | ~(variance > 0), shows)
     bright, level = shows[rows, columns], light[rows, columns].astype(np.float64)
     noise = variance[rows, columns] + (mismatch * level) ** 2
     certain = bright & (model**2 > _BRIGHT**2 * model_variance)[rows, columns]
     signal = float(np.sum(level[certain] ** 2 / noise[certain]))
     n_scale = _count(scale_order) if signal > _LEAST_SIGNAL else 0
+    n_back = _count(background_order)
     design = _design(model, rows, columns, bbox, n_scale, n_back)
     wanted = image[rows, columns].astype(np.float64)
     if not n_scale:
@@ -139,23 +139,25 @@ def fit_scaling(
     extra = _scale_terms(np.sqrt(model_variance), rows, columns, bbox, n_scale)
     prior = _prior(n_scale, n_back, expected_scale)
     objects = _Objects.find(shows, (rows, columns), level, noise)
-    kept = np.ones(len(wanted), dtype=bool)
-    if n_scale:
-        expected_scale = objects.median_ratio(wanted, model[rows, columns].astype(np.float64), expected_scale)
-        prior = _prior(n_scale, n_back, expected_scale)
-    start = _start(n_scale, n_back, expected_scale)
-    solution, error = start, np.full(design.shape[1], np.inf)
-    rest = wanted - design @ start
-    shared = objects.shared(rest) if n_scale else kept
-    kept = shared & objects.agree(rest, shared, clip)
-    for _ in range(iterations):
-        if kept.sum() <= 10 * solution.size:
-            break
-        solution, error = _solve(design[kept], wanted[kept], noise[kept], extra[kept], prior, start)
+    solution, error = _start(n_scale, n_back, expected_scale), np.full(design.shape[1], np.inf)
+
+    shared = objects.shared(wanted - design @ solution) if n_scale else np.ones(len(wanted), dtype=bool)
+
+    def agreeing() -> tuple[BoolArray, FloatArray]:
+        """Return the pixels that agree with the solution, and all residuals."""
         rest = wanted - design @ solution
         off = np.abs(rest) / np.sqrt(noise)
         again = off < clip * np.where(bright, max(1.0, _typical(off[bright & shared])), 1.0)
-        again &= shared & objects.agree(rest, again & shared, clip)
+        again &= shared
+        return again & objects.agree(rest, again, clip), rest
+
+    # Where much of the light has changed, all of it together is no place to start from.
+    kept, rest = agreeing()
+    for _ in range(iterations):
+        if kept.sum() <= 10 * solution.size:
+            break
+        solution, error = _solve(design[kept], wanted[kept], noise[kept], extra[kept], prior, solution)
+        again, rest = agreeing()
         if (again == kept).all():
             break
         kept = again
@@ -223,20 +225,10 @@ class _Objects:
         limit = clip * _typical(off[seen]) if seen.sum() >= _FEW_OBJECTS else np.inf
         return np.asarray(~(seen & (off > limit))[self.label])
 
-    def median_ratio(self, image: FloatArray, model: FloatArray, expected: float) -> float:
-        """Return the median ratio of the objects that both images show, where there are some."""
-        every = np.ones(len(image), dtype=bool)
-        (of_image, power), (of_model, _) = self._sums(image, every), self._sums(expected * model, every)
-        seen = np.minimum(of_image, of_model) > _BRIGHT * np.sqrt(power)
-        seen[0] = False
-        if seen.sum() < _FEW_OBJECTS:
-            return expected
-        return expected * float(np.median(of_image[seen] / of_model[seen]))
-
     def shared(self, rest: FloatArray) -> BoolArray:
         """Return the pixels of no object that only one of the images has, or has far more of, beyond doubt.
 
-        Artefacts and transients can outnumber what does not change, so that no scatter tells them apart.
+        Where these outnumber what does not change, no scatter of all tells them apart.
         """
         residual, power = self._sums(rest, np.ones(len(rest), dtype=bool))
         differs = np.abs(residual) > np.maximum(_DIFFERENT * power, _BRIGHT * np.sqrt(power))
@@ -286,12 +278,12 @@ def _count(order: int) -> int:
 
 
 def _choose(
-    image: Pixels, model: Pixels, unusable: BoolArray, bright: BoolArray, *, blank_too: bool
+    image: Pixels, model: Pixels, unusable: BoolArray, bright: BoolArray
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return rows and columns of usable pixels: those that are bright, and some others for a background."""
+    """Return rows and columns of usable pixels: those that are bright, and some others."""
     usable = ~unusable & np.isfinite(image) & np.isfinite(model)
     number = np.add.outer(np.arange(image.shape[0]), 3 * np.arange(image.shape[1]))
-    some = (number % _FAINT_SHARE == 0) & blank_too
+    some = number % _FAINT_SHARE == 0
     rows, columns = np.nonzero(usable & (some | bright))
     return rows, columns
 
@@ -345,7 +337,7 @@ def _solve(
 ) -> tuple[FloatArray, FloatArray]:
     """Solve the weighted normal equations less what the noise of the model adds to them.
 
-    The prior holds the solution near what it is expected to be.
+    The prior holds the solution near what it was expected to be, or was before.
     """
     root = 1.0 / np.sqrt(noise)
     weighted = design * root[:, np.newaxis]
