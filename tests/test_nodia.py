@@ -152,7 +152,7 @@ def test_pipeline_knows_no_difference_image(name: str) -> None:
 
 
 @pytest.mark.parametrize("scale", [0.13, 0.2])
-def test_defect_06_resampled_stamps_find_all_their_template(coadd, positions, scale) -> None:
+def test_defect_06_resampled_stamps_find_all_their_template(coadd, positions, scale, tmp_path) -> None:
     """The template is warped at the size of the stamps that are cut, which resampling makes larger."""
     grid = projection(0.02, scale=scale)
     box = Box.factory[0:SIZE, 0:SIZE]
@@ -162,12 +162,13 @@ def test_defect_06_resampled_stamps_find_all_their_template(coadd, positions, sc
         variance=Image(np.ones(box.shape, np.float32), bbox=box, unit=u.nJy**2),
         sky_projection=grid,
     )
-    classifier = make_model(
-        preset_contract("nodia", "nodia", "1"), initial_weights(named_architecture("nodia"), 5)
-    ).classifier()
+    made = make_model(preset_contract("nodia", "nodia", "1"), initial_weights(named_architecture("nodia"), 5))
+    path = tmp_path / "nodia.rbmodel"
+    path.write_bytes(write_model(made))
+    classifier = made.classifier()
     x, y = positions
     sources = Table({"id": np.arange(len(x)), "x": x, "y": y, "is_negative": np.zeros(len(x), bool)})
-    task = RbClassifierNoDiaTask(config=RbClassifierNoDiaConfig(resample=True))
+    task = RbClassifierNoDiaTask(config=RbClassifierNoDiaConfig(resample=True, nodia_model_uri=str(path)))
     found = task.run(sources, {"science": science, "template": [coadd]}, [classifier]).classifications
     whole = {"science": science, "template": warp_image(coadd, grid, box.padded(20))}
     expected = score_table(

@@ -230,10 +230,6 @@ def test_studies_that_train_give_a_row_for_every_case(tmp_path: Path) -> None:
         "standard", "ensemble of 2", "co-teaching", "asymmetric", "stochastic",
     ]  # fmt: skip
     assert all("hidden found" in row.figures for row in co_teaching.rows)
-    found = {row.case[1]: row.figures["completeness at 0.5"][0].value for row in co_teaching.rows}
-    areas = {row.case[1]: row.figures["area"][0].value for row in co_teaching.rows}
-    # What is forgotten differs, so must the networks: by wrong labels the first epoch would be kept of both.
-    assert (found["co-teaching"], areas["co-teaching"]) != (found["asymmetric"], areas["asymmetric"])
     toy = _toy(60)
     stamps = {role: pixels[:, 10:41, 10:41] for role, pixels in toy.stamps.items()}
     sets = {"ztf": dataclasses.replace(toy, name="ztf", stamps=stamps)}

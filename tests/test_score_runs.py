@@ -222,7 +222,7 @@ def test_defect_05_two_models_on_mixed_inputs_keep_order(
     run("-m", model, "-m", "package:nodia", *inputs, "-o", tmp_path / "o.fits", "--chunk", 3)
     scores = Table.read(tmp_path / "o.fits")
     assert scores["id"].tolist() == ids_of(inputs)
-    assert {"score_nodia", "score_nodia_1", "flag_unscorable_nodia_1"} <= set(scores.colnames)
+    assert {"score_nodia", "score_nodia_2", "flag_unscorable_nodia_2"} <= set(scores.colnames)
 
 
 @contextlib.contextmanager

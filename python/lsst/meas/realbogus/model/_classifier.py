@@ -183,7 +183,10 @@ class Classifier:
             Raised if the model does not say its own.
         """
         if self.contract.pixel_scale is None:
-            raise InvalidInputError(f"model {self.contract.name!r} does not say its pixel scale")
+            raise InvalidInputError(
+                f"model {self.contract.name!r} has no pixel scale of its own to resample stamps to: score "
+                "them as they are"
+            )
         return self.contract.pixel_scale / pixel_scale
 
     def cut_size(self, pixel_scale: float | None) -> int:
