@@ -18,7 +18,7 @@ TRAINING_PREFIX = "training-"
 
 PRESETS: Mapping[str, SurveyConfig] = MappingProxyType(
     {
-        "demo": SurveyConfig(),
+        "demo": SurveyConfig(variable_fraction=0.2, agn_fraction=0.1),
         "small": SurveyConfig(
             detector_grid=(1, 1),
             detector_size=(512, 512),
