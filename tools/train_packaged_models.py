@@ -11,7 +11,7 @@ from, one chooses epochs and calibration, one judges what was chosen and nothing
 Everything is keyed by the numbers of the surveys and the seeds below. What each step made stays in the
 folder, and a run that was interrupted goes on where it stopped. Where there is a GPU, training uses it.
 
-    python tools/train_packaged_models.py FOLDER [--surveys 28] [--epochs 7] [--models dia ...] [--jobs 2]
+    python tools/train_packaged_models.py FOLDER [--surveys 28] [--epochs N] [--models dia ...] [--jobs 2]
 """
 
 from __future__ import annotations
@@ -85,10 +85,13 @@ def acero_cuellar(network: str) -> Contract:
 
 
 MODELS: dict[str, tuple[Callable[[], Contract], TrainingConfig]] = {
-    "dia": (partial(compact, "dia", "difference", "science", "template"), TrainingConfig(strategy=ENSEMBLE)),
-    "nodia": (partial(compact, "nodia", "science", "template"), TrainingConfig(strategy=ENSEMBLE)),
-    "acero-cuellar-dia": (partial(acero_cuellar, "dia"), TrainingConfig()),
-    "acero-cuellar-nodia": (partial(acero_cuellar, "nodia"), TrainingConfig()),
+    "dia": (
+        partial(compact, "dia", "difference", "science", "template"),
+        TrainingConfig(epochs=7, strategy=ENSEMBLE),
+    ),
+    "nodia": (partial(compact, "nodia", "science", "template"), TrainingConfig(epochs=7, strategy=ENSEMBLE)),
+    "acero-cuellar-dia": (partial(acero_cuellar, "dia"), TrainingConfig(epochs=5)),
+    "acero-cuellar-nodia": (partial(acero_cuellar, "nodia"), TrainingConfig(epochs=5)),
 }
 
 
@@ -137,7 +140,7 @@ class PrintedFigures:
         )
 
 
-def make_model(folder: Path, output: Path, epochs: int, surveys: int, name: str) -> str:
+def make_model(folder: Path, output: Path, epochs: int | None, surveys: int, name: str) -> str:
     """Train one model; return what it is like."""
     roles = {number: training_role(number) for number in range(surveys)}
     sides = {side: [n for n, role in roles.items() if role == side] for side in ("choose", "judge")}
@@ -147,7 +150,7 @@ def make_model(folder: Path, output: Path, epochs: int, surveys: int, name: str)
         make_contract(),
         stamps,
         split=assigned_split(stamps.columns(), **sides),
-        config=config.replace(epochs=epochs),
+        config=config if epochs is None else config.replace(epochs=epochs),
         augmentation=AUGMENTATION,
         path=output / f"{name}-{VERSION}.rbmodel",
         notes={"surveys": {f"training-{n}": f"{training_regime(n)}, to {roles[n]}" for n in roles}},
@@ -162,7 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path, help="where surveys, stamps and logs are kept")
     parser.add_argument("--surveys", type=int, default=28, help="at least 7: each role needs one")
-    parser.add_argument("--epochs", type=int, default=7)
+    parser.add_argument("--epochs", type=int, help="of each model (default: those of the packaged ones)")
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--output", type=Path, help="folder of the models (default: the package's own)")
