@@ -10,8 +10,9 @@ Studies (``--studies``, several with commas, or ``all``):
 * ``learning_curve``: more surveys. ``left_out_camera``: a regime that was not learnt. ``splits``: split anew.
 * ``transfer``: a few labels of real ZTF alerts. ``co_teaching``: hidden reals. ``label_noise``: wrong labels.
 
-All but the first need stamps of the surveys ``training-N``, in a folder of files ``stamps-NNN.npz``
-(``--stamps``): what each is for, N says. ``--make N,…`` makes those that are not there.
+All but the first need a set of stamps of the surveys ``training-N`` (``--stamps``), a file ``NNNN.parquet``
+for each, as ``make models`` leaves it in ``build/training/stamps``: what each is for, N says. ``--make N,…``
+makes those that are not there.
 
 Every figure has a 95 % bootstrap interval over objects, or a binomial one for counts; where several models
 share a name (``--model NAME=FILE``, repeated) they are taken for seeds, and their mean and scatter are given.
@@ -48,7 +49,7 @@ from judging.ledger import Ledger
 from judging.models import JudgedModel, Scoring, open_models, open_packaged, open_peers
 from judging.out_of_distribution import study_out_of_distribution
 from judging.sets import JudgedSet, read_real_sets, read_simulated
-from judging.simulated import QUICK_SURVEYS, make_stamps, numbers_in, read_roles
+from judging.simulated import QUICK_SURVEYS, make_stamps, read_roles
 from judging.study import Study, as_text
 from judging.training import Budget, at_most, compact_contract, train_network
 
@@ -86,7 +87,7 @@ class Context:
         folder, quick = self.arguments.stamps, self.arguments.quick
         for number in self.arguments.make:
             make_stamps(folder, number, quick=quick)
-        parts = read_roles(folder, numbers_in(folder))
+        parts = read_roles(folder)
         if absent := sorted({"learn", "choose", "judge"} - set(parts)):
             raise SystemExit(f"{folder}: no stamps to {', '.join(absent)}; --make 0,5,6 makes some of each")
         return {**parts, "learn": at_most(parts["learn"], self.arguments.most)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from lsst.daf.butler.formatters.parquet import astropy_to_arrow
 from lsst.meas.realbogus.cutouts import ROLES
 from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.randomness import generator
-from lsst.meas.realbogus.repository import export_labelled_stamps
+from lsst.meas.realbogus.repository import export_labelled_stamps, run_to_stamps
 from lsst.meas.realbogus.training import LabelledStamps, StampSet, corrupt_labels, read_labelled_stamps
 
 TYPES = ("dia_source_cutouts", "dia_source_match", "dia_source_unstandardized")
@@ -107,6 +108,14 @@ def test_runs_are_exported_to_a_set_whose_groups_they_are(tmp_path: Path) -> Non
     assert only == {"0000.parquet": 8}
 
 
+def test_a_run_is_added_to_a_set_by_the_number_of_its_group(tmp_path: Path) -> None:
+    runs = [(_repo(tmp_path / name), "u/run") for name in ("a", "b")]
+    export_labelled_stamps(runs[:1], tmp_path, first_group=4)
+    assert export_labelled_stamps(runs[1:], tmp_path, first_group=11) == {"0011.parquet": 16}
+    assert StampSet(tmp_path).load().group.tolist() == [4] * 16 + [11] * 16
+    assert list(json.loads((tmp_path / "groups.json").read_text())) == ["4", "11"]
+
+
 def test_runs_that_cannot_be_exported_leave_no_file(tmp_path: Path) -> None:
     repo = _repo(tmp_path / "a", with_match=False)
     with pytest.raises(InvalidInputError, match=r"stamps of .*visit: 3.*, but no dia_source_match"):
@@ -136,3 +145,10 @@ def test_more_reals_than_there_are_cannot_be_hidden() -> None:
         corrupt_labels(label, hidden_reals=0.2, seed=1)
     with pytest.raises(InvalidInputError, match="fractions of labels"):
         corrupt_labels(label, flipped=1.0, seed=1)
+
+
+def test_a_run_to_stamps_that_fails_says_where_it_is_written(tmp_path: Path) -> None:
+    repo, log = _repo(tmp_path / "a"), tmp_path / "run.log"
+    with pytest.raises(InvalidInputError, match=r"pipetask failed, see .*run.log:\n"):
+        run_to_stamps(repo, "u/new", log, instrument="NoCam", skymap="none", config={})
+    assert "NoCam" in log.read_text()

@@ -26,7 +26,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from lsst.meas.realbogus.model import Contract, MissingRule, TrainedOn, preset_contract
-from lsst.meas.realbogus.repository import export_labelled_stamps, pipetask_command, run_pipetask
+from lsst.meas.realbogus.repository import export_labelled_stamps, run_to_stamps
 from lsst.meas.realbogus.survey import (
     find_preset,
     simulate_survey,
@@ -44,11 +44,6 @@ from lsst.meas.realbogus.training import (
     train_model,
 )
 
-PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
-STEPS = (
-    "createFakeSupernovae,injectVisit,injectTemplate,assembleTemplate,buildTemplate,subtractImages,"
-    "detectAndMeasureDiaSource,matchDiaSources,extractCutouts"
-)
 OUTPUT = "training"
 VERSION = "2"
 REGIMES = TrainedOn(pixel_scale=(0.16, 1.1), psf_fwhm=(1.6, 10.5), stamp_size=(21, 63))
@@ -104,19 +99,14 @@ def make_run(folder: Path, number: int) -> Path:
     config = find_preset(f"training-{number}")
     if not repo.exists():
         simulate_survey(repo, config)
-    command = pipetask_command(
+    run_to_stamps(
         repo,
-        inputs=f"{config.instrument}/input",
-        output=OUTPUT,
-        pipeline=f"{PIPELINE}#{STEPS}",
-        query=f"instrument='{config.instrument}' AND skymap='{config.skymap}'",
+        OUTPUT,
+        folder / f"pipetask-{number:03d}.log",
+        instrument=config.instrument,
+        skymap=config.skymap,
         config=suited_pipeline(config),
-        resume=(repo / "started").exists(),
     )
-    (repo / "started").touch()
-    outcome = run_pipetask(command, folder / f"pipetask-{number:03d}.log")
-    if outcome.code and not outcome.empty:
-        raise SystemExit(f"survey {number}: pipetask failed:\n" + "\n".join(outcome.tail))
     done.touch()
     print(f"survey {number} ({training_regime(number)}, to {training_role(number)}) is done", flush=True)
     return repo

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.evaluation import (
     Estimate,
     ThresholdCurve,
@@ -179,6 +180,15 @@ def _all_scores(
     for seed in seeds:
         scores: Mapping[str, Floats] = score_baselines(learn, both, seed=seed)
         for name, values in scores.items():
-            known = fit_calibration(values[: len(choose)], choose.label)
-            calibrated = np.interp(values[len(choose) :], known.scores, known.probabilities)
+            calibrated = _calibrated(values[len(choose) :], values[: len(choose)], choose.label)
             yield name, seed, f"{name} {seed} {identity(learn)} {identity(choose)}", calibrated
+
+
+def _calibrated(scores: Floats, chosen: Floats, label: npt.NDArray[np.int64]) -> Floats:
+    """Calibrate by the choosing surveys; a baseline whose high scores are not real there stays as it is."""
+    try:
+        known = fit_calibration(chosen, label)
+    except InvalidInputError as error:
+        print(f"a baseline is not calibrated: {error}", flush=True)
+        return scores
+    return np.interp(scores, known.scores, known.probabilities)

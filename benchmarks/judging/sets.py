@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lsst.meas.realbogus.cutouts import ROLES, open_stamp_file
-from lsst.meas.realbogus.training import LabelledStamps
+from lsst.meas.realbogus.training import LabelledStamps, StampSet
 
 ZTF_FWHM = 2.0
 """PSF FWHM of ZTF [pixel]: its packets tell the width of each detection, not that of the PSF."""
@@ -176,8 +176,8 @@ def object_numbers(stamps: LabelledStamps) -> npt.NDArray[np.int64]:
 
 
 def read_simulated(path: Path) -> JudgedSet:
-    """Simulated stamps, as `~lsst.meas.realbogus.training.LabelledStamps` writes them."""
-    return as_judged(LabelledStamps.load(path), path.stem)
+    """Simulated stamps, a file or a folder as `~lsst.meas.realbogus.training.StampSet` reads them."""
+    return as_judged(StampSet(path).load(), path.stem)
 
 
 def read_real_sets(data: Path) -> dict[str, JudgedSet]:

@@ -7,7 +7,7 @@ from ._fakes import put_shards, read_fake_stamps, read_injected_catalogs
 from ._open import find_datasets, open_repository
 from ._pipetask import Outcome, pipetask_command, run_pipetask, shell_text
 from ._results import read_collection, read_stamps
-from ._training_stamps import export_labelled_stamps
+from ._training_stamps import export_labelled_stamps, run_to_stamps
 
 __all__ = (
     "Outcome",
@@ -23,5 +23,6 @@ __all__ = (
     "read_injected_catalogs",
     "read_stamps",
     "run_pipetask",
+    "run_to_stamps",
     "shell_text",
 )

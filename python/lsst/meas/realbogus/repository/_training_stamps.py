@@ -1,11 +1,11 @@
-"""Labelled stamps of runs, written to a set that training reads."""
+"""Labelled stamps: the runs that make them, and the sets that training reads."""
 
 from __future__ import annotations
 
-__all__ = ("export_labelled_stamps",)
+__all__ = ("export_labelled_stamps", "run_to_stamps")
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +13,59 @@ from ..errors import InvalidInputError
 from ..tables import atomic_output
 from ..training import LabelledStamps, StampWriter
 from ._open import find_dataset, find_datasets, open_repository
+from ._pipetask import pipetask_command, run_pipetask
+
+_PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
+_STEPS = (
+    "createFakeSupernovae",
+    "injectVisit",
+    "injectTemplate",
+    "assembleTemplate",
+    "buildTemplate",
+    "subtractImages",
+    "detectAndMeasureDiaSource",
+    "matchDiaSources",
+    "extractCutouts",
+)
+
+
+def run_to_stamps(
+    repo: Path, output: str, log: Path, *, instrument: str, skymap: str, config: Mapping[str, str]
+) -> None:
+    """Run the embedded pipeline on all images of a repository, up to stamps and labels.
+
+    Parameters
+    ----------
+    repo
+        Repository with images to search and for templates, such as a simulated survey.
+    output
+        Output collection. A run that was interrupted goes on where it stopped.
+    log
+        File to which what the run says is added.
+    instrument, skymap
+        Names of the two.
+    config
+        Overrides of ``Embedded/RealBogus.yaml``, ``label:field`` to value.
+
+    Raises
+    ------
+    InvalidInputError
+        Raised if the run fails; the message ends with its last lines.
+    """
+    with open_repository(repo) as butler:
+        resume = output in butler.collections.query("*")
+    command = pipetask_command(
+        repo,
+        inputs=f"{instrument}/input",
+        output=output,
+        pipeline=f"{_PIPELINE}#{','.join(_STEPS)}",
+        query=f"instrument='{instrument}' AND skymap='{skymap}'",
+        config=config,
+        resume=resume,
+    )
+    outcome = run_pipetask(command, log)
+    if outcome.code and not outcome.empty:
+        raise InvalidInputError(f"{repo}: pipetask failed, see {log}:\n" + "\n".join(outcome.tail))
 
 
 def export_labelled_stamps(
@@ -21,19 +74,23 @@ def export_labelled_stamps(
     *,
     where: str = "",
     pixel_type: Literal["float32", "float16"] = "float32",
+    first_group: int = 0,
 ) -> dict[str, int]:
     """Write the labelled stamps of runs to a folder, one parquet file a run, in bounded memory.
 
     Parameters
     ----------
     runs
-        Repository and output collection of each run; its number here is the group of its stamps.
+        Repository and output collection of each run.
     folder
-        Made if it is not there. ``groups.json`` in it names the runs. Files of the same name are replaced.
+        Made if it is not there. ``groups.json`` in it names the run of each group. Files of the same name are
+        replaced, others stay.
     where
         Butler expression that selects images; empty for all.
     pixel_type
         As for `~lsst.meas.realbogus.training.StampWriter`.
+    first_group
+        Group of the stamps of the first run; those of the others follow.
 
     Returns
     -------
@@ -46,12 +103,14 @@ def export_labelled_stamps(
         Raised if a run has no stamps, or no labels or sources to them.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    names_file = folder / "groups.json"
+    names: dict[str, str] = json.loads(names_file.read_text()) if names_file.exists() else {}
     counts: dict[str, int] = {}
-    for group, (repo, collection) in enumerate(runs):
+    for group, (repo, collection) in enumerate(runs, first_group):
         path = folder / f"{group:04d}.parquet"
         counts[path.name] = _export(repo, collection, path, group, where, pixel_type)
-    names = {str(group): f"{repo}:{collection}" for group, (repo, collection) in enumerate(runs)}
-    with atomic_output(folder / "groups.json", overwrite=True) as place:
+        names[str(group)] = f"{repo}:{collection}"
+    with atomic_output(names_file, overwrite=True) as place:
         place.write_text(json.dumps(names, indent=1) + "\n")
     return counts
 
