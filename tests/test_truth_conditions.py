@@ -36,6 +36,8 @@ def test_places_are_parent_coordinates() -> None:
     assert here.masked.tolist() == [True, False, False, False, False]
     assert here.edge.tolist() == [False, True, False, False, False]
     assert np.isnan(here.flux_error[3:]).all()
+    # The image reaches from 999.5 to 1079.5 and from 499.5 to 559.5.
+    assert here.edge_distance == pytest.approx([28.5, 3.5, 19.5, -959.5, np.nan], nan_ok=True)
 
 
 def test_the_flux_error_is_that_of_a_psf_fit() -> None:

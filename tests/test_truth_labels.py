@@ -183,6 +183,32 @@ def test_the_radius_follows_the_position_error_up_to_its_limit() -> None:
     assert reasons.tolist() == ["near_real", "injected", "injected"]
 
 
+def test_the_smaller_of_two_limits_bounds_the_radius() -> None:
+    sources = _sources([100.0, 200.0], 100.0, [3000.0] * 2)
+    sources["raErr"] = sources["decErr"] = np.array([0.0, 9.0]) / 3600
+    rules = MatchRules(radius=0.5, max_radius=1.0, max_psf_widths=1.5)
+
+    def radii(fwhm: float | None) -> list[float]:
+        radius = label_dia_sources(sources, NONE, rules=rules, fwhm=fwhm).table["match_radius"]
+        return np.asarray(radius).tolist()
+
+    assert radii(None) == [0.5, 1.0]  # the PSF is not known
+    assert radii(0.8) == [0.5, 1.0]  # 1.2 arcsec: the limit in arcsec acts
+    assert radii(0.4) == pytest.approx([0.5, 0.6])
+    assert radii(0.1) == pytest.approx([0.15, 0.15])  # fine images: below the smallest radius too
+
+
+def test_matches_that_could_be_others_are_marked() -> None:
+    # Two changes near one source; two sources near one change; one of each; a second change too faint.
+    sources = _sources([100.0, 200.0, 201.0, 300.0, 400.0], 100.0, [3000.0] * 5)
+    flux = [3000.0, 3000.0, 3000.0, 3000.0, 3000.0, 900.0]
+    injected = _injected([100.2, 101.5, 200.1, 300.0, 400.0, 401.0], 100.0, flux)
+    table = label_dia_sources(sources, injected).table
+    assert table["is_ambiguous"].tolist() == [True, True, True, False, False]
+    assert table["label_reason"].tolist() == ["injected", "injected", "near_real", "injected", "injected"]
+    assert table["injection_id"].tolist() == [1, 3, NO_ID, 4, 5]
+
+
 def test_every_injected_source_gets_its_fate() -> None:
     x = np.array([50.0, 150.0, 250.0, 350.0, 450.0, 550.0, 650.0, -30.0])
     injected = _injected(x, 100.0, [3000.0] * 8, flag=[0, 1, 0, 0, 0, 0, 0, 0])
@@ -192,6 +218,7 @@ def test_every_injected_source_gets_its_fate() -> None:
         masked=np.isin(x, [50.0, 250.0]),
         edge=x == 350,
         flux_error=np.where(x == 450, 1000.0, 100.0),
+        edge_distance=x + 0.5,
     )
     fates = injected_fates(injected, sources, label_dia_sources(sources, injected), conditions)
     assert fates["fate"].tolist() == [
@@ -200,6 +227,9 @@ def test_every_injected_source_gets_its_fate() -> None:
     assert fates["diaSourceId"].tolist() == [1000] + [-1] * 7
     assert fates["snr_expected"][[0, 4]] == pytest.approx([30.0, 3.0])
     assert fates["mag"][0] == pytest.approx(31.4 - 2.5 * np.log10(3000))
+    assert fates["is_masked"].tolist() == [True, False, True] + [False] * 5  # one was found all the same
+    assert fates["injection_flag"].tolist() == [0, 1] + [0] * 6
+    assert fates["edge_distance"].tolist() == (x + 0.5).tolist()
 
 
 @settings(max_examples=20, deadline=None)
@@ -245,6 +275,9 @@ def test_bad_tables_are_refused_with_every_reason() -> None:
         MatchRules(radius=2.0, max_radius=1.0)
 
 
+PLACE = {"is_masked": ("bool", None), "is_edge": ("bool", None), "edge_distance": ("float64", "pix")}
+
+
 def test_the_schemas_are_frozen() -> None:
     assert {name: (c.dtype, c.unit) for name, c in DIA_SOURCE_MATCH.items()} == {
         "diaSourceId": ("int64", None),
@@ -256,6 +289,10 @@ def test_the_schemas_are_frozen() -> None:
         "kind": ("str", None),
         "object_id": ("int64", None),
         "host_id": ("int64", None),
+        "match_radius": ("float64", "arcsec"),
+        "is_ambiguous": ("bool", None),
+        "mask_label": ("int8", None),
+        **PLACE,
     }
     assert {name: (c.dtype, c.unit) for name, c in INJECTED_FATE.items()} == {
         "injection_id": ("int64", None),
@@ -268,6 +305,8 @@ def test_the_schemas_are_frozen() -> None:
         "mag": ("float64", "mag"),
         "x": ("float64", "pix"),
         "y": ("float64", "pix"),
+        "injection_flag": ("int64", None),
+        **PLACE,
     }
     for schema in (DIA_SOURCE_MATCH, INJECTED_FATE):
         assert empty_table(schema).colnames == list(schema)

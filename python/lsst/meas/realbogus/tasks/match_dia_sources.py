@@ -10,8 +10,6 @@ import typing
 
 import numpy as np
 from astropy.table import Table
-from lsst.images import Image, Mask
-from lsst.images.psfs import PointSpreadFunction
 from lsst.pex.config import Field
 from lsst.pipe.base import (
     InputQuantizedConnection,
@@ -27,17 +25,13 @@ from lsst.utils.timer import timeMethod
 from ..imaging import Place
 from ..legacy import get_table
 from ..truth import (
-    Conditions,
+    DifferencePlanes,
     FateRules,
     Label,
     MatchRules,
     Reason,
-    check_tables,
-    injected_fates,
-    join_injected,
-    label_dia_sources,
-    measure_conditions,
-    read_matched_sources,
+    labels_differ,
+    match_tables,
 )
 from ._data_errors import RoomTask
 from ._dia_sources import dia_sources_storage_class
@@ -126,11 +120,11 @@ class MatchDiaSourcesTask(RoomTask):
         """Read the tables whole, of the difference image only what is needed."""
         inputs = butlerQC.get(inputRefs)
         difference = inputs.pop("difference")
-        planes = {name: difference.get(component=name) for name in ("mask", "variance", "psf")}
-        inputs["place"] = Place.of(difference)
+        parts = {name: difference.get(component=name) for name in ("mask", "variance", "psf")}
+        inputs["planes"] = DifferencePlanes(**parts, place=Place.of(difference))
         inputs["dia_sources"] = get_table(inputs.pop("diaSources"))
         inputs["injected_template"] = inputs.pop("injectedTemplate", None)
-        butlerQC.put(self.run(**inputs, **planes), outputRefs)
+        butlerQC.put(self.run(**inputs), outputRefs)
 
     @timeMethod
     def run(
@@ -140,10 +134,7 @@ class MatchDiaSourcesTask(RoomTask):
         truth: Table | None = None,
         *,
         injected_template: Table | None = None,
-        mask: Mask | None = None,
-        variance: Image | None = None,
-        psf: PointSpreadFunction | None = None,
-        place: Place | None = None,
+        planes: DifferencePlanes | None = None,
     ) -> Struct:
         """Label DIA sources and find out what became of injected ones.
 
@@ -157,10 +148,8 @@ class MatchDiaSourcesTask(RoomTask):
             What else is there, if known.
         injected_template
             What was injected into the template.
-        mask, variance, psf
-            Planes and PSF of the difference image.
-        place
-            Where it lies, so that tables of another image are refused.
+        planes
+            What is known of the difference image; without it tables of another image are not noticed.
 
         Returns
         -------
@@ -168,29 +157,19 @@ class MatchDiaSourcesTask(RoomTask):
             ``match`` and ``fates``, tables of the schemas `~lsst.meas.realbogus.truth.DIA_SOURCE_MATCH` and
             `~lsst.meas.realbogus.truth.INJECTED_FATE`; the second with the rows of both catalogues.
         """
-        fate_rules = to_options(self.config, FateRules)
-        projection = None if place is None else place.projection
-        dia_sources = read_matched_sources(dia_sources, projection)
-        injected = join_injected(injected, injected_template, projection)
-        if place is not None:
-            check_tables(place, dia_sources, injected, truth)
-        matched = label_dia_sources(dia_sources, injected, truth, rules=to_options(self.config, MatchRules))
-        conditions = None
-        if mask is not None and variance is not None:
-            conditions = measure_conditions(
-                injected["x"],
-                injected["y"],
-                mask=mask,
-                variance=variance,
-                psf=psf,
-                masked_planes=fate_rules.masked_planes,
-                edge_planes=fate_rules.edge_planes,
-            )
-        fates = injected_fates(injected, dia_sources, matched, conditions, rules=fate_rules)
-        self._account(dia_sources, matched.table, fates, conditions)
-        return Struct(match=matched.table, fates=fates)
+        tables = match_tables(
+            dia_sources,
+            injected,
+            truth,
+            injected_template=injected_template,
+            planes=planes,
+            rules=to_options(self.config, MatchRules),
+            fate_rules=to_options(self.config, FateRules),
+        )
+        self._account(tables.match, tables.fates, planes is not None)
+        return Struct(match=tables.match, fates=tables.fates)
 
-    def _account(self, dia_sources: Table, match: Table, fates: Table, conditions: Conditions | None) -> None:
+    def _account(self, match: Table, fates: Table, with_noise: bool) -> None:
         labels = collections.Counter(Label(value).name.lower() for value in match["label"])
         objects = fates[np.asarray(fates["is_primary"])]
         lost = collections.Counter(str(fate) for fate in objects["fate"])
@@ -198,6 +177,7 @@ class MatchDiaSourcesTask(RoomTask):
             self.metadata[f"n_{name}"] = count
         for name, count in lost.items():
             self.metadata[f"n_injected_{name}"] = count
+        self.metadata["n_ambiguous"] = int(np.sum(match["is_ambiguous"]))
         self.log.info(
             "%d DIA sources: %d real, %d bogus, %d undecided; %d injected, of which %d found.",
             len(match),
@@ -207,16 +187,15 @@ class MatchDiaSourcesTask(RoomTask):
             len(objects),
             lost["found"],
         )
-        if "pixelFlags_injectedCenter" in dia_sources.colnames:
-            # The mask plane tells of injected light without regard to positions: an independent check.
-            flagged = np.asarray(dia_sources["pixelFlags_injectedCenter"])
-            if "pixelFlags_injected_templateCenter" in dia_sources.colnames:
-                flagged = flagged | np.asarray(dia_sources["pixelFlags_injected_templateCenter"])
-            unflagged = int(np.sum(~flagged & (np.asarray(match["label_reason"]) == Reason.INJECTED)))
-            self.metadata["n_matched_without_injected_flag"] = unflagged
-            if unflagged:
-                self.log.warning(
-                    "%d sources match injected ones but have no injected light at their centre.", unflagged
-                )
-        if conditions is not None and len(fates) and not np.isfinite(conditions.flux_error).any():
+        # The mask tells of injected light without regard to positions: an independent check.
+        differ = labels_differ(match)
+        self.metadata["n_labels_differ"] = int(np.sum(differ))
+        unflagged = int(np.sum(differ & (np.asarray(match["label_reason"]) == Reason.INJECTED)))
+        self.metadata["n_matched_without_injected_flag"] = unflagged
+        if unflagged:
+            self.log.warning(
+                "%d sources match injected ones but have no injected light at their centre.", unflagged
+            )
+        drawn = np.asarray(fates["injection_flag"]) == 0
+        if with_noise and drawn.any() and not np.isfinite(fates["snr_expected"][drawn]).any():
             self.log.warning("No injected source lies where the noise of the difference image is known.")

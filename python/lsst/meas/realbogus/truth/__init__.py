@@ -7,13 +7,16 @@ from ._candidates import DIFFUSE_KINDS, REAL_KINDS, STATIC_KINDS, Candidates, ga
 from ._conditions import EDGE_PLANES, MASKED_PLANES, Conditions, measure_conditions, noise_equivalent_area
 from ._fates import FateRules, injected_fates
 from ._inputs import read_injected, read_matched_sources, read_truth
-from ._labels import Matched, MatchRules, label_dia_sources
-from ._match import Matches, check_tables, match
-from ._matching import Pairs, match_mutual_nearest, unit_vectors
+from ._labels import Matched, label_dia_sources
+from ._mask_labels import CORE_PLANES, STAMP_PLANES, compare_labels, flag_labels, labels_differ, mask_labels
+from ._match import DifferencePlanes, Matches, MatchTables, check_tables, match, match_tables
+from ._matching import Pairs, match_mutual_nearest, neighbours, unit_vectors
 from ._objects import InjectedObjects, injected_objects, join_injected
+from ._rules import MatchRules
 from ._schema import DIA_SOURCE_MATCH, FAKE, INJECTED_FATE, Fate, Label, Reason
 
 __all__ = (
+    "CORE_PLANES",
     "DIA_SOURCE_MATCH",
     "DIFFUSE_KINDS",
     "EDGE_PLANES",
@@ -21,29 +24,38 @@ __all__ = (
     "INJECTED_FATE",
     "MASKED_PLANES",
     "REAL_KINDS",
+    "STAMP_PLANES",
     "STATIC_KINDS",
     "Candidates",
     "Conditions",
+    "DifferencePlanes",
     "Fate",
     "FateRules",
     "InjectedObjects",
     "Label",
     "MatchRules",
+    "MatchTables",
     "Matched",
     "Matches",
     "Pairs",
     "Reason",
     "check_tables",
+    "compare_labels",
     "distance_to_segments",
+    "flag_labels",
     "gather_candidates",
     "injected_fates",
     "injected_objects",
     "join_injected",
     "label_dia_sources",
+    "labels_differ",
+    "mask_labels",
     "match",
     "match_mutual_nearest",
+    "match_tables",
     "measure_conditions",
     "nearest_artefact",
+    "neighbours",
     "noise_equivalent_area",
     "read_injected",
     "read_matched_sources",

@@ -6,13 +6,15 @@ __all__ = ("EDGE_PLANES", "MASKED_PLANES", "Conditions", "measure_conditions", "
 
 import dataclasses
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..imaging import any_plane
+
 if TYPE_CHECKING:
-    from lsst.images import Image, Mask
+    from lsst.images import Box, Image, Mask
     from lsst.images.psfs import PointSpreadFunction
 
 Bools = npt.NDArray[np.bool_]
@@ -37,12 +39,26 @@ class Conditions:
         Whether the core of the source touches a pixel of a bad plane, or of an edge plane.
     flux_error
         Error in nJy of a PSF fit there, from the variance plane; NaN off the image.
+    edge_distance
+        Pixels between the place and the nearest border of the image, negative off the image; NaN for places
+        that are none.
     """
 
     on_image: Bools
     masked: Bools
     edge: Bools
     flux_error: Floats
+    edge_distance: Floats
+
+    def columns(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the columns of a table that say where its rows lie.
+
+        Returns
+        -------
+        dict
+            ``is_masked``, ``is_edge``, ``edge_distance``.
+        """
+        return {"is_masked": self.masked, "is_edge": self.edge, "edge_distance": self.edge_distance}
 
     @classmethod
     def unknown(cls, n: int) -> Conditions:
@@ -53,7 +69,8 @@ class Conditions:
         n
             Number of places.
         """
-        return cls(np.ones(n, bool), np.zeros(n, bool), np.zeros(n, bool), np.full(n, np.nan))
+        no = np.zeros(n, bool)
+        return cls(np.ones(n, bool), no, no, np.full(n, np.nan), np.full(n, np.nan))
 
 
 def noise_equivalent_area(psf: PointSpreadFunction, x: float, y: float) -> float:
@@ -115,7 +132,7 @@ def measure_conditions(
     on_image = known & (row >= 0) & (row < height) & (column >= 0) & (column < width)
     masked, edge = np.zeros(xs.size, bool), np.zeros(xs.size, bool)
     flux_error = np.full(xs.size, np.nan)
-    bad, border = _plane(mask, masked_planes), _plane(mask, edge_planes)
+    bad, border = any_plane(mask, masked_planes), any_plane(mask, edge_planes)
     for i in np.flatnonzero(on_image):
         core = (_slice(row[i], half_width), _slice(column[i], half_width))
         masked[i], edge[i] = bad[core].any(), border[core].any()
@@ -124,7 +141,13 @@ def measure_conditions(
             level = _median_positive(variance.array[_slice(row[i], 2), _slice(column[i], 2)])
             area = noise_equivalent_area(psf, float(xs[i]), float(ys[i]))
             flux_error[i] = np.sqrt(level * area)
-    return Conditions(on_image, masked, edge, flux_error)
+    return Conditions(on_image, masked, edge, flux_error, _edge_distance(xs, ys, box))
+
+
+def _edge_distance(x: Floats, y: Floats, box: Box) -> Floats:
+    # Pixel centres are integers: the image begins half a pixel before the first.
+    low, high = (x - box.x.start, y - box.y.start), (box.x.stop - 1 - x, box.y.stop - 1 - y)
+    return np.asarray(np.minimum.reduce([*low, *high]) + 0.5)
 
 
 def _slice(centre: int, half_width: int) -> slice:
@@ -134,11 +157,3 @@ def _slice(centre: int, half_width: int) -> slice:
 def _median_positive(values: npt.NDArray[np.floating]) -> float:
     good = values[np.isfinite(values) & (values > 0)]
     return float(np.median(good)) if good.size else np.nan
-
-
-def _plane(mask: Mask, planes: Collection[str]) -> Bools:
-    result = np.zeros(mask.bbox.shape, bool)
-    for name in planes:
-        if name in mask.schema.names:
-            result |= mask.get(name)
-    return result

@@ -128,6 +128,8 @@ def injected_fates(
         "mag": mag,
         "x": injected["x"],
         "y": injected["y"],
+        "injection_flag": injected["injection_flag"],
+        **conditions.columns(),
     }
     return make_table(INJECTED_FATE, columns)
 

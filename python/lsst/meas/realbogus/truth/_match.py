@@ -1,24 +1,121 @@
-"""Labels beside the sources they are of, and fates, in one call."""
+"""The two tables of an image: labels of DIA sources, and fates of injected sources."""
 
 from __future__ import annotations
 
-__all__ = ("Matches", "check_tables", "match")
+__all__ = ("DifferencePlanes", "MatchTables", "Matches", "check_tables", "match", "match_tables")
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 from astropy.table import Table
 
-from ..imaging import Place, check_catalog
+from ..imaging import Place, check_catalog, pixel_scale
 from ..tables import empty_table
-from ._conditions import measure_conditions
+from ._conditions import Conditions, measure_conditions, noise_equivalent_area
 from ._fates import FateRules, injected_fates
 from ._inputs import INJECTED, read_matched_sources
-from ._labels import MatchRules, label_dia_sources
+from ._labels import label_dia_sources
+from ._mask_labels import mask_labels
 from ._objects import join_injected
+from ._rules import MatchRules
 
 if TYPE_CHECKING:
-    from lsst.images import MaskedImage
+    from lsst.images import Image, Mask, MaskedImage
+    from lsst.images.psfs import PointSpreadFunction
+
+
+@dataclasses.dataclass(frozen=True)
+class DifferencePlanes:
+    """What matching looks at of a difference image: all but its pixels.
+
+    Parameters
+    ----------
+    mask, variance
+        Planes, the second in nJy squared.
+    psf
+        Its PSF, if it has one.
+    place
+        Where it lies.
+    """
+
+    mask: Mask
+    variance: Image
+    psf: PointSpreadFunction | None
+    place: Place
+
+    @classmethod
+    def of(cls, difference: MaskedImage) -> DifferencePlanes:
+        """Take the planes of an image in memory.
+
+        Parameters
+        ----------
+        difference
+            The difference image.
+        """
+        psf = getattr(difference, "psf", None)
+        return cls(difference.mask, difference.variance, psf, Place.of(difference))
+
+    @functools.cached_property
+    def fwhm(self) -> float | None:
+        """Width of the PSF in the middle of the image, in arcsec: that of a Gaussian with the same
+        noise-equivalent area; `None` where there is no PSF or no projection.
+        """
+        if self.psf is None or self.place.projection is None:
+            return None
+        box = self.place.box
+        area = noise_equivalent_area(self.psf, box.x.center, box.y.center)
+        return float(np.sqrt(2 * np.log(2) * area / np.pi) * pixel_scale(self.place.projection, box))
+
+    def conditions(
+        self, x: npt.ArrayLike, y: npt.ArrayLike, rules: FateRules, *, with_noise: bool
+    ) -> Conditions:
+        """Look at the image at some places; see `measure_conditions`.
+
+        Parameters
+        ----------
+        x, y
+            Parent pixels.
+        rules
+            Which planes are masks and edges.
+        with_noise
+            Is the error of a PSF fit wanted?
+
+        Returns
+        -------
+        Conditions
+            One entry for each place.
+        """
+        return measure_conditions(
+            x,
+            y,
+            mask=self.mask,
+            variance=self.variance,
+            psf=self.psf if with_noise else None,
+            masked_planes=rules.masked_planes,
+            edge_planes=rules.edge_planes,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class MatchTables:
+    """What is known of the DIA sources and of the injected sources of one image.
+
+    Parameters
+    ----------
+    sources
+        The DIA sources, as `read_matched_sources` returns them.
+    match
+        Table of schema `~lsst.meas.realbogus.truth.DIA_SOURCE_MATCH`, row by row.
+    fates
+        Table of schema `~lsst.meas.realbogus.truth.INJECTED_FATE`.
+    """
+
+    sources: Table
+    match: Table
+    fates: Table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +132,61 @@ class Matches:
 
     sources: Table
     fates: Table
+
+
+def match_tables(
+    dia_sources: Table,
+    injected: Table | None = None,
+    truth: Table | None = None,
+    *,
+    injected_template: Table | None = None,
+    planes: DifferencePlanes | None = None,
+    rules: MatchRules | None = None,
+    fate_rules: FateRules | None = None,
+) -> MatchTables:
+    """Make the two tables of an image; `match` for those who write them.
+
+    Parameters
+    ----------
+    dia_sources, injected, truth, injected_template
+        As for `match`.
+    planes
+        What is known of the difference image.
+    rules, fate_rules
+        Radii and limits.
+
+    Returns
+    -------
+    MatchTables
+        One row for every DIA source and one for every injected source, in order.
+
+    Raises
+    ------
+    InvalidCatalogError
+        Raised if columns are missing, identifiers occur twice, or a table is of another image.
+    """
+    projection = None if planes is None else planes.place.projection
+    fate_rules = fate_rules or FateRules()
+    sources = read_matched_sources(dia_sources, projection)
+    injected = empty_table(INJECTED) if injected is None else injected
+    injected = join_injected(injected, injected_template, projection)
+    if planes is None:
+        matched, there = label_dia_sources(sources, injected, truth, rules=rules), None
+    else:
+        check_tables(planes.place, sources, injected, truth)
+        x, y = sources["x"], sources["y"]
+        matched = label_dia_sources(
+            sources,
+            injected,
+            truth,
+            rules=rules,
+            fwhm=planes.fwhm,
+            conditions=planes.conditions(x, y, fate_rules, with_noise=False),
+            mask_label=mask_labels(x, y, planes.mask),
+        )
+        there = planes.conditions(injected["x"], injected["y"], fate_rules, with_noise=True)
+    fates = injected_fates(injected, sources, matched, there, rules=fate_rules)
+    return MatchTables(sources, matched.table, fates)
 
 
 def match(
@@ -75,30 +227,20 @@ def match(
     InvalidCatalogError
         Raised if columns are missing, identifiers occur twice, or a table is of another image.
     """
-    projection = None if difference is None else difference.sky_projection
-    sources = read_matched_sources(dia_sources, projection)
-    fate_rules = FateRules() if fate_rules is None else fate_rules
-    injected = empty_table(INJECTED) if injected is None else injected
-    injected = join_injected(injected, injected_template, projection)
-    if difference is not None:
-        check_tables(Place.of(difference), sources, injected, truth)
-    matched = label_dia_sources(sources, injected, truth, rules=rules)
-    conditions = None
-    if difference is not None:
-        conditions = measure_conditions(
-            injected["x"],
-            injected["y"],
-            mask=difference.mask,
-            variance=difference.variance,
-            psf=getattr(difference, "psf", None),
-            masked_planes=fate_rules.masked_planes,
-            edge_planes=fate_rules.edge_planes,
-        )
-    fates = injected_fates(injected, sources, matched, conditions, rules=fate_rules)
-    for name in matched.table.colnames:
+    tables = match_tables(
+        dia_sources,
+        injected,
+        truth,
+        injected_template=injected_template,
+        planes=None if difference is None else DifferencePlanes.of(difference),
+        rules=rules,
+        fate_rules=fate_rules,
+    )
+    sources = tables.sources
+    for name in tables.match.colnames:
         if name != "diaSourceId":
-            sources[name] = matched.table[name]
-    return Matches(sources, fates)
+            sources[name] = tables.match[name]
+    return Matches(sources, tables.fates)
 
 
 def check_tables(place: Place, dia_sources: Table, injected: Table, truth: Table | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("Pairs", "match_mutual_nearest", "unit_vectors")
+__all__ = ("Pairs", "match_mutual_nearest", "neighbours", "unit_vectors")
 
 import dataclasses
 
@@ -120,3 +120,36 @@ def match_mutual_nearest(
     distance = separation(*here, *there)
     pairs = Pairs(a, b, distance)
     return pairs.keep(pairs.distance <= limit[a])
+
+
+def neighbours(
+    ra: npt.ArrayLike,
+    dec: npt.ArrayLike,
+    other_ra: npt.ArrayLike,
+    other_dec: npt.ArrayLike,
+    radius: npt.ArrayLike,
+) -> tuple[Indices, Indices]:
+    """Find all rows of one catalogue near each row of another.
+
+    Parameters
+    ----------
+    ra, dec, other_ra, other_dec
+        Positions in degrees, as for `match_mutual_nearest`.
+    radius
+        Largest separation in arcsec, one number or one for each row of the first catalogue.
+
+    Returns
+    -------
+    first, second
+        Row numbers of every pair, int64, ascending in the first.
+    """
+    first, second = unit_vectors(ra, dec), unit_vectors(other_ra, other_dec)
+    rows = np.flatnonzero(np.isfinite(first).all(axis=1))
+    other_rows = np.flatnonzero(np.isfinite(second).all(axis=1))
+    if not rows.size or not other_rows.size:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    angle = np.radians(np.broadcast_to(np.asarray(radius, float), (len(first),))[rows] / 3600)
+    hits = cKDTree(second[other_rows]).query_ball_point(first[rows], 2 * np.sin(angle / 2))
+    counts = np.array([len(hit) for hit in hits])
+    found = np.concatenate([np.asarray(hit, np.int64) for hit in hits])
+    return np.repeat(rows, counts).astype(np.int64), other_rows[found].astype(np.int64)

@@ -41,6 +41,11 @@ class Fate(enum.StrEnum):
     UNDETECTED = "undetected"
 
 
+_PLACE: Schema = {
+    "is_masked": Column("bool", "its core touches pixels of masked_planes in the difference"),
+    "is_edge": Column("bool", "its core touches pixels of edge_planes in the difference"),
+    "edge_distance": Column("float64", "to the nearest border of the difference, negative beyond it", "pix"),
+}
 DIA_SOURCE_MATCH: Schema = {
     "diaSourceId": Column("int64", "identifier of the DIA source; one row each, in order"),
     "label": Column("int8", "1 real, 0 bogus, -1 undecided"),
@@ -56,6 +61,17 @@ DIA_SOURCE_MATCH: Schema = {
         none=NO_ID,
     ),
     "host_id": Column("int64", "host of that object in its own catalogue, -1 for none", none=NO_ID),
+    "match_radius": Column("float64", "how far its counterpart may lie", "arcsec"),
+    "is_ambiguous": Column(
+        "bool",
+        "within the radius lies a second change that it could be, or its change has a second such source",
+    ),
+    "mask_label": Column(
+        "int8",
+        "label by the mask alone: 1 injected light at its centre, 0 none in its footprint, -1 undecided",
+        none=-1,
+    ),
+    **_PLACE,
 }
 """Label, reason and counterpart of every DIA source; ids of fakes and of the truth are of two namespaces."""
 
@@ -73,4 +89,8 @@ INJECTED_FATE: Schema = {
     "mag": Column("float64", "AB magnitude of |flux|", "mag"),
     "x": Column("float64", "position in parent pixels", "pix"),
     "y": Column("float64", "position in parent pixels", "pix"),
+    "injection_flag": Column(
+        "int64", "why it was not drawn, bits of lsst.source_injection; 0: it was", none=0
+    ),
+    **_PLACE,
 }
