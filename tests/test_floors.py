@@ -26,6 +26,7 @@ FLOORS = {
     "templates": 2,
     "training": 3,
     "evaluation": 3,
+    "association": 3,
     "report": 4,
     "repository": 4,
     "survey": 4,

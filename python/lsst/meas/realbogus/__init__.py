@@ -12,12 +12,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .association import LightCurveOptions, make_light_curves
     from .cutouts import extract
     from .diffim import SubtractionOptions, subtract
     from .injection import CatalogOptions, Footprint, InjectionOptions, inject, make_catalog
     from .measurement import DetectionOptions, detect_and_measure, measure_sources
     from .model import load
-    from .repository import read_collection
+    from .repository import read_collection, read_light_curves
     from .truth import FateRules, MatchRules, match
 
 __all__ = (
@@ -26,6 +27,7 @@ __all__ = (
     "FateRules",
     "Footprint",
     "InjectionOptions",
+    "LightCurveOptions",
     "MatchRules",
     "SubtractionOptions",
     "detect_and_measure",
@@ -33,9 +35,11 @@ __all__ = (
     "inject",
     "load",
     "make_catalog",
+    "make_light_curves",
     "match",
     "measure_sources",
     "read_collection",
+    "read_light_curves",
     "subtract",
 )
 
@@ -46,6 +50,7 @@ _HOMES = MappingProxyType(
         "FateRules": "truth",
         "Footprint": "injection",
         "InjectionOptions": "injection",
+        "LightCurveOptions": "association",
         "MatchRules": "truth",
         "SubtractionOptions": "diffim",
         "detect_and_measure": "measurement",
@@ -53,9 +58,11 @@ _HOMES = MappingProxyType(
         "inject": "injection",
         "load": "model",
         "make_catalog": "injection",
+        "make_light_curves": "association",
         "match": "truth",
         "measure_sources": "measurement",
         "read_collection": "repository",
+        "read_light_curves": "repository",
         "subtract": "diffim",
     }
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._cutouts import StoredCutouts, read_cutouts
 from ._fakes import put_shards, read_fake_stamps, read_injected_catalogs
+from ._light_curves import read_light_curves, sky_image
 from ._open import find_datasets, open_repository
 from ._pipetask import Outcome, pipetask_command, run_pipetask, shell_text
 from ._results import read_collection, read_stamps
@@ -21,8 +22,10 @@ __all__ = (
     "read_cutouts",
     "read_fake_stamps",
     "read_injected_catalogs",
+    "read_light_curves",
     "read_stamps",
     "run_pipetask",
     "run_to_stamps",
     "shell_text",
+    "sky_image",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("read_collection", "read_stamps")
+__all__ = ("SOURCES", "read_collection", "read_stamps")
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from ..tables import empty_table
 from ..truth import INJECTED_FATE, REAL_KINDS, Label
 from ._open import find_datasets, open_repository
 
-_SOURCES = "dia_source_unstandardized"
+SOURCES = "dia_source_unstandardized"
 _STAMP_SIZE = 51
 _IMAGES = {
     "science": ("injected_preliminary_visit_image",),
@@ -85,9 +85,9 @@ def read_collection(
     """
     with open_repository(repo, collection) as butler:
         run = _Run(butler, where)
-        refs = run.find(_SOURCES)
+        refs = run.find(SOURCES)
         if not refs:
-            raise InvalidInputError(f"{collection} has no {_SOURCES}" + (f" where {where}" if where else ""))
+            raise InvalidInputError(f"{collection} has no {SOURCES}" + (f" where {where}" if where else ""))
         sources = _stack([run.sources(ref) for ref in refs])
         models, described = run.models(sources)
         return Results(
@@ -253,7 +253,7 @@ class _Run:
     def stamps(self, places: Table) -> list[Stamps]:
         """Collect triplets of stamps: stored ones of DIA sources, fresh ones elsewhere."""
         triplets: list[Stamps] = [{} for _ in places]
-        for ref in self.find(_SOURCES):
+        for ref in self.find(SOURCES):
             here = (places["visit"] == ref.dataId["visit"]) & (places["detector"] == ref.dataId["detector"])
             rows = np.flatnonzero(here)
             if not rows.size:
