@@ -88,9 +88,12 @@ class Context:
         for number in self.arguments.make:
             make_stamps(folder, number, quick=quick)
         parts = read_roles(folder)
-        if absent := sorted({"learn", "choose", "judge"} - set(parts)):
+        needed = {"judge"} if self.arguments.no_training else {"learn", "choose", "judge"}
+        if absent := sorted(needed - set(parts)):
             raise SystemExit(f"{folder}: no stamps to {', '.join(absent)}; --make 0,5,6 makes some of each")
-        return {**parts, "learn": at_most(parts["learn"], self.arguments.most)}
+        if "learn" in parts:
+            parts["learn"] = at_most(parts["learn"], self.arguments.most)
+        return parts
 
     @property
     def budget(self) -> Budget:
@@ -139,7 +142,7 @@ def in_distribution(context: Context) -> list[Study]:
                 break
     ledger = context.ledger("in_distribution")
     return study_in_distribution(
-        ledger, models, parts["judge"], parts["learn"], parts["choose"], context.seeds()
+        ledger, models, parts["judge"], parts.get("learn"), parts.get("choose"), context.seeds()
     )
 
 
@@ -180,6 +183,8 @@ STUDIES: dict[str, Callable[[Context], Sequence[Study]]] = {
     "left_out_camera": lambda context: [study_left_out_camera(context.trainer("left_out_camera"))],
 }
 
+QUICK_STUDIES = ("in_distribution", "out_of_distribution")
+
 
 def provenance(arguments: argparse.Namespace) -> dict[str, str]:
     """Say what made the page."""
@@ -203,7 +208,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--studies", default="all", help="which, with commas")
+    add("--studies", help="which, with commas (default: all; with --quick those of given models alone)")
     add("--model", action="append", default=[], metavar="[NAME=]FILE", help="model to judge")
     add("--only", action="store_true", help="no packaged models, and none of others")
     add("--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of real data")
@@ -212,21 +217,24 @@ def main() -> None:
     add("--most", type=int, default=20_000, help="stamps to learn from at most")
     add("--shown", type=int, default=120_000, help="stamps shown to each network in its training")
     add("--seeds", type=int, default=3, help="seeds of each network, at least 3 (co-teaching: 4)")
-    add("--no-training", action="store_true", help="in_distribution: given models and baselines only")
+    add("--no-training", action="store_true", help="in_distribution: no networks but those given")
     add("--simulated", type=Path, metavar="FILE", help="simulated stamps to draw beside real ones")
     add("--sheets", type=Path, metavar="FOLDER", help="draw what models get wrong")
     add("--cache", type=Path, default=ROOT / "build" / "science", help="what is known already")
-    add("--quick", action="store_true", help="small surveys, little training, one seed: see that it works")
+    add("--quick", action="store_true", help="tiny surveys, little training, one seed: see that it works")
     add("--json", type=Path, help="file to write the figures to")
     add("--page", type=Path, help="HTML page to write")
     arguments = parser.parse_args()
-    names = tuple(STUDIES) if arguments.studies == "all" else tuple(arguments.studies.split(","))
+    if arguments.quick and arguments.studies is None:
+        arguments.studies, arguments.no_training = ",".join(QUICK_STUDIES), True
+    names = tuple(STUDIES) if arguments.studies in (None, "all") else tuple(arguments.studies.split(","))
     if unknown := sorted(set(names) - set(STUDIES)):
         parser.error(f"no study is called {', '.join(unknown)}; there are {', '.join(STUDIES)}")
     if arguments.quick:
         arguments.cache = arguments.cache / "quick"
         arguments.shown = min(arguments.shown, 3_000)
-        arguments.make = arguments.make or ([] if arguments.stamps else list(QUICK_SURVEYS))
+        surveys = QUICK_SURVEYS[-1:] if arguments.no_training else QUICK_SURVEYS
+        arguments.make = arguments.make or ([] if arguments.stamps else list(surveys))
     arguments.stamps = arguments.stamps or arguments.cache / "stamps"
     arguments.stamps.mkdir(parents=True, exist_ok=True)
     context = Context(arguments)

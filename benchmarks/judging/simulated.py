@@ -18,7 +18,7 @@ from lsst.meas.realbogus.survey import (
 from lsst.meas.realbogus.training import LabelledStamps, StampSet
 
 OUTPUT = "training"
-QUICK = {"detector_grid": (1, 1), "detector_size": (512, 512), "n_search_visits": 2}
+QUICK = {"detector_grid": (1, 1), "detector_size": (400, 400), "n_search_visits": 2}
 QUICK_SURVEYS = (0, 5, 6)
 """One to learn from, one to choose by, one to judge by."""
 ROLES = ("learn", "choose", "judge")
