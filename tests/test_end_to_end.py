@@ -30,7 +30,7 @@ from lsst.meas.realbogus.report._page import render_page
 from lsst.meas.realbogus.repository import read_collection, read_stamps
 from lsst.meas.realbogus.survey import PRESETS, simulate_survey
 from lsst.meas.realbogus.tasks.subtract_images import SubtractImagesTask
-from lsst.meas.realbogus.truth import Fate, Label
+from lsst.meas.realbogus.truth import Fate, Label, labels_differ, loss_budget
 
 pytestmark = pytest.mark.slow
 
@@ -167,6 +167,22 @@ def test_labels_and_fates_add_up(butler: Butler) -> None:
         assert sorted(found["injection_id"]) == sorted(is_injected["injection_id"])
         assert (np.asarray(is_injected["label"]) == Label.REAL).all()
         assert np.isfinite(fates["snr_expected"]).any()
+
+
+def test_the_loss_budget_reconciles_with_the_injected_catalogue(butler: Butler) -> None:
+    injected = vstack(list(_all(butler, "injected_preliminary_visit_image_catalog").values()))
+    results = read_collection(butler, "u/whole")
+    budget = loss_budget(results.fates, results.sources, score="score_dia")
+    flag = dict(zip(injected["injection_id"].tolist(), injected["injection_flag"].tolist(), strict=True))
+    assert sorted(budget.rows["injection_id"].tolist()) == sorted(flag)
+    for row in budget.rows:
+        assert (row["lost_at"] == "drawn") == (flag[row["injection_id"]] != 0)
+    table = budget.table()
+    assert table["n"].sum() == len(injected)
+    n_found = int(np.sum(np.asarray(results.sources["label_reason"]) == "injected"))
+    assert n_found == table["n_left"][np.asarray(table["step"]) == "detected"][0]
+    # The mask's label is independent of the positions that these were found by.
+    assert not labels_differ(results.sources).any()
 
 
 def test_bright_fakes_are_found_with_their_flux_where_they_are(butler: Butler) -> None:

@@ -30,10 +30,11 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 from lsst.images.serialization import read_archive
 
 from lsst.meas.realbogus.errors import InvalidCatalogError
-from lsst.meas.realbogus.injection import InjectionFlag, InjectionOptions, inject
+from lsst.meas.realbogus.injection import InjectionOptions, inject
 from lsst.meas.realbogus.injection._gain import gain_regions
 from lsst.meas.realbogus.survey._camera import CameraGeometry, make_detector
 from lsst.meas.realbogus.survey._visit_image import make_visit_image
+from lsst.meas.realbogus.tables import InjectionFlag
 
 SIZE = 256
 SIGMA = 2.0

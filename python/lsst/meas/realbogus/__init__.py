@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .measurement import DetectionOptions, detect_and_measure, measure_sources
     from .model import load
     from .repository import read_collection, read_light_curves
-    from .truth import FateRules, MatchRules, match
+    from .truth import FateRules, MatchRules, loss_budget, match
 
 __all__ = (
     "CatalogOptions",
@@ -34,6 +34,7 @@ __all__ = (
     "extract",
     "inject",
     "load",
+    "loss_budget",
     "make_catalog",
     "make_light_curves",
     "match",
@@ -57,6 +58,7 @@ _HOMES = MappingProxyType(
         "extract": "cutouts",
         "inject": "injection",
         "load": "model",
+        "loss_budget": "truth",
         "make_catalog": "injection",
         "make_light_curves": "association",
         "match": "truth",

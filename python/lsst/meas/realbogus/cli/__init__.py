@@ -21,6 +21,7 @@ _COMMANDS: Mapping[str, str] = {
     "score": "score",
     "survey": "survey",
     "train": "train",
+    "truth": "truth",
 }
 
 

@@ -29,7 +29,6 @@ from ._schema import (
     FLAG_BITS,
     INJECTED_CATALOG,
     INJECTION_CATALOG,
-    InjectionFlag,
     stack_catalogs,
 )
 from ._sky import Footprint
@@ -54,7 +53,6 @@ __all__ = (
     "Hosts",
     "ImageId",
     "Injection",
-    "InjectionFlag",
     "InjectionOptions",
     "LightCurveModel",
     "Losses",

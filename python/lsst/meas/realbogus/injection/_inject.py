@@ -16,11 +16,11 @@ from lsst.images import Mask, MaskPlane, MaskSchema, VisitImage
 
 from ..errors import InvalidCatalogError, InvalidInputError
 from ..imaging import local_jacobian
-from ..tables import apply_schema, as_astropy, magnitude_to_njy, sky_to_pixel
+from ..tables import InjectionFlag, apply_schema, as_astropy, magnitude_to_njy, sky_to_pixel
 from ._gain import GainRegion, gain_regions
 from ._options import InjectionOptions
 from ._painting import PixelGrid, PoissonNoise, SharedPixels, SlopeMap
-from ._schema import FLAG_BITS, INJECTED_CATALOG, InjectionFlag
+from ._schema import FLAG_BITS, INJECTED_CATALOG
 from ._stamps import GalSimStamper, PsfStamper, Stamp, Stamper
 from ._validation import require_valid
 

@@ -6,28 +6,14 @@ __all__ = (
     "FLAG_BITS",
     "INJECTED_CATALOG",
     "INJECTION_CATALOG",
-    "InjectionFlag",
     "stack_catalogs",
 )
 
-import enum
 from collections.abc import Mapping, Sequence
 
 from astropy.table import Table, vstack
 
-from ..tables import Column, Schema, empty_table
-
-
-class InjectionFlag(enum.IntFlag):
-    """Why a row was not drawn; the names and bits of lsst.source_injection."""
-
-    MAG_BAD = 1 << 0
-    TYPE_UNKNOWN = 1 << 1
-    SERSIC_EXTREME = 1 << 2
-    NO_OVERLAP = 1 << 3
-    FFT_SIZE_ERROR = 1 << 4
-    PSF_COMPUTE_ERROR = 1 << 5
-
+from ..tables import Column, InjectionFlag, Schema, empty_table
 
 FLAG_BITS: Mapping[str, int] = {str(flag.name): flag.value.bit_length() - 1 for flag in InjectionFlag}
 """Bit number of each flag, as it stands in the metadata of an injected catalogue."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
 
-from ..injection import InjectionFlag
+from ..tables import InjectionFlag
 from ..truth import Fate
 from ._fakes_figures import draw_fakes_figures
 from ._html import page_environment, write_html

@@ -7,7 +7,7 @@ from ._fakes import put_shards, read_fake_stamps, read_injected_catalogs
 from ._light_curves import read_light_curves, sky_image
 from ._open import find_datasets, open_repository
 from ._pipetask import Outcome, pipetask_command, run_pipetask, shell_text
-from ._results import read_collection, read_stamps
+from ._results import read_associations, read_collection, read_stamps
 from ._training_stamps import export_labelled_stamps, run_to_stamps
 
 __all__ = (
@@ -18,6 +18,7 @@ __all__ = (
     "open_repository",
     "pipetask_command",
     "put_shards",
+    "read_associations",
     "read_collection",
     "read_cutouts",
     "read_fake_stamps",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("SOURCES", "read_collection", "read_stamps")
+__all__ = ("SOURCES", "read_associations", "read_collection", "read_stamps")
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -98,6 +98,30 @@ def read_collection(
             provenance={**(provenance or {}), **described, "software": run.software()},
             changes=run.changes(refs, sources),
         )
+
+
+def read_associations(
+    repo: Butler | str | Path, collection: str, dataset_type: str = "dia_source_association"
+) -> Table | None:
+    """Read which object every DIA source of a run is of.
+
+    Parameters
+    ----------
+    repo
+        Butler, or path or URI of a repository.
+    collection
+        Output collection of the run.
+    dataset_type
+        Tables with ``diaSourceId`` and ``diaObjectId``, of any dimensions.
+
+    Returns
+    -------
+    astropy.table.Table or None
+        All of them together; `None` if there is none.
+    """
+    with open_repository(repo, collection) as butler:
+        refs = find_datasets(butler, dataset_type)
+        return _stack([butler.get(ref) for ref in refs]) if refs else None
 
 
 def read_stamps(repo: Butler | str | Path, collection: str, places: Table) -> list[Stamps]:

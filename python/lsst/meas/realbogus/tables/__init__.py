@@ -10,6 +10,7 @@ from ._checking import apply_schema, check_table
 from ._files import read_table_file, write_table_file
 from ._generations import standard_columns
 from ._ids import MAX_DETECTORS, source_id_base
+from ._injection_flags import InjectionFlag
 from ._input import open_fits, reading
 from ._magnitudes import magnitude_to_njy, njy_to_magnitude
 from ._output import atomic_output
@@ -23,6 +24,7 @@ __all__ = (
     "NO_ID",
     "SIGN_COLUMNS",
     "Column",
+    "InjectionFlag",
     "Problem",
     "Schema",
     "Severity",

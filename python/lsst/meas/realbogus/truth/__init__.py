@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._artefacts import distance_to_segments, nearest_artefact
+from ._budget import BudgetRules, LossBudget, Step, loss_budget
 from ._candidates import DIFFUSE_KINDS, REAL_KINDS, STATIC_KINDS, Candidates, gather_candidates
 from ._conditions import EDGE_PLANES, MASKED_PLANES, Conditions, measure_conditions, noise_equivalent_area
 from ._fates import FateRules, injected_fates
@@ -26,6 +27,7 @@ __all__ = (
     "REAL_KINDS",
     "STAMP_PLANES",
     "STATIC_KINDS",
+    "BudgetRules",
     "Candidates",
     "Conditions",
     "DifferencePlanes",
@@ -33,12 +35,14 @@ __all__ = (
     "FateRules",
     "InjectedObjects",
     "Label",
+    "LossBudget",
     "MatchRules",
     "MatchTables",
     "Matched",
     "Matches",
     "Pairs",
     "Reason",
+    "Step",
     "check_tables",
     "compare_labels",
     "distance_to_segments",
@@ -49,6 +53,7 @@ __all__ = (
     "join_injected",
     "label_dia_sources",
     "labels_differ",
+    "loss_budget",
     "mask_labels",
     "match",
     "match_mutual_nearest",
