@@ -181,7 +181,7 @@ def test_the_loss_budget_reconciles_with_the_injected_catalogue(butler: Butler) 
     assert table["n"].sum() == len(injected)
     n_found = int(np.sum(np.asarray(results.sources["label_reason"]) == "injected"))
     assert n_found == table["n_left"][np.asarray(table["step"]) == "detected"][0]
-    # The mask's label is independent of the positions that these were found by; a transient may lie on a fake.
+    # The mask's label is independent of the positions of these; a transient may lie on a fake.
     differ = results.sources[labels_differ(results.sources)]
     assert set(differ["label_reason"]) <= {"transient", "near_real"} and len(differ) < 0.1 * n_found
 
