@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from ._binned import BinnedFraction, bin_fraction, even_edges
 from ._bootstrap import Estimate, bootstrap, stack_estimates
+from ._confusion import Confusion, count_confusion
 from ._curves import ThresholdCurve, area_under_roc, lowest_threshold, threshold_curve
+from ._groups import FIGURES, Criteria
 from ._intervals import CONFIDENCE, Fraction, fraction, fraction_intervals
 from ._judgement import Judgement, judge_by_snr, judge_scores, rate_at_false_positives
 from ._kinds import KindResult, KindScores, count_kinds
@@ -22,7 +24,10 @@ from ._tally import count_fates, count_labels
 
 __all__ = (
     "CONFIDENCE",
+    "FIGURES",
     "BinnedFraction",
+    "Confusion",
+    "Criteria",
     "Estimate",
     "Fraction",
     "Judgement",
@@ -39,6 +44,7 @@ __all__ = (
     "bootstrap",
     "brier_score",
     "calibration_error",
+    "count_confusion",
     "count_fates",
     "count_kinds",
     "count_labels",

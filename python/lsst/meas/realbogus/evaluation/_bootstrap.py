@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ("Estimate", "bootstrap", "stack_estimates")
+__all__ = ("N_BOOTSTRAP", "Estimate", "bootstrap", "stack_estimates", "summarize_draws")
 
 import dataclasses
-import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import scipy.stats
 
 from ..errors import InvalidInputError
-from ..randomness import generator
 from ._intervals import CONFIDENCE
+from ._units import Units
 
 type Rows = npt.NDArray[np.intp]
 type Statistic = Callable[[Rows], npt.NDArray[np.float64]]
@@ -85,65 +83,43 @@ def bootstrap(
     >>> round(mean.value, 3), 0.42 < mean.low < 0.46, 0.53 < mean.high < 0.57
     (0.495, True, True)
     """
-    kinds = np.asarray(strata)
-    n = len(kinds)
+    n = len(np.asarray(strata))
     whole = np.asarray(statistic(np.arange(n)), np.float64)
-    units = _Units.of(kinds, objects)
-    if not n:
-        return [Estimate(float(value), float("nan"), float("nan")) for value in whole]
-    with warnings.catch_warnings():
-        # A figure that is the same in every draw has an interval of no width, which is said by it.
-        warnings.simplefilter("ignore", scipy.stats.DegenerateDataWarning)
-        result = scipy.stats.bootstrap(
-            units.numbers(),
-            lambda *drawn: np.asarray(statistic(units.rows(np.concatenate(drawn))), np.float64),
-            n_resamples=n_resamples,
-            vectorized=False,
-            method="percentile",
-            rng=generator(0, "bootstrap", n),
-        )
-    samples = result.bootstrap_distribution
+    units = Units.of(strata, objects)
+    samples = []
+    for block in units.draw(n_resamples if n else 0):
+        parts = list(block)
+        counts = np.concatenate([part for _, part in parts]).astype(np.intp)
+        samples += [np.asarray(statistic(np.repeat(units.order, draw)), np.float64) for draw in counts.T]
+    return summarize_draws(whole, np.reshape(samples, (-1, whole.size)), confidence)
+
+
+def summarize_draws(
+    values: npt.ArrayLike, samples: npt.ArrayLike, confidence: float = CONFIDENCE
+) -> list[Estimate]:
+    """Give figures the percentile intervals of their draws (Davison & Hinkley 1997, section 5.3).
+
+    Parameters
+    ----------
+    values
+        The ``k`` figures of the sources themselves.
+    samples
+        Those of each draw, shape ``(n_draws, k)``. Draws in which a figure is NaN do not count for it.
+    confidence
+        Confidence level.
+
+    Returns
+    -------
+    list of Estimate
+        The figures with their intervals, NaN where no draw has the figure.
+    """
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     estimates = []
-    for value, sample in zip(whole, samples, strict=True):
-        sample = sample[np.isfinite(sample)]
-        low, high = np.quantile(sample, ends) if sample.size else (np.nan, np.nan)
-        estimates.append(Estimate(float(value), float(low), float(high)))
+    for value, column in zip(np.asarray(values, float).tolist(), np.asarray(samples, float).T, strict=True):
+        finite = column[np.isfinite(column)]
+        low, high = np.quantile(finite, ends).tolist() if finite.size else (np.nan, np.nan)
+        estimates.append(Estimate(value, low, high))
     return estimates
-
-
-@dataclasses.dataclass(frozen=True)
-class _Units:
-    """Rows by object: ``order[start:start + count]`` are those of one."""
-
-    order: Rows
-    start: Rows
-    count: Rows
-    stratum: npt.NDArray[np.intp]
-
-    @classmethod
-    def of(cls, kinds: npt.NDArray[np.generic], objects: npt.ArrayLike | None) -> _Units:
-        n = len(kinds)
-        ids = np.full(n, -1, np.int64) if objects is None else np.asarray(objects, np.int64)
-        if ids.shape != (n,):
-            raise InvalidInputError(f"objects must have shape ({n},); got {ids.shape}")
-        ids = np.where(ids < 0, np.max(ids, initial=0) + 1 + np.arange(n), ids)
-        stratum = np.unique(kinds, return_inverse=True)[1]
-        order = np.lexsort((ids, stratum))
-        new = (np.diff(ids[order]) != 0) | (np.diff(stratum[order]) != 0)
-        start = np.flatnonzero(np.concatenate([[True], new])) if n else np.empty(0, np.intp)
-        return cls(order, start, np.diff(np.append(start, n)), stratum[order][start])
-
-    def numbers(self) -> list[Rows]:
-        """Number the objects, stratum by stratum; scipy wants at least two, so a single one stands twice."""
-        parts = [np.flatnonzero(self.stratum == value) for value in np.unique(self.stratum)]
-        return [part if part.size > 1 else np.repeat(part, 2) for part in parts]
-
-    def rows(self, drawn: Rows) -> Rows:
-        """Return the rows of the objects that were drawn."""
-        start, count = self.start[drawn], self.count[drawn]
-        first = np.cumsum(count) - count
-        return self.order[np.repeat(start - first, count) + np.arange(count.sum())]
 
 
 def stack_estimates(estimates: Sequence[Estimate]) -> tuple[Estimate, float]:

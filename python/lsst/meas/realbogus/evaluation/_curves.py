@@ -8,10 +8,10 @@ import dataclasses
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import roc_auc_score
 
 from ..model import shift_prior
-from ._bootstrap import N_BOOTSTRAP, bootstrap
+from ._bootstrap import N_BOOTSTRAP
+from ._groups import Criteria, ScoreGroup, estimate_groups
 from ._intervals import CONFIDENCE, fraction_intervals
 from ._performance import scored_labels
 
@@ -121,18 +121,12 @@ def area_under_roc(
         NaN where there are no real or no bogus sources.
     """
     values, real = scored_labels(scores, labels)
-    values = np.maximum(values, np.finfo(float).min)
-    if real.all() or not real.any():
-        return float("nan"), float("nan"), float("nan")
+    if not real.any() or real.all():
+        return (float("nan"),) * 3
     ids = None if objects is None else np.asarray(objects, np.int64)[np.asarray(labels) >= 0]
-    (area,) = bootstrap(
-        lambda rows: np.array([roc_auc_score(real[rows], values[rows])]),
-        real,
-        ids,
-        n_resamples=n_bootstrap,
-        confidence=confidence,
-    )
-    return area.value, area.low, area.high
+    group = ScoreGroup(values, real, Criteria())
+    (figures,) = estimate_groups([group], real, ids, n_resamples=n_bootstrap, confidence=confidence)
+    return dataclasses.astuple(figures["area"])
 
 
 def lowest_threshold(

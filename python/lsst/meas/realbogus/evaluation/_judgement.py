@@ -5,22 +5,20 @@ from __future__ import annotations
 __all__ = ("Judgement", "judge_by_snr", "judge_scores", "rate_at_false_positives")
 
 import dataclasses
+import itertools
 
 import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
-from sklearn.metrics import roc_auc_score
 
 from ..errors import InvalidInputError
-from ._bootstrap import N_BOOTSTRAP, Estimate, bootstrap
-from ._curves import lowest_threshold, threshold_curve
+from ._bootstrap import N_BOOTSTRAP, Estimate
+from ._groups import FIGURES, Criteria, ScoreGroup, estimate_groups
 from ._intervals import CONFIDENCE
 from ._performance import scored_labels
-from ._reliability import N_BINS, brier_score, calibration_error, prior_weights
 
-type Floats = npt.NDArray[np.float64]
-
-FALSE_POSITIVES = 0.01
+FALSE_POSITIVES = Criteria.false_positives
+_JUDGED = FIGURES[: FIGURES.index("best_purity")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,34 +33,41 @@ class Judgement:
         Those without a score: they rank below all others and are called bogus.
     area
         Area under the ROC curve.
+    average_precision
+        Mean purity over completeness, by steps.
     rate
         Fraction of the real sources above the threshold that ``false_positives`` of the bogus ones pass.
-    completeness
-        Fraction of the real sources at or above ``threshold``.
-    purity
-        Fraction of the sources at or above ``threshold`` that are real.
-    false_positive_rate
-        Fraction of the bogus sources at or above ``threshold``.
-    brier
-        Mean squared distance of score and label.
+    equal_error_rate
+        Least rate that neither misses nor false positives exceed at some threshold.
+    completeness, specificity, purity, npv, accuracy, mcc, false_positive_rate
+        Of the confusion matrix at ``threshold``, see `Confusion`.
+    brier, nll
+        Mean squared distance of score and label, and mean negative log-likelihood of the labels.
     calibration_error
         Expected calibration error, see `calibration_error`.
     threshold, false_positives
         What the figures were asked for.
     real_fraction
-        Fraction of real sources that purity, Brier score and calibration error are for; that of the sources
-        where it is `None`.
+        Fraction of real sources that purity and all that depends on it are for, see `Criteria`; that of the
+        sources where it is `None`.
     """
 
     n_real: int
     n_bogus: int
     n_unscored: int
     area: Estimate
+    average_precision: Estimate
     rate: Estimate
+    equal_error_rate: Estimate
     completeness: Estimate
+    specificity: Estimate
     purity: Estimate
+    npv: Estimate
+    accuracy: Estimate
+    mcc: Estimate
     false_positive_rate: Estimate
     brier: Estimate
+    nll: Estimate
     calibration_error: Estimate
     threshold: float
     false_positives: float
@@ -102,8 +107,8 @@ def judge_scores(
     false_positives
         The false positive rate at which the true positive rate is given.
     real_fraction
-        Purity, Brier score and calibration error are for sources of which this fraction is real; by default
-        for those that are given.
+        Purity and all that depends on it are for sources of which this fraction is real, see `Criteria`; by
+        default for those that are given.
     n_resamples, confidence
         As for `bootstrap`.
 
@@ -120,61 +125,17 @@ def judge_scores(
     (0.889, 0.667, 0.667)
     """
     values, real = scored_labels(scores, labels)
-    decided = np.asarray(labels) >= 0
-    ids = None if objects is None else np.asarray(objects, np.int64)[decided]
-    kinds = real.astype(np.int8)
-
-    def measure(rows: npt.NDArray[np.intp]) -> Floats:
-        return _figures(values[rows], kinds[rows], threshold, false_positives, real_fraction)
-
-    estimates = bootstrap(measure, kinds, ids, n_resamples=n_resamples, confidence=confidence)
-    area, rate, completeness, purity, passing, brier, error = estimates
+    ids = None if objects is None else np.asarray(objects, np.int64)[np.asarray(labels) >= 0]
+    group = ScoreGroup(values, real, Criteria(threshold, false_positives, real_fraction))
+    (figures,) = estimate_groups([group], real, ids, n_resamples=n_resamples, confidence=confidence)
     return Judgement(
-        n_real=int(real.sum()),
-        n_bogus=int((~real).sum()),
-        n_unscored=int(np.isneginf(values).sum()),
-        area=area,
-        rate=rate,
-        completeness=completeness,
-        purity=purity,
-        false_positive_rate=passing,
-        brier=brier,
-        calibration_error=error,
+        n_real=group.n_real,
+        n_bogus=group.n_bogus,
+        n_unscored=group.n_unscored,
+        **{name: figures[name] for name in _JUDGED},
         threshold=threshold,
         false_positives=false_positives,
         real_fraction=real_fraction,
-    )
-
-
-def _figures(
-    values: Floats,
-    kinds: npt.NDArray[np.int8],
-    threshold: float,
-    false_positives: float,
-    real_fraction: float | None,
-) -> Floats:
-    real = kinds == 1
-    n_real, n_bogus = int(real.sum()), int((~real).sum())
-    called = values >= threshold
-    completeness = called[real].mean() if n_real else np.nan
-    passing = called[~real].mean() if n_bogus else np.nan
-    weights = prior_weights(kinds, real_fraction)
-    all_called = weights[called].sum()
-    area = rate = np.nan
-    if n_real and n_bogus:
-        area = roc_auc_score(real, np.maximum(values, np.finfo(float).min))
-        rate = rate_at_false_positives(values, kinds, false_positives)
-    scores = np.where(np.isneginf(values), np.nan, values)
-    return np.array(
-        [
-            area,
-            rate,
-            completeness,
-            weights[called & real].sum() / all_called if all_called else np.nan,
-            passing,
-            brier_score(scores, kinds, real_fraction=real_fraction),
-            calibration_error(scores, kinds, real_fraction=real_fraction, n_bins=N_BINS),
-        ]
     )
 
 
@@ -262,33 +223,30 @@ def judge_by_snr(
     ends = np.asarray(edges, float)
     if ends.size < 2 or not (np.diff(ends) > 0).all():
         raise InvalidInputError(f"edges of bins must increase; got {ends.tolist()}")
-    ids = None if objects is None else np.asarray(objects, np.int64)
+    decided = kinds >= 0
+    values, real = scored_labels(values, kinds)
+    levels, ids = levels[decided], None if objects is None else np.asarray(objects, np.int64)[decided]
+    criteria = Criteria(
+        threshold=threshold,
+        real_fraction=real_fraction,
+        min_completeness=min_completeness,
+        min_purity=min_purity,
+    )
+    bins = [np.flatnonzero((levels >= low) & (levels < high)) for low, high in itertools.pairwise(ends)]
+    groups = [ScoreGroup(values[rows], real[rows], criteria, rows) for rows in bins]
     rows = []
-    for low, high in zip(ends, ends[1:], strict=False):
-        here = (levels >= low) & (levels < high)
-        judged = judge_scores(
-            values[here],
-            kinds[here],
-            None if ids is None else ids[here],
-            threshold=threshold,
-            real_fraction=real_fraction,
-            n_resamples=n_resamples,
-        )
-        curve = threshold_curve(values[here], kinds[here], real_fraction=real_fraction)
-        complete, pure = curve.completeness >= min_completeness, curve.purity >= min_purity
+    judged = estimate_groups(groups, real, ids, n_resamples=n_resamples)
+    for low, high, group, figures in zip(ends, ends[1:], groups, judged, strict=False):
         row: dict[str, float] = {
             "snr_low": low,
             "snr_high": high,
-            "n_real": judged.n_real,
-            "n_bogus": judged.n_bogus,
+            "n_real": group.n_real,
+            "n_bogus": group.n_bogus,
         }
         for name in ("area", "rate", "completeness", "purity", "false_positive_rate"):
-            estimate = getattr(judged, name)
+            estimate = figures[name]
             row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-        row["best_purity"] = float(curve.purity[complete].max()) if complete.any() else np.nan
-        row["best_completeness"] = float(curve.completeness[pure].max()) if pure.any() else np.nan
-        row["required_threshold"] = lowest_threshold(
-            curve, min_completeness=min_completeness, min_purity=min_purity
-        )
+        row |= {name: figures[name].value for name in ("best_purity", "best_completeness")}
+        row["required_threshold"] = figures["lowest_threshold"].value
         rows.append(row)
     return Table(rows=rows)

@@ -6,6 +6,7 @@ __all__ = (
     "brier_score",
     "calibration_error",
     "describe_calibration",
+    "equal_mass_bins",
     "prior_weights",
     "tabulate_reliability",
 )
@@ -91,7 +92,7 @@ def tabulate_reliability(
     values, real = values[used], kinds[used] == 1
     weights = prior_weights(kinds[used], real_fraction)
     names = ("score_low", "score_high", "n", "share", "score", "real_fraction", "low", "high")
-    bins = _equal_mass(values, weights, n_bins)
+    bins = _bins_of(values, weights, n_bins)
     rows = []
     for number in np.unique(bins):
         here = bins == number
@@ -114,13 +115,34 @@ def tabulate_reliability(
     return Table(rows=rows or None, names=names, dtype=(float, float, int, *(float,) * 5))
 
 
-def _equal_mass(values: Floats, weights: Floats, n_bins: int) -> npt.NDArray[np.int64]:
+def equal_mass_bins(scores: Floats, mass: Floats, n_bins: int) -> npt.NDArray[np.int64]:
+    """Number the bin of each score, so that all bins hold about the same mass.
+
+    Parameters
+    ----------
+    scores
+        Different scores, in any order.
+    mass
+        Weight of the sources with each.
+    n_bins
+        How many bins.
+
+    Returns
+    -------
+    numpy.ndarray
+        From 0 for the lowest scores: the bin of a score is that of the middle of its mass.
+    """
+    order = np.argsort(scores)
+    middle = np.empty_like(mass)
+    middle[order] = (np.cumsum(mass[order]) - 0.5 * mass[order]) / max(float(mass.sum()), 1e-300)
+    return np.minimum((middle * n_bins).astype(np.int64), n_bins - 1)
+
+
+def _bins_of(values: Floats, weights: Floats, n_bins: int) -> npt.NDArray[np.int64]:
     """Number the bin of each source; what has the same score has the same bin."""
     distinct, inverse = np.unique(values, return_inverse=True)
     mass = np.bincount(inverse, weights, minlength=distinct.size)
-    # The bin of a score is that of the middle of its mass.
-    middle = (np.cumsum(mass) - 0.5 * mass) / max(float(mass.sum()), 1e-300)
-    return np.asarray(np.minimum((middle * n_bins).astype(np.int64), n_bins - 1)[inverse], np.int64)
+    return np.asarray(equal_mass_bins(distinct, mass, n_bins)[inverse], np.int64)
 
 
 def calibration_error(
@@ -149,7 +171,7 @@ def calibration_error(
         return float("nan")
     values, real = values[used], (kinds[used] == 1).astype(np.float64)
     weights = prior_weights(kinds[used], real_fraction)
-    bins = _equal_mass(values, weights, n_bins)
+    bins = _bins_of(values, weights, n_bins)
     excess = np.bincount(bins, weights * (values - real), minlength=n_bins)
     return float(np.abs(excess).sum() / weights.sum())
 

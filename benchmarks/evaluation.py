@@ -1,0 +1,100 @@
+"""What judging scores costs.
+
+Figures:
+
+evaluate_1e6_cpu_s
+    CPU seconds of one core for the figures of a million scored sources with their intervals from 1,000
+    bootstrap draws of the objects. With --quick of 50,000 sources and 200 draws, under a name that says so.
+evaluate_1e6_rss_gb
+    Peak memory of a process that does only that.
+loop_over_evaluate
+    CPU seconds of scikit-learn's ``roc_auc_score`` alone in a loop of as many draws of single sources, over
+    those of all figures here; from a few rounds of the loop.
+
+Each figure is measured by one function, which returns figures by name; `MEASURES` lists them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from lsst.meas.realbogus.evaluation import judge_scores
+from lsst.meas.realbogus.randomness import generator
+
+type Figures = dict[str, float]
+
+
+def make_scores(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw scores, labels and objects: one source in five is a repeated detection."""
+    rng = generator(1, "benchmark-evaluation", n)
+    labels = (rng.random(n) < 0.2).astype(np.int8)
+    scores = 1 / (1 + np.exp(-rng.normal(3.0 * labels - 1.5, 1.0)))
+    return scores, labels, rng.integers(0, n, n) * 2 + labels
+
+
+def judge(n: int, n_draws: int) -> Figures:
+    """Judge scores in this process."""
+    scores, labels, objects = make_scores(n)
+    start = time.process_time()
+    judge_scores(scores, labels, objects, n_resamples=n_draws)
+    seconds = time.process_time() - start
+    status = Path("/proc/self/status").read_text().splitlines()
+    peak = next(int(line.split()[1]) / 1024**2 for line in status if line.startswith("VmHWM"))
+    return {"cpu_s": seconds, "rss_gb": peak}
+
+
+def measure_evaluation(quick: bool) -> Figures:
+    """Judge scores in a process of its own, next to a loop over draws."""
+    n, n_draws, rounds = (50_000, 200, 3) if quick else (1_000_000, 1_000, 3)
+    command = [sys.executable, __file__, "--judge", str(n), str(n_draws)]
+    ours = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    scores, labels, _ = make_scores(n)
+    rng = generator(2, "benchmark-evaluation", n)
+    start = time.process_time()
+    for _ in range(rounds):
+        drawn = rng.integers(0, n, n)
+        roc_auc_score(labels[drawn], scores[drawn])
+    loop = (time.process_time() - start) * n_draws / rounds
+    size = f"{n:.0e}".replace("+0", "")
+    return {
+        f"evaluate_{size}_cpu_s": ours["cpu_s"],
+        f"evaluate_{size}_rss_gb": ours["rss_gb"],
+        "loop_over_evaluate": loop / ours["cpu_s"],
+    }
+
+
+MEASURES: tuple[Callable[[bool], Figures], ...] = (measure_evaluation,)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What judging scores costs.")
+    parser.add_argument("--quick", action="store_true", help="50,000 sources and 200 draws")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--judge", nargs=2, type=int, metavar=("N", "DRAWS"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.judge:
+        print(json.dumps(judge(*arguments.judge)))
+        return
+    figures: Figures = {}
+    for measure in MEASURES:
+        figures |= measure(arguments.quick)
+    for name, value in figures.items():
+        print(f"{name:24s} {value:.4g}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

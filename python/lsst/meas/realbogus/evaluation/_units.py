@@ -1,0 +1,147 @@
+"""Objects drawn again with replacement: how often each source stands in each draw."""
+
+from __future__ import annotations
+
+__all__ = ("Units", "draw_counts")
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+from ..errors import InvalidInputError
+from ..randomness import generator
+
+type Rows = npt.NDArray[np.intp]
+type Floats = npt.NDArray[np.float32]
+
+_DRAWS = 32
+_UNITS = 32768
+"""How many draws of how many units are made at a time: their counts fit into the cache of a core."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Units:
+    """Rows by object: ``order[start:start + count]`` are those of one, stratum by stratum.
+
+    Parameters
+    ----------
+    order
+        Numbers of rows.
+    start, count, stratum
+        Where the rows of each unit begin, how many they are, and what is drawn apart.
+    """
+
+    order: Rows
+    start: Rows
+    count: Rows
+    stratum: Rows
+
+    @classmethod
+    def of(cls, strata: npt.ArrayLike, objects: npt.ArrayLike | None = None) -> Units:
+        """Group rows by object.
+
+        Parameters
+        ----------
+        strata
+            What is drawn apart, such as real and bogus; shape ``(n,)``.
+        objects
+            Which object each row is of, int64 of shape ``(n,)``; a negative number stands for an object of
+            its own, as does every row by default.
+
+        Returns
+        -------
+        Units
+            One for each object of each stratum.
+
+        Raises
+        ------
+        InvalidInputError
+            If the lengths differ.
+        """
+        kinds = np.asarray(strata)
+        n = len(kinds)
+        ids = np.full(n, -1, np.int64) if objects is None else np.asarray(objects, np.int64)
+        if ids.shape != (n,):
+            raise InvalidInputError(f"objects must have shape ({n},); got {ids.shape}")
+        ids = np.where(ids < 0, np.max(ids, initial=0) + 1 + np.arange(n), ids)
+        stratum = np.unique(kinds, return_inverse=True)[1]
+        order = np.lexsort((ids, stratum))
+        new = (np.diff(ids[order]) != 0) | (np.diff(stratum[order]) != 0)
+        start = np.flatnonzero(np.concatenate([[True], new])) if n else np.empty(0, np.intp)
+        return cls(order, start, np.diff(np.append(start, n)), stratum[order][start])
+
+    def draw(self, n_draws: int) -> Iterator[Iterator[tuple[slice, Floats]]]:
+        """Draw the objects of each stratum again, as many as there are.
+
+        Parameters
+        ----------
+        n_draws
+            How many times.
+
+        Yields
+        ------
+        Iterator
+            For some draws at a time, the counts of the rows part by part: a slice of ``order``, and how often
+            each row stands in each draw, float32 of shape ``(n_rows, n_draws)``.
+
+        Notes
+        -----
+        The counts of a stratum are multinomial. Those of its parts are drawn first, then those within each
+        part, which is the same and keeps the random access within the cache.
+        """
+        rng = generator(0, "bootstrap", self.order.size)
+        for first in range(0, n_draws, _DRAWS):
+            yield self._draw(rng, min(_DRAWS, n_draws - first))
+
+    def _draw(self, rng: np.random.Generator, n_draws: int) -> Iterator[tuple[slice, Floats]]:
+        ends = np.append(np.flatnonzero(np.diff(self.stratum)) + 1, self.stratum.size)
+        first = 0
+        for last in ends[ends > 0].tolist():
+            edges = np.unique(np.append(np.arange(first, last, _UNITS), last))
+            sizes = np.diff(edges)
+            totals = rng.multinomial(last - first, sizes / sizes.sum(), size=n_draws)
+            for i, size in enumerate(sizes.tolist()):
+                flat = rng.integers(0, size, totals[:, i].sum(), np.uint16).astype(np.int64)
+                flat *= n_draws
+                flat += np.repeat(np.arange(n_draws), totals[:, i])
+                drawn = np.bincount(flat, minlength=size * n_draws).reshape(size, n_draws)
+                unit = slice(edges[i], edges[i + 1])
+                begin = int(self.start[unit][0])
+                end = begin + int(self.count[unit].sum())
+                counts = drawn.astype(np.float32)
+                if end - begin > size:
+                    counts = np.repeat(counts, self.count[unit], axis=0)
+                yield slice(begin, end), counts
+            first = last
+
+
+def draw_counts(units: Units, cells: scipy.sparse.csr_array, n_draws: int) -> Iterator[Floats]:
+    """Count the rows in cells, were the objects drawn again.
+
+    Parameters
+    ----------
+    units
+        Rows by object.
+    cells
+        Which cells each row is in: float32 ones of shape ``(n_rows, n_cells)``.
+    n_draws
+        How many times to draw.
+
+    Yields
+    ------
+    numpy.ndarray
+        Counts of some draws at a time, float32 of shape ``(n_draws, n_cells)``; below 2**24 they are exact.
+    """
+    parts: dict[int, scipy.sparse.csc_array] = {}
+    for block in units.draw(n_draws):
+        total: Floats | None = None
+        for rows, counts in block:
+            if rows.start not in parts:
+                parts[rows.start] = cells[units.order[rows]].T
+            here = parts[rows.start] @ counts
+            total = here if total is None else np.add(total, here, out=total)
+        if total is not None:
+            yield np.ascontiguousarray(total.T)

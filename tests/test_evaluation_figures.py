@@ -1,0 +1,173 @@
+"""Every figure against scikit-learn or a closed form, published matrices, and the coverage of intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sklearn.metrics as reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import norm
+
+from lsst.meas.realbogus.evaluation import (
+    FIGURES,
+    Confusion,
+    Criteria,
+    count_confusion,
+    judge_scores,
+    rate_at_false_positives,
+    threshold_curve,
+)
+from lsst.meas.realbogus.evaluation._groups import ScoreGroup, resample_groups
+from lsst.meas.realbogus.randomness import generator
+
+
+def _scores(key: int, n: int = 400, digits: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    rng = generator(9, "test-figures", key)
+    labels = np.array([0, 1, *rng.integers(0, 2, n - 2)])
+    return np.clip(np.round(rng.normal(0.4 + 0.25 * labels, 0.2), digits), 0, 1), labels
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([0.2, 0.5, 0.77]), st.sampled_from([2, 9]))
+def test_every_figure_is_that_of_scikit_learn(key: int, threshold: float, digits: int) -> None:
+    scores, labels = _scores(key, digits=digits)
+    judged = judge_scores(scores, labels, threshold=threshold, n_resamples=0)
+    called = (scores >= threshold).astype(int)
+    expected = {
+        "area": reference.roc_auc_score(labels, scores),
+        "average_precision": reference.average_precision_score(labels, scores),
+        "completeness": reference.recall_score(labels, called),
+        "specificity": reference.recall_score(labels, called, pos_label=0),
+        "purity": reference.precision_score(labels, called, zero_division=np.nan),
+        "npv": reference.precision_score(labels, called, pos_label=0, zero_division=np.nan),
+        "accuracy": reference.accuracy_score(labels, called),
+        "mcc": reference.matthews_corrcoef(labels, called),
+        "false_positive_rate": 1 - reference.recall_score(labels, called, pos_label=0),
+        "brier": reference.brier_score_loss(labels, scores),
+        "nll": reference.log_loss(labels, scores),
+        "rate": rate_at_false_positives(scores, labels),
+    }
+    for name, value in expected.items():
+        assert getattr(judged, name).value == pytest.approx(value, nan_ok=True), name
+    fpr, tpr, _ = reference.roc_curve(labels, scores)
+    assert judged.equal_error_rate.value == pytest.approx(np.interp(1.0, fpr + tpr, fpr))
+    assert count_confusion(scores, labels, threshold).counts == pytest.approx(
+        reference.confusion_matrix(labels, called)[::-1, ::-1].ravel()
+    )
+
+
+def test_cells_of_neighbouring_scores_change_no_figure() -> None:
+    scores, labels = _scores(3, 20_000, digits=9)
+    real = labels == 1
+    single, merged = (ScoreGroup(scores, real, Criteria(), n_cells=n) for n in (10**6, 768))
+    draws = resample_groups([single, merged], real, None, 40)
+    assert merged.n_codes < 1600 < single.n_codes
+    for i, name in enumerate(FIGURES):
+        if "threshold" in name:
+            continue
+        moved, spread = np.abs(draws[:, 0, i] - draws[:, 1, i]), draws[:, 0, i].std()
+        assert np.mean(moved) <= 0.1 * spread + 1e-12, (name, moved.mean(), spread)
+    # At the threshold nothing is merged.
+    at = [FIGURES.index(name) for name in ("completeness", "purity", "npv", "mcc", "accuracy")]
+    np.testing.assert_allclose(draws[:, 0, at], draws[:, 1, at], rtol=1e-12)
+
+
+def test_what_was_not_detected_is_missed_end_to_end() -> None:
+    scores, labels = _scores(4)
+    missed = 137
+    found = threshold_curve(scores, labels)
+    through = threshold_curve(np.append(scores, [np.nan] * missed), np.append(labels, [1] * missed))
+    n_real = labels.sum()
+    np.testing.assert_allclose(through.completeness, found.completeness * n_real / (n_real + missed))
+    np.testing.assert_allclose(through.purity, found.purity)
+    assert through.completeness.max() == pytest.approx(n_real / (n_real + missed))
+    whole, part = count_confusion(scores, labels, n_missed=missed), count_confusion(scores, labels)
+    assert np.subtract(whole.counts, part.counts).tolist() == [0, missed, 0, 0]
+    assert (float(whole.purity), float(whole.specificity)) == (float(part.purity), float(part.specificity))
+
+
+# Published confusion matrices: real called real, real called bogus, bogus called real, bogus called bogus.
+# Notebooks of Acero-Cuellar et al. (2023): 20,000 stamps.
+@pytest.mark.parametrize(
+    ("cells", "accuracy", "diagonal"),
+    [((9564, 514, 306, 9616), 0.95900, (0.95, 0.97)), ((9163, 915, 775, 9147), 0.91550, (0.91, 0.92))],
+    ids=["with differences", "without"],
+)
+def test_the_published_matrices_of_the_des_stamps(
+    cells: tuple[float, ...], accuracy: float, diagonal: tuple[float, float]
+) -> None:
+    matrix = Confusion(*cells)
+    assert sum(cells) == 20_000
+    assert round(float(matrix.accuracy), 5) == accuracy
+    assert (round(float(matrix.completeness), 2), round(float(matrix.specificity), 2)) == diagonal
+    labels = np.repeat([1, 1, 0, 0], cells)
+    scores = np.repeat([0.9, 0.1, 0.9, 0.1], cells)
+    assert count_confusion(scores, labels).counts == pytest.approx(cells)
+
+
+# The slides of ML4transients (2024), HSC: shares in per cent, and the rates printed beside them.
+@pytest.mark.parametrize(
+    ("cells", "rates"),
+    [
+        ((21.78, 0.99, 3.33, 73.91), (95.69, 95.66, 86.74, 98.68, 95.68)),
+        ((22.44, 0.32, 3.51, 73.72), (95.45, 98.58, 86.47, 99.56, 96.17)),
+    ],
+    ids=["standard", "co-teaching"],
+)
+def test_the_published_rates_follow_from_the_published_shares(
+    cells: tuple[float, ...], rates: tuple[float, ...]
+) -> None:
+    matrix = Confusion(*cells)
+    found = (matrix.specificity, matrix.completeness, matrix.purity, matrix.npv, matrix.accuracy)
+    # The shares are rounded to 0.005, which moves a rate over 22 % of the sources by up to 0.03.
+    assert [100 * float(rate) for rate in found] == pytest.approx(rates, abs=0.03)
+
+
+def test_the_published_rates_above_an_snr_of_8_fit_together() -> None:
+    specificity, completeness, purity, accuracy = 0.9591, 0.9817, 0.9244, 0.9667
+    # Purity tells the odds of a real source, and these tell the accuracy.
+    odds = purity / (1 - purity) * (1 - specificity) / completeness
+    real = odds / (1 + odds)
+    matrix = Confusion(
+        real * completeness,
+        real * (1 - completeness),
+        (1 - real) * (1 - specificity),
+        (1 - real) * specificity,
+    )
+    assert float(matrix.accuracy) == pytest.approx(accuracy, abs=1e-4)
+
+
+def test_rates_of_nothing_are_nan_and_mcc_of_constants_is_zero() -> None:
+    nothing = Confusion(0, 0, 0, 0)
+    assert np.isnan([nothing.completeness, nothing.purity, nothing.npv, nothing.accuracy, nothing.mcc]).all()
+    assert float(Confusion(0, 5, 0, 5).mcc) == reference.matthews_corrcoef([1] * 5 + [0] * 5, [0] * 10) == 0
+    assert np.isnan(Confusion(0, 5, 0, 5).purity)
+    assert str(Confusion(0, 5, 0, 5).fractions()["specificity"]).startswith("1.000")
+
+
+@pytest.mark.slow
+def test_intervals_cover_the_truth_by_object() -> None:
+    """Normal scores have closed forms; each object is seen three times with the same luck."""
+    shift, n = 1.2, 60
+    truth = {
+        "area": norm.cdf(shift / np.sqrt(2)),
+        "completeness": norm.sf(0.5 - shift),
+        "specificity": norm.cdf(0.5),
+        "equal_error_rate": norm.cdf(-shift / 2),
+    }
+    truth["purity"] = truth["completeness"] / (truth["completeness"] + 1 - truth["specificity"])
+    covered: dict[str, list[bool]] = {name: [] for name in truth}
+    labels = np.repeat([0, 1], 3 * n)
+    objects = np.repeat(np.arange(2 * n), 3)
+    for key in range(400):
+        rng = generator(9, "test-figures-coverage", key)
+        luck = rng.normal(size=2 * n) * np.sqrt(0.7)
+        scores = luck[objects] + rng.normal(size=6 * n) * np.sqrt(0.3) + shift * labels
+        judged = judge_scores(scores, labels, objects, threshold=0.5, n_resamples=300)
+        for name, value in truth.items():
+            estimate = getattr(judged, name)
+            covered[name].append(estimate.low <= value <= estimate.high)
+    for name, times in covered.items():
+        if name != "equal_error_rate":  # the best threshold of a sample is chosen on it
+            assert 0.90 <= np.mean(times) <= 0.98, (name, np.mean(times))
