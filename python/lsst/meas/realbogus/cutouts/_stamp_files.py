@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,11 @@ from ..errors import InvalidInputError
 from ..tables import Column, apply_schema, read_signs, reading, sign_column
 from ._psf_width import psf_fwhm
 from ._stamp_columns import FileColumns, open_cubes, open_npz, open_parquet
-from ._stamp_table import stored_stamps
+from ._stamp_table import check_stamp_table, stored_stamps
 from ._triplets import ROLES
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 type DifferenceSign = Literal["science-minus-template", "as-detected"]
 DIFFERENCE_SIGNS: tuple[str, ...] = get_args(DifferenceSign.__value__)
@@ -81,6 +84,53 @@ class StampBatch:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.intp]) -> StampBatch:
+        """Return some of the sources."""
+
+        def some[T: np.generic](arrays: Mapping[str, npt.NDArray[T]]) -> dict[str, npt.NDArray[T]]:
+            return {name: array[rows] for name, array in arrays.items()}
+
+        return StampBatch(
+            self.ids[rows],
+            some(self.stamps),
+            self.is_negative[rows],
+            some(self.missing),
+            some(self.outside),
+            self.pixel_scale,
+            None if self.psf_fwhm is None else self.psf_fwhm[rows],
+            some(self.columns),
+        )
+
+    @classmethod
+    def from_table(cls, cutouts: Table, columns: Mapping[str, npt.NDArray[Any]] | None = None) -> StampBatch:
+        """Take the sources of a table of stamps.
+
+        Parameters
+        ----------
+        cutouts
+            A ``dia_source_cutouts`` table.
+        columns
+            What else is known of its sources, by name.
+
+        Returns
+        -------
+        StampBatch
+            Its sources, in order.
+        """
+        check_stamp_table(cutouts)
+        names = cutouts.colnames
+        stored = stored_stamps(cutouts, [role for role in ROLES if role in names])
+        return cls(
+            np.asarray(cutouts["diaSourceId"], np.int64),
+            {role: stamp.pixels for role, stamp in stored.items()},
+            np.asarray(cutouts["isNegative"], bool),
+            {role: stamp.missing for role, stamp in stored.items() if stamp.missing is not None},
+            {role: stamp.outside for role, stamp in stored.items() if stamp.outside is not None},
+            _median(np.asarray(cutouts["pixelScale"])) if "pixelScale" in names else None,
+            _widths(np.asarray(cutouts["psfFwhm"])) if "psfFwhm" in names else None,
+            columns or {},
+        )
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._architecture import Architecture, Weights
 from ._archive import read_arrays
-from ._calibration import shift_prior
+from ._calibration import real_probability, shift_prior
 from ._classifier import Classifier, Scores
 from ._contract import (
     Calibration,
@@ -21,13 +21,13 @@ from ._datasets import DATASET_TYPE, RUN_PREFIX, STORAGE_CLASS, file_from_table,
 from ._engines import ENGINES
 from ._golden import TOLERANCE, Golden, check_golden, golden_stamps, largest_difference, sensitivity
 from ._importing import PRESETS, import_keras, import_onnx, preset_contract
-from ._keras_model import architecture_from_keras, build_keras, weights_from_keras
+from ._keras_model import architecture_from_keras, build_keras, ending_in_logits, weights_from_keras
 from ._locate import packaged_models, read_model_file
 from ._networks import default_filters, initial_weights, named_architecture
 from ._normalization import NORMALIZATIONS
 from ._options import ScoringOptions
 from ._package import Model, load_classifier, make_model, peek_contract, read_model, write_model
-from ._preparation import fit_stamps, prepare
+from ._preparation import Prepared, fit_stamps, prepare
 from ._resampling import pixel_cover, resampling_matrix
 from ._scorer import Scorer, load
 from ._scoring import SCORE_COLUMNS, SourceScores, column_endings, score_sources, score_stamps, score_table
@@ -53,6 +53,7 @@ __all__ = (
     "Model",
     "NormalizationChoice",
     "Output",
+    "Prepared",
     "Prior",
     "PsfInput",
     "Scorer",
@@ -68,6 +69,7 @@ __all__ = (
     "column_endings",
     "count_unscored",
     "default_filters",
+    "ending_in_logits",
     "explain_unscored",
     "file_from_table",
     "fit_stamps",
@@ -89,6 +91,7 @@ __all__ = (
     "read_arrays",
     "read_model",
     "read_model_file",
+    "real_probability",
     "resampling_matrix",
     "score_sources",
     "score_stamps",

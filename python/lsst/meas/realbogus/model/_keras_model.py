@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("architecture_from_keras", "build_keras", "weights_from_keras")
+__all__ = ("architecture_from_keras", "build_keras", "ending_in_logits", "weights_from_keras")
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
-from ..errors import MissingDependencyError, ModelContractError, ModelFormatError
+from ..errors import InvalidInputError, MissingDependencyError, ModelContractError, ModelFormatError
 from ._architecture import Architecture, Layer, Weights
 from ._architecture import AverageMaxCentre2D as _AverageMaxCentre2D
 
@@ -156,6 +156,34 @@ def build_keras(
             if values:
                 model.get_layer(layer.name).set_weights(values)
     return model
+
+
+def ending_in_logits(architecture: Architecture) -> Architecture:
+    """Return the network without the softmax or sigmoid at its end, for losses and gradients.
+
+    Parameters
+    ----------
+    architecture
+        The layers.
+
+    Returns
+    -------
+    Architecture
+        The same layers with the same weights; the last one gives logits.
+
+    Raises
+    ------
+    InvalidInputError
+        Raised if the network ends in anything else.
+    """
+    *layers, last = architecture.layers
+    if getattr(last, "activation", "linear") not in ("sigmoid", "softmax", "linear"):
+        raise InvalidInputError(
+            f"a network must end in a sigmoid, a softmax or logits; {architecture.name!r} ends in {last!r}"
+        )
+    if hasattr(last, "activation"):
+        last = last.model_copy(update={"activation": "linear"})
+    return architecture.model_copy(update={"layers": (*layers, last)})
 
 
 @functools.cache

@@ -12,7 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidInputError, MissingDependencyError
-from ..model import Architecture, Output, Weights, build_keras, initial_weights, weights_from_keras
+from ..model import (
+    Architecture,
+    Output,
+    Weights,
+    build_keras,
+    ending_in_logits,
+    initial_weights,
+    weights_from_keras,
+)
 from ..randomness import derive_key
 from ._batches import Batch
 from ._config import TrainingConfig
@@ -47,7 +55,7 @@ class Network:
         list of keras.Sequential
             One for each.
         """
-        return [build_keras(_ending_in_logits(self.architecture), member) for member in self.members]
+        return [build_keras(ending_in_logits(self.architecture), member) for member in self.members]
 
     def predict(self, inputs: npt.NDArray[np.float32], block: int = 512) -> npt.NDArray[np.float64]:
         """Return the probability of being real, before any calibration.
@@ -105,19 +113,6 @@ def _mean_probabilities(nets: Sequence[Any], output: Output, inputs: Any, temper
     return tf.add_n(answers) / len(answers)
 
 
-def _ending_in_logits(architecture: Architecture) -> Architecture:
-    """Return the network without the softmax or sigmoid at its end, which training does in the loss."""
-    *layers, last = architecture.layers
-    if getattr(last, "activation", "linear") not in ("sigmoid", "softmax", "linear"):
-        raise InvalidInputError(
-            f"a network to train ends in a sigmoid, a softmax or logits; {architecture.name!r} ends in "
-            f"{last!r}"
-        )
-    if hasattr(last, "activation"):
-        last = last.model_copy(update={"activation": "linear"})
-    return architecture.model_copy(update={"layers": (*layers, last)})
-
-
 class Learner:
     """Networks that learn together.
 
@@ -155,7 +150,7 @@ class Learner:
             raise MissingDependencyError("TensorFlow is needed; install the extra 'train'") from error
         self._architecture, self._output, self._strategy = architecture, output, strategy
         self._config, self._start, self._teacher = config, start, teacher
-        logits = _ending_in_logits(architecture)
+        logits = ending_in_logits(architecture)
         has_gpu = bool(tf.config.list_physical_devices("GPU"))
         if has_gpu:
             tf.config.experimental.enable_op_determinism()
