@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
+from astropy.table import Row
 from click.testing import CliRunner
 from lsst.daf.butler import Butler
 from lsst.pipe.base import Instrument
@@ -23,6 +24,7 @@ from lsst.meas.realbogus.survey import (
 )
 from lsst.meas.realbogus.survey.named_instruments import instrument_class
 from lsst.meas.realbogus.templates import Tract
+from lsst.meas.realbogus.truth import TEMPLATE_PREFIX
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +77,39 @@ def test_images_come_back_as_they_were_simulated(butler: Butler) -> None:
     assert read.obs_info.visit_id == visit.id
     assert read.summary_stats.psfSigma * 2.355 * config.pixel_scale == pytest.approx(visit.seeing, rel=0.15)
     truth = butler.get("visit_truth", instrument="RealBogusCam", visit=visit.id, detector=0)
-    assert list(truth["kind"]) == list(made.truth["kind"])
+    n = len(made.truth)
+    assert list(truth["kind"][:n]) == list(made.truth["kind"])
+    assert len(truth) > n and all(kind.startswith(TEMPLATE_PREFIX) for kind in truth["kind"][n:])
+
+
+def _ends(row: Row) -> np.ndarray:
+    """Ends of a line, shape (2, 2): end, x or y."""
+    angle = np.radians(row["angle"])
+    half = 0.5 * row["length"] * np.array([np.cos(angle), np.sin(angle)])
+    return np.array([row["x"], row["y"]]) + np.array([[-1], [1]]) * half
+
+
+def test_flaws_of_template_visits_are_in_the_truth_where_they_lie_on_the_sky(butler: Butler) -> None:
+    templates, (science, *_) = (
+        butler.query_datasets(name) for name in ("template_visit_image", "preliminary_visit_image")
+    )
+    truth, here = butler.get("visit_truth", science.dataId), butler.get(science).sky_projection
+    rows = {int(row["truth_id"]): row for row in truth}
+    n_seen = 0
+    for ref in templates:
+        there, theirs = butler.get(ref).sky_projection, butler.get("visit_truth", ref.dataId)
+        for row in theirs[np.asarray(theirs["truth_id"]) >= 1 << 62]:
+            seen = rows.get(int(row["truth_id"]))
+            if seen is None:  # off the image
+                continue
+            n_seen += 1
+            assert seen["kind"] == TEMPLATE_PREFIX + row["kind"]
+            assert (seen["flux"], seen["template_flux"]) == (0, row["flux"])
+            moved = here.sky_to_pixel(there.pixel_to_sky(x=_ends(row)[:, 0], y=_ends(row)[:, 1]))
+            ends = np.stack([moved.x, moved.y], axis=1)
+            gap = min(np.abs(ends - _ends(seen)).max(), np.abs(ends[::-1] - _ends(seen)).max())
+            assert gap < 0.05
+    assert n_seen == sum(kind.startswith(TEMPLATE_PREFIX) for kind in truth["kind"]) > 5
 
 
 def test_sources_are_in_the_image_with_unique_identifiers(butler: Butler) -> None:

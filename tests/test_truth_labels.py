@@ -135,6 +135,27 @@ def test_small_things_explain_before_large_ones() -> None:
     assert reasons.tolist() == ["ghost", "star", "bad_column", "ghost"]
 
 
+def test_flaws_of_the_template_explain_what_nothing_in_the_image_does() -> None:
+    #      negative on a flaw, positive on it, on one without light, on a star too, in a ghost, in both
+    sources = _sources([100.0, 101.0, 200.0, 300.0, 400.0, 450.0], 100.0, [-3e3, 3e3, 3e3, -3e3, -3e3, -3e3])
+    truth = _truth(
+        [f"template_{kind}" for kind in ("cosmic_ray", "bad_column", "cosmic_ray", "ghost", "cosmic_ray")]
+        + ["star"],
+        x=[100.0, 200.0, 300.0, 420.0, 450.0, 300.0],
+        y=100.0,
+        flux=[0.0, 0.0, 0.0, 0.0, 0.0, 1e4],
+        template=[2e4, 0.0, 2e4, 1e3, 2e4, 1e4],
+        width=[2.0, 2.0, 2.0, 100.0, 2.0, 0.0],
+    )
+    table = label_dia_sources(sources, NONE, truth).table
+    assert table["label_reason"].tolist() == [
+        "template_cosmic_ray", "unexplained", "template_bad_column", "star", "template_ghost",
+        "template_cosmic_ray",
+    ]  # fmt: skip
+    assert table["truth_id"].tolist() == [7000, NO_ID, 7001, 7005, 7003, 7004]
+    assert set(table["label"]) == {Label.BOGUS}
+
+
 def test_a_source_matches_a_change_of_its_own_sign_only() -> None:
     truth = _truth(["variable"], [100.0], [100.0], [0.0], [3000.0])
     label = label_dia_sources(_sources([100.0], [100.0], [3000.0]), NONE, truth).table["label"]

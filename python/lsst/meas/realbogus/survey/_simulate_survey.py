@@ -20,6 +20,7 @@ from ._repository import (
 )
 from ._schedule import Visit, make_schedule
 from ._simulate_visit import camera_of, simulate_visit, stated_wcs
+from ._template_flaws import TemplateFlaws
 from ._tract import make_tract, register_tract
 from .instrument import FlexibleInstrument
 from .named_instruments import instrument_class
@@ -41,7 +42,8 @@ def simulate_survey(root: Path | str, config: SurveyConfig, *, progress: Progres
     -------
     str
         The RUN collection with ``template_visit_image``, ``preliminary_visit_image``, ``source_detector``
-        (of the latter), ``visit_truth`` (of both) and ``tract_geometry``.
+        (of the latter), ``visit_truth`` (of both; that of a science image tells of the flaws of its
+        template visits too) and ``tract_geometry``.
 
     Raises
     ------
@@ -74,16 +76,21 @@ def _register(butler: Butler, instrument: FlexibleInstrument, config: SurveyConf
 
 def _simulate(butler: Butler, config: SurveyConfig, progress: Progress | None) -> None:
     """Put all images and tables."""
-    todo = [(visit, detector) for visit in make_schedule(config) for detector in camera_of(config).detectors]
+    visits = sorted(make_schedule(config), key=lambda visit: not visit.is_template)
+    todo = [(visit, detector) for visit in visits for detector in camera_of(config).detectors]
+    flaws = TemplateFlaws()
     for done, (visit, detector) in enumerate(todo, 1):
         simulated = simulate_visit(config, visit, detector)
         data_id = {"instrument": config.instrument, "visit": visit.id, "detector": detector}
+        truth = simulated.truth
         if visit.is_template:
+            flaws.add(simulated.image, truth)
             butler.put(simulated.image, "template_visit_image", data_id)
         else:
+            truth = flaws.complete(simulated.image, truth)
             butler.put(simulated.image, "preliminary_visit_image", data_id)
             butler.put(measure_sources(simulated.image), "source_detector", data_id)
-        butler.put(simulated.truth, "visit_truth", data_id)
+        butler.put(truth, "visit_truth", data_id)
         if progress is not None:
             progress(done, len(todo), f"visit {visit.id} detector {detector}")
 

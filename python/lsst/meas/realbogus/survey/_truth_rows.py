@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("TRUTH", "TruthRows")
+__all__ = ("TRUTH", "TruthRows", "is_artefact")
 
 from typing import Any
 
@@ -29,6 +29,22 @@ TRUTH: Schema = {
     "host_id": Column("int64", "truth_id of the galaxy that the object lies in; 0 for none", none=0),
 }
 """The truth table of an image."""
+
+
+def is_artefact(truth: astropy.table.Table) -> npt.NDArray[np.bool_]:
+    """Tell the rows of artefacts, which are of one image, from those of objects, which are on the sky.
+
+    Parameters
+    ----------
+    truth
+        Truth table of an image.
+
+    Returns
+    -------
+    numpy.ndarray
+        Bool, one for each row.
+    """
+    return np.asarray(truth["truth_id"], np.int64) >= _ARTEFACT
 
 
 class TruthRows:

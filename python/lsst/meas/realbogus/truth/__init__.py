@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from ._artefacts import distance_to_segments, nearest_artefact
 from ._budget import BudgetRules, LossBudget, Step, loss_budget
-from ._candidates import DIFFUSE_KINDS, REAL_KINDS, STATIC_KINDS, Candidates, gather_candidates
+from ._candidates import (
+    DIFFUSE_KINDS,
+    REAL_KINDS,
+    STATIC_KINDS,
+    TEMPLATE_PREFIX,
+    Candidates,
+    gather_candidates,
+)
 from ._conditions import EDGE_PLANES, MASKED_PLANES, Conditions, measure_conditions, noise_equivalent_area
 from ._fates import FateRules, injected_fates
 from ._inputs import read_injected, read_matched_sources, read_truth
@@ -27,6 +34,7 @@ __all__ = (
     "REAL_KINDS",
     "STAMP_PLANES",
     "STATIC_KINDS",
+    "TEMPLATE_PREFIX",
     "BudgetRules",
     "Candidates",
     "Conditions",

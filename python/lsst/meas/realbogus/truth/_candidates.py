@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ("DIFFUSE_KINDS", "REAL_KINDS", "STATIC_KINDS", "Candidates", "gather_candidates")
+__all__ = (
+    "DIFFUSE_KINDS",
+    "REAL_KINDS",
+    "STATIC_KINDS",
+    "TEMPLATE_PREFIX",
+    "Candidates",
+    "gather_candidates",
+)
 
 import dataclasses
 
@@ -26,6 +33,9 @@ STATIC_KINDS = frozenset({"star", "galaxy", "high_proper_motion"})
 
 #: Kinds that cover much of an image, and explain only what nothing smaller explains.
 DIFFUSE_KINDS = frozenset({"ghost", "ghost_disk", "edge", "psf_change"})
+
+#: What the kinds of flaws of the template begin with, which explain only what nothing in the image explains.
+TEMPLATE_PREFIX = "template_"
 
 
 @dataclasses.dataclass(frozen=True)

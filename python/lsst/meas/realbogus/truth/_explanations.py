@@ -4,6 +4,8 @@ from __future__ import annotations
 
 __all__ = ("column_or", "explain_bogus")
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
@@ -11,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from ..tables import NO_ID, separation
 from ._artefacts import distance_to_segments, nearest_artefact
-from ._candidates import DIFFUSE_KINDS, REAL_KINDS, STATIC_KINDS
+from ._candidates import DIFFUSE_KINDS, REAL_KINDS, STATIC_KINDS, TEMPLATE_PREFIX
 from ._matching import unit_vectors
 from ._schema import Reason
 
@@ -52,8 +54,8 @@ def explain_bogus(
         Distance to that star or galaxy in arcseconds, NaN for artefacts and where there is none.
     """
     n = len(dia_sources)
-    kinds = np.asarray(truth["kind"]).astype("U24")
-    reason = np.full(n, Reason.NOISE.value, "U24")
+    kinds = np.asarray(truth["kind"]).astype("U40")
+    reason = np.full(n, Reason.NOISE.value, "U40")
     row, distance = np.full(n, -1, np.int64), np.full(n, np.nan)
 
     def ascribe(where: npt.NDArray[np.bool_], rows: Indices, apart: Floats | float) -> None:
@@ -61,6 +63,10 @@ def explain_bogus(
         distance[where] = np.broadcast_to(apart, n)[where]
 
     # From the least to the most telling, each overwriting the ones before.
+    in_template = np.char.startswith(kinds, TEMPLATE_PREFIX)
+    for rows, only_negative in _template_flaws(truth, kinds):
+        on = _touching(dia_sources, truth, rows, artefact_margin)
+        ascribe((on >= 0) & (np.asarray(dia_sources["isNegative"]) | (not only_negative)), on, np.nan)
     diffuse = np.isin(kinds, sorted(DIFFUSE_KINDS))
     on = _touching(dia_sources, truth, np.flatnonzero(diffuse), artefact_margin)
     ascribe(on >= 0, on, np.nan)
@@ -69,12 +75,24 @@ def explain_bogus(
     ascribe(gap <= static_radius, nearest, gap)
     if "isDipole" in dia_sources.colnames:
         reason[np.asarray(dia_sources["isDipole"], bool) & (reason != "high_proper_motion")] = Reason.DIPOLE
-    compact = ~diffuse & ~static & ~np.isin(kinds, sorted(REAL_KINDS))
+    compact = ~in_template & ~diffuse & ~static & ~np.isin(kinds, sorted(REAL_KINDS))
     on = _touching(dia_sources, truth, np.flatnonzero(compact), artefact_margin)
     ascribe(on >= 0, on, np.nan)
 
     ids = np.append(np.asarray(truth["truth_id"], np.int64), NO_ID)
     return reason, ids[row], distance
+
+
+def _template_flaws(truth: Table, kinds: npt.NDArray[np.str_]) -> Iterator[tuple[Indices, bool]]:
+    """Yield rows of flaws of the template, the diffuse ones first, and whether they leave negatives only."""
+    names = np.char.replace(kinds, TEMPLATE_PREFIX, "", 1)
+    in_template = np.char.startswith(kinds, TEMPLATE_PREFIX)
+    # Light that only the template has is subtracted; missing pixels and the like may leave either sign.
+    light = np.asarray(truth["template_flux"], float) > 0
+    diffuse = np.isin(names, sorted(DIFFUSE_KINDS))
+    for wanted in (diffuse, ~diffuse):
+        for with_light in (True, False):
+            yield np.flatnonzero(in_template & wanted & (light == with_light)), with_light
 
 
 def _touching(dia_sources: Table, truth: Table, rows: Indices, margin: float) -> Indices:
