@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NO_ID = -1
 """What stands for "none" in a column of identifiers of another table, where 0 is a legal identifier."""
 
-_WORD = "U24"
+_WORD = "U32"
 """What ``"str"`` is: wide enough for every word of ours, and the same for every image."""
 
 

@@ -54,8 +54,8 @@ def explain_bogus(
         Distance to that star or galaxy in arcseconds, NaN for artefacts and where there is none.
     """
     n = len(dia_sources)
-    kinds = np.asarray(truth["kind"]).astype("U40")
-    reason = np.full(n, Reason.NOISE.value, "U40")
+    kinds = np.asarray(truth["kind"]).astype("U32")
+    reason = np.full(n, Reason.NOISE.value, "U32")
     row, distance = np.full(n, -1, np.int64), np.full(n, np.nan)
 
     def ascribe(where: npt.NDArray[np.bool_], rows: Indices, apart: Floats | float) -> None:

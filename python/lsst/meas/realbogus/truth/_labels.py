@@ -101,7 +101,7 @@ def label_dia_sources(
     _check_sources(dia_sources)
     n = len(dia_sources)
     label = np.full(n, Label.UNDECIDED, np.int8)
-    reason = np.full(n, Reason.UNMATCHED.value, "U40")
+    reason = np.full(n, Reason.UNMATCHED.value, "U32")
     injection_id, truth_id = np.full(n, NO_ID), np.full(n, NO_ID)
     distance = np.full(n, np.nan)
 
