@@ -39,6 +39,7 @@ ON_BLANK_SKY = {
     "crosstalk": ("crosstalk", 3.0),
 }  # fmt: skip
 ON_STARS = {
+    "cloud_patches": ("clouds", 0.1, {"extinction": (2.0, 2.0)}),
     "aberrated_visits": ("aberration", 1.0, {"aberration_size": (0.6, 0.8)}),
     "core_defects": ("core_defect", 1.0, {}),
     "charge_trails": ("charge_trail", 1.0, {"charge_trail_fraction": (0.2, 0.2)}),
@@ -111,7 +112,7 @@ def test_artefacts_lie_where_the_truth_says_and_are_bogus(blank: SurveyConfig, n
 @pytest.mark.parametrize("name", ON_STARS)
 def test_what_goes_wrong_at_stars_is_bogus(stars: SurveyConfig, name: str) -> None:
     kind, value, more = ON_STARS[name]
-    before, after = simulated(stars), simulated(stars.replace(**{name: value} | more))
+    before, after = simulated(stars.replace(**more)), simulated(stars.replace(**{name: value} | more))
     sources = peaks(before, after)
     bright = sources[np.asarray(sources["psfFlux"]) > np.percentile(sources["psfFlux"], 60)]
     labels = label_dia_sources(bright, empty_table(INJECTED), after.truth).table

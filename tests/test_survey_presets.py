@@ -83,10 +83,21 @@ def test_skies_differ_tenfold_and_more(family: list[SurveyConfig]) -> None:
 def test_images_hold_equally_many_objects_at_any_scale(family: list[SurveyConfig]) -> None:
     for config in family:
         megapixel = (1024 * config.pixel_scale / 3600) ** 2
-        assert 60 <= config.transient_density * megapixel <= 90
+        assert 30 <= config.transient_density * megapixel <= 60
         depth = limiting_magnitude(config)
         assert config.transient_magnitudes[0] < depth - 3
         assert abs(config.transient_magnitudes[1] - depth) < 0.5
+
+
+def test_fields_are_empty_and_crowded_and_clouds_hide_bright_stars(family: list[SurveyConfig]) -> None:
+    stars = [config.star_density * (1024 * config.pixel_scale / 3600) ** 2 for config in family]
+    assert min(stars) < 300 < 1500 < max(stars)
+    for config, count in zip(family, stars, strict=True):
+        assert config.variable_fraction * count <= 0.6 * 600 + 1e-6
+        assert max(config.template_extinction) <= 0.3
+        clear = limiting_magnitude(config.replace(extinction=config.template_extinction))
+        assert clear - config.star_magnitudes[0] == pytest.approx(9.0, abs=0.01)
+    assert {max(config.extinction) for config in family} == {0.3, 2.0, 4.0}
 
 
 def test_roles_are_disjoint_and_every_one_meets_every_regime() -> None:
@@ -123,6 +134,14 @@ def test_fakes_and_radii_follow_the_camera() -> None:
     name = "createFakeSupernovae:options.hostless.mag_max"
     assert float(deep[name]) - float(coarse[name]) > 3
     assert float(coarse["matchDiaSources:radius"]) > 2 * float(deep["matchDiaSources:radius"])
+
+
+def test_crowded_fields_get_no_more_fakes_than_others() -> None:
+    sparse = PRESETS["ztf"]
+    crowded = sparse.replace(star_density=30 * sparse.star_density)
+    shares = [float(suited_pipeline(config)["parameters:templateFakes"]) for config in (sparse, crowded)]
+    assert shares[0] == 0.06
+    assert shares[1] * crowded.star_density <= 25 / (1024 * 1.01 / 3600) ** 2 * 1.01
 
 
 def test_a_demo_of_a_camera_gets_fakes_that_suit_it(tmp_path) -> None:

@@ -290,6 +290,26 @@ def test_a_file_overrides_numbers(tmp_path) -> None:
         load_config(path, PRESETS["small"])
 
 
+def test_saturated_stars_are_flagged_one_by_one(config: SurveyConfig) -> None:
+    stars = config.replace(
+        **EMPTY | {"star_density": 40_000}, star_magnitudes=(12.5, 14.0), detector_size=(256, 256)
+    )
+    visit = search_visit(stars)
+    every = simulate_visit(stars, visit, 0)
+    none = simulate_visit(stars.replace(saturated_flagged_fraction=0.0), visit, 0)
+    assert every.image.mask.get("SATURATED").any()
+    assert not none.image.mask.get("SATURATED").any()
+    np.testing.assert_array_equal(every.image.image.array, none.image.image.array)
+    assert (every.truth["kind"] == "saturation").sum() == (none.truth["kind"] == "saturation").sum() > 0
+
+
+def test_templates_have_clouds_of_their_own(config: SurveyConfig) -> None:
+    cloudy = make_schedule(config.replace(extinction=(3.0, 3.0), template_extinction=(0.0, 0.0)))
+    assert {round(config.zero_point - visit.zero_point, 6) for visit in cloudy if visit.is_template} == {0.0}
+    lost = {round(config.zero_point - visit.zero_point, 6) for visit in cloudy if not visit.is_template}
+    assert lost == {3.0}
+
+
 def test_template_visits_that_add_up_exposures_are_deeper_and_saturate_no_earlier():
     config = PRESETS["small"].replace(detector_size=(128, 128), template_stack=16.0, extinction=(0.0, 0.0))
     plain = config.replace(template_stack=1.0)

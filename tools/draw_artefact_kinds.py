@@ -41,6 +41,7 @@ from matplotlib import pyplot as plt
 KINDS = (
     "soft_blob", "ghost_disk", "glint", "aberration", "core_defect", "charge_trail", "persistence", "streak",
     "cosmic_ray_hit", "hot_pixel", "crosstalk", "missing_block", "ringing", "refraction", "brighter_fatter",
+    "clouds",
 )  # fmt: skip
 HALF = 15
 
@@ -142,10 +143,18 @@ def examples(preset: str, seed: int) -> dict[str, list[Triplet]]:
     )  # fmt: skip
     starry = base.replace(star_density=2.5 * base.star_density, galaxy_density=0.0)
     found: dict[str, list[Triplet]] = defaultdict(list)
-    at_stars = ("core_defects", "aberrated_visits", "charge_trails", "refraction", "brighter_fatter")
+    at_stars = (
+        "cloud_patches",
+        "core_defects",
+        "aberrated_visits",
+        "charge_trails",
+        "refraction",
+        "brighter_fatter",
+    )
     on_sky = {name: 15.0 for name in TRAINING_ARTEFACTS if name not in at_stars}
     collect(base.replace(**on_sky | {"missing_blocks": 40.0, "glint_trails": 8.0}), found)
     for changes in (
+        {"cloud_patches": 0.12, "extinction": (2.5, 2.5), "template_extinction": (0.0, 0.0)},
         {"core_defects": 0.5},
         {"aberrated_visits": 1.0, "aberration_size": (0.8, 1.4), "aberration_in_model": (0.4, 0.6)},
         {"charge_trails": 1.0, "charge_trail_fraction": (0.04, 0.06)},

@@ -11,7 +11,7 @@ from, one chooses epochs and calibration, one judges what was chosen and nothing
 Everything is keyed by the numbers of the surveys and the seeds below. What each step made stays in the
 folder, and a run that was interrupted goes on where it stopped. Where there is a GPU, training uses it.
 
-    python tools/train_packaged_models.py FOLDER [--surveys 28] [--epochs N] [--models dia ...] [--jobs 2]
+    python tools/train_packaged_models.py FOLDER [--surveys 42] [--epochs N] [--models dia ...] [--jobs 2]
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def main() -> None:
     """Make the stamps, train and write the models."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path, help="where surveys, stamps and logs are kept")
-    parser.add_argument("--surveys", type=int, default=28, help="at least 7: each role needs one")
+    parser.add_argument("--surveys", type=int, default=42, help="at least 7: each role needs one")
     parser.add_argument("--epochs", type=int, help="of each model (default: those of the packaged ones)")
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)

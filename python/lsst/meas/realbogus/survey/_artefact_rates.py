@@ -10,6 +10,7 @@ from typing import Any
 
 TRAINING_ARTEFACTS: Mapping[str, Any] = MappingProxyType(
     {
+        "cloud_patches": 0.06,
         "soft_blobs": 12.0,
         "ghost_disks": 5.0,
         "glint_trails": 4.0,

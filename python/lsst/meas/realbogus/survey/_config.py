@@ -74,7 +74,16 @@ class SurveyConfig(Options):
         32.1, "AB magnitude that gives one electron in an exposure, in photometric conditions."
     )
     extinction: tuple[float, float] = option(
-        (0.0, 0.25), "Light lost to clouds, by visit (mag).", min=0.0, ascending=True
+        (0.0, 0.25), "Light lost to clouds, by search visit (mag).", min=0.0, ascending=True
+    )
+    template_extinction: tuple[float, float] = option(
+        (0.0, 0.25), "Light lost to clouds, by template visit (mag).", min=0.0, ascending=True
+    )
+    cloud_patches: float = option(
+        0.0,
+        "Standard deviation of the clouds' transparency over a detector, for each magnitude of extinction.",
+        min=0.0,
+        max=1.0,
     )
     sky_brightness: tuple[float, float] = option(
         (20.6, 21.4), "Brightness of the sky (mag / arcsec^2).", ascending=True
@@ -185,6 +194,9 @@ class SurveyConfig(Options):
     # Artefacts.
     template_artefact_factor: float = option(
         0.25, "Rates of artefacts in template visits over those in search visits.", min=0.0
+    )
+    saturated_flagged_fraction: float = option(
+        1.0, "Fraction of saturated stars whose full pixels are flagged.", min=0.0, max=1.0
     )
     cosmic_rays: float = option(14.0, "Cosmic rays in a megapixel.", min=0.0)
     cosmic_ray_found_fraction: float = option(

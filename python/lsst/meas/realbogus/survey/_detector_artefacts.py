@@ -30,8 +30,10 @@ def add_noise(pixels: Pixels, rng: np.random.Generator) -> Floats:
     return variance
 
 
-def saturate(pixels: Pixels, full_well: float, truth: TruthRows) -> None:
-    """Move charge above the full well up and down its column, and flag what is full."""
+def saturate(
+    pixels: Pixels, full_well: float, rng: np.random.Generator, flagged_fraction: float, truth: TruthRows
+) -> None:
+    """Move charge above the full well up and down its column, and flag what is full, or a part of it."""
     electrons = pixels.flux * pixels.electrons_per_flux + pixels.sky
     over = electrons > full_well
     if not over.any():
@@ -40,8 +42,9 @@ def saturate(pixels: Pixels, full_well: float, truth: TruthRows) -> None:
     for column in np.flatnonzero(over.any(axis=0)):
         full[:, column] = _bleed(electrons[:, column], full_well)
     pixels.flux = np.where(full, (full_well - pixels.sky) / pixels.electrons_per_flux, pixels.flux)
-    pixels.flag("SATURATED", scipy.ndimage.binary_dilation(full))
-    labels, _ = scipy.ndimage.label(full, structure=np.ones((3, 3)))
+    labels, count = scipy.ndimage.label(full, structure=np.ones((3, 3)))
+    flagged = np.concatenate([[False], rng.random(count) < flagged_fraction])
+    pixels.flag("SATURATED", scipy.ndimage.binary_dilation(flagged[labels]))
     for rows, columns in scipy.ndimage.find_objects(labels):
         height, width = rows.stop - rows.start, columns.stop - columns.start
         truth.add_artefact(

@@ -17,6 +17,8 @@ _POPULATIONS = {
     "transient": (-4.5, 0.1),
 }
 """Brightest and faintest magnitudes, relative to the limiting magnitude of a visit."""
+_FAKE_VARIABLES = 25.0
+"""At most so many stars in a megapixel get a companion that varies."""
 
 
 def limiting_magnitude(config: SurveyConfig) -> float:
@@ -60,13 +62,16 @@ def populate(config: SurveyConfig, numbers: Mapping[str, float]) -> SurveyConfig
         widths of the PSF, of the default survey.
     """
     depth = limiting_magnitude(config)
+    clear = limiting_magnitude(config.replace(extinction=config.template_extinction))
     area = (1024 * config.pixel_scale / 3600) ** 2
     pixel = config.pixel_scale / 0.2
     width = float(np.mean(config.seeing))
     blur = width / 0.9
     overrides: dict[str, object] = {f"{kind}_density": number / area for kind, number in numbers.items()}
-    for kind, limits in _POPULATIONS.items():
-        overrides[f"{kind}_magnitudes"] = tuple(round(depth + limit, 2) for limit in limits)
+    for kind, (bright, faint) in _POPULATIONS.items():
+        # Stars that clouds hide from the search still fill the pixels of the template.
+        brightest = (clear if kind == "star" else depth) + bright
+        overrides[f"{kind}_magnitudes"] = (round(brightest, 2), round(depth + faint, 2))
     return config.replace(
         dither=8.0 * pixel,
         astrometric_error=0.015 * blur,
@@ -79,7 +84,7 @@ def populate(config: SurveyConfig, numbers: Mapping[str, float]) -> SurveyConfig
     )
 
 
-def suited_pipeline(config: SurveyConfig, *, fake_fraction: float = 0.2) -> dict[str, str]:
+def suited_pipeline(config: SurveyConfig, *, fake_fraction: float = 0.12) -> dict[str, str]:
     """Return overrides of ``Embedded/RealBogus.yaml`` that suit the pixels and the depth of a survey.
 
     Parameters
@@ -99,6 +104,7 @@ def suited_pipeline(config: SurveyConfig, *, fake_fraction: float = 0.2) -> dict
     depth = limiting_magnitude(config)
     blur = max(1.0, float(np.mean(config.seeing)) / 0.9)
     megapixels_per_square_degree = (3600 / (1024 * config.pixel_scale)) ** 2
+    variables = min(0.06, _FAKE_VARIABLES * megapixels_per_square_degree / max(config.star_density, 1.0))
     fakes = {
         "hosted.fraction": fake_fraction,
         "hosted.mag_min": depth - 5.0,
@@ -113,7 +119,7 @@ def suited_pipeline(config: SurveyConfig, *, fake_fraction: float = 0.2) -> dict
     }
     radii = {"radius": 0.5, "max_radius": 1.0, "near_radius": 1.5, "static_radius": 1.5}
     return {
-        "parameters:templateFakes": "0.06",
+        "parameters:templateFakes": f"{variables:.4g}",
         "parameters:templateDensity": f"{12 * megapixels_per_square_degree:.6g}",
         **{f"createFakeSupernovae:options.{name}": f"{value:.4g}" for name, value in fakes.items()},
         **{f"matchDiaSources:{name}": f"{value * blur:.3g}" for name, value in radii.items()},

@@ -39,6 +39,8 @@ class Visit:
         Magnitudes per square arcsecond.
     zero_point
         AB magnitude that gives one electron.
+    extinction
+        Light lost to clouds [mag].
     full_well
         Electrons from which a pixel is saturated.
     wcs_offset
@@ -64,6 +66,7 @@ class Visit:
     moffat_beta: float
     sky_brightness: float
     zero_point: float
+    extinction: float
     full_well: float
     wcs_offset: tuple[float, float]
     is_jittered: bool
@@ -125,6 +128,12 @@ def _visit(
     if is_jittered:
         error = size * np.array([np.cos(angle), np.sin(angle)])
     stack = config.template_stack if is_template else 1.0
+    clouds = config.template_extinction if is_template else config.extinction
+    rotation = float(rng.uniform(*config.rotation))
+    seeing = float(rng.uniform(*(config.template_seeing if is_template else config.seeing)))
+    moffat_beta = float(rng.uniform(*config.moffat_beta))
+    sky_brightness = float(rng.uniform(*config.sky_brightness))
+    extinction = float(rng.uniform(*clouds))
     air = generator(config.seed, "survey-airmass", visit)
     return Visit(
         id=visit,
@@ -135,11 +144,12 @@ def _visit(
         exposure_time=config.exposure_time,
         ra=float((config.ra + dither[0] / np.cos(np.radians(config.dec))) % 360),
         dec=float(np.clip(config.dec + dither[1], -90, 90)),
-        rotation=float(rng.uniform(*config.rotation)),
-        seeing=float(rng.uniform(*(config.template_seeing if is_template else config.seeing))),
-        moffat_beta=float(rng.uniform(*config.moffat_beta)),
-        sky_brightness=float(rng.uniform(*config.sky_brightness)),
-        zero_point=float(config.zero_point - rng.uniform(*config.extinction) + 2.5 * math.log10(stack)),
+        rotation=rotation,
+        seeing=seeing,
+        moffat_beta=moffat_beta,
+        sky_brightness=sky_brightness,
+        zero_point=float(config.zero_point - extinction + 2.5 * math.log10(stack)),
+        extinction=extinction,
         full_well=config.full_well * stack,
         wcs_offset=(float(error[0]), float(error[1])),
         is_jittered=is_jittered,

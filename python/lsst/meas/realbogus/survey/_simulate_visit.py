@@ -28,6 +28,7 @@ from ._aberration import Aberration
 from ._astrometry import detector_projection, make_wcs, shift_wcs
 from ._bright_sources import BrightSources
 from ._camera import CameraGeometry, make_detector
+from ._clouds import draw_transparency
 from ._config import SurveyConfig
 from ._drawing import Canvas
 from ._pixels import Pixels
@@ -134,6 +135,11 @@ def simulate_visit(config: SurveyConfig, visit: Visit, detector: int) -> Simulat
     rate = _factor(config, visit) * config.glint_trails * pixels.flux.size / 1024**2
     soft.add_glints(canvas, _rng(config, visit, detector)("glints"), rate, pixels.sky_noise, fwhm, truth)
     pixels.flux = aberration.blur(canvas.array) if aberration else canvas.array
+    if spread := config.cloud_patches * visit.extinction:
+        clouds = draw_transparency(pixels.shape, _rng(config, visit, detector)("clouds"), spread)
+        pixels.flux *= clouds
+        rows, columns = (np.round(values).astype(int) for values in (sources.y, sources.x))
+        sources.record(truth, "clouds", clouds[rows - bbox.y.start, columns - bbox.x.start] - 1, 2 * fwhm)
     variance = _spoil(pixels, config, visit, detector, sources, truth)
     scene.record(truth, bbox, visit.exposure_time)
     model = _psf_model(config, visit, detector, psf, scene, pixels.sky_noise, bbox, truth)
@@ -253,7 +259,7 @@ def _spoil(
     soft.add_ghost_disks(pixels, rng("ghost-disks"), rate(config.ghost_disks), fwhm, truth)
     readout.add_persistence(pixels, rng("persistence"), rate(config.persistence), fwhm, truth)
     variance = charge.add_noise(pixels, rng("noise"))
-    charge.saturate(pixels, visit.full_well, truth)
+    charge.saturate(pixels, visit.full_well, rng("saturation"), config.saturated_flagged_fraction, truth)
     if config.crosstalk:
         readout.add_crosstalk(pixels, rng("crosstalk"), rate(config.crosstalk), fwhm, visit.full_well, truth)
     charge.add_cosmic_rays(pixels, rng("cosmic-rays"), factor * config.cosmic_rays, config, truth)

@@ -12,6 +12,10 @@ from ._truth_rows import TruthRows
 
 _NEAR = 13.0
 """Pixels between flashes of which a stamp of 30 pixels shows at least two."""
+_FAR = 20.0
+"""The same of a stamp of 41 pixels."""
+_JOINED = 0.4
+"""Share of the lines whose flashes are joined by a faint trail."""
 
 
 def add_soft_blobs(
@@ -108,7 +112,7 @@ def add_glints(
         stretched = rng.random() < 0.5 or 2.2 * fwhm > _NEAR
         length = fwhm * rng.uniform(0.8, 2.0) if stretched else 0.0
         least = length + 0.9 * fwhm if stretched else 2.2 * fwhm
-        step = rng.uniform(least, max(least + 0.5 * fwhm, _NEAR))
+        step = rng.uniform(least, max(least + 0.5 * fwhm, _FAR if rng.random() < 0.5 else _NEAR))
         count = int(rng.integers(3 if stretched else 4, 12))
         middle = (np.arange(count) - (count - 1) / 2) * step
         flux = 1.5 * snr * noise * fwhm * np.exp(rng.normal(0, 0.3, count))
@@ -119,8 +123,14 @@ def add_glints(
         canvas.trails(
             x + middle * np.cos(theta), y + middle * np.sin(theta), flux, length * ones, angle * ones
         )
+        total = float(flux.sum())
+        if rng.random() < _JOINED:  # It shines a little between its flashes.
+            trail = (count - 1) * step
+            between = flux.mean() * trail / step * rng.uniform(0.05, 0.4)
+            canvas.trails(*(np.array([value]) for value in (x, y, between, trail, angle)))
+            total += float(between)
         extent = (count - 1) * step + length + 2 * fwhm
-        truth.add_artefact("glint", x, y, length=extent, width=2 * fwhm, angle=angle, flux=float(flux.sum()))
+        truth.add_artefact("glint", x, y, length=extent, width=2 * fwhm, angle=angle, flux=total)
 
 
 def surface_brightness(noise: float, log_snr: float, fwhm: float) -> float:

@@ -22,6 +22,8 @@ from ._regimes import populate
 
 _SEED = 20_000
 _MAX_NUMBER = 100_000
+_VARIABLE_AMONG = 600.0
+"""Stars in a megapixel of which the full fraction varies."""
 _SHARPEST = 1.61
 """Least FWHM of a PSF [pixels]."""
 _CYCLE = (
@@ -67,8 +69,8 @@ _LINEAR = {
     "background_residual": (0.05, 0.4),
     "star_slope": (0.1, 0.25),
     "galaxy_slope": (0.2, 0.34),
-    "variable_fraction": (0.22, 0.45),
-    "agn_fraction": (0.12, 0.3),
+    "variable_fraction": (0.35, 0.6),
+    "agn_fraction": (0.2, 0.45),
     "quasar_fraction": (0.3, 0.6),
     "transient_hosted_fraction": (0.5, 0.95),
     "transient_nuclear_fraction": (0.05, 0.3),
@@ -79,19 +81,24 @@ _LINEAR = {
     "astrometric_jitter": (0.1, 0.45),
     "psf_changes": (0.1, 0.45),
     "template_artefact_factor": (0.05, 0.3),
+    "saturated_flagged_fraction": (0.0, 1.0),
 }
 _LOGARITHMIC = {
     "full_well": (60_000.0, 300_000.0),
     "cosmic_rays": (20.0, 50.0),
-    "bad_columns": (0.7, 4.0),
-    "satellites": (0.3, 1.2),
+    "bad_columns": (0.3, 1.5),
+    "satellites": (0.2, 0.8),
     "ghosts": (0.3, 1.2),
-    **{name: (0.2 * rate, 0.8 * rate) for name, rate in TRAINING_ARTEFACTS.items()},
+    **{
+        name: (0.2 * rate, 0.8 * rate) for name, rate in TRAINING_ARTEFACTS.items() if name != "cloud_patches"
+    },
+    "soft_blobs": (5.0, 15.0),
+    "glint_trails": (1.6, 4.8),
 }
 _NUMBERS = {
-    "star": (200.0, 450.0),
+    "star": (200.0, 2500.0),
     "galaxy": (250.0, 450.0),
-    "transient": (60.0, 90.0),
+    "transient": (30.0, 60.0),
     "asteroid": (11.0, 18.0),
 }
 _OTHERS = ("fwhm", "pixel_scale", "spread", "sky", "template", "n_template", "stack", "clouds")
@@ -175,7 +182,9 @@ def training_survey(number: int) -> SurveyConfig:
         n_search_visits=7,
         n_template_visits=_n_template_visits(draw["n_template"]),
         template_stack=round(_template_stack(draw["stack"]), 2),
-        extinction=(0.0, 0.3 if draw["clouds"] < 0.6 else 2.0),
+        extinction=(0.0, _worst_clouds(draw["clouds"])),
+        template_extinction=(0.0, 0.3),
+        cloud_patches=TRAINING_ARTEFACTS["cloud_patches"] if _worst_clouds(draw["clouds"]) > 1 else 0.0,
         pixel_scale=round(scale, 4),
         seeing=_widths(fwhm, spread, scale, regime),
         template_seeing=_widths(template, 1.08, scale, regime),
@@ -190,13 +199,20 @@ def training_survey(number: int) -> SurveyConfig:
     numbers = {
         key: _between(draw[key], limits) for key, limits in _LINEAR.items() if key != "moffat_beta"
     } | {key: _between(draw[key], limits, log=True) for key, limits in _LOGARITHMIC.items()}
-    objects = {key: _between(draw[key], limits) for key, limits in _NUMBERS.items()}
+    objects = {key: _between(draw[key], limits, log=True) for key, limits in _NUMBERS.items()}
+    # In crowded fields a smaller share varies, so that all fields have about as many variables.
+    numbers["variable_fraction"] *= min(1.0, _VARIABLE_AMONG / objects["star"])
     return populate(config.replace(**numbers), objects)
 
 
 def _n_template_visits(draw: float) -> int:
     """Return 1 in three surveys of ten, where everything in the template shows, or 2 to 6."""
     return 1 if draw < 0.3 else 2 + int((draw - 0.3) / 0.7 * 5)
+
+
+def _worst_clouds(draw: float) -> float:
+    """Return 0.3 mag in half of the surveys, else 2 or 4."""
+    return 0.3 if draw < 0.5 else 2.0 if draw < 0.75 else 4.0
 
 
 def _template_stack(draw: float) -> float:
