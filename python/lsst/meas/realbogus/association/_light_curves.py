@@ -51,11 +51,14 @@ class LightCurves:
         One row for each object, of the columns of `~lsst.meas.realbogus.association.dia_object_schema`.
     epochs
         Light curves, of the schema `~lsst.meas.realbogus.association.LIGHT_CURVE`.
+    options
+        How they were made.
     """
 
     association: Table
     objects: Table
     epochs: Table
+    options: LightCurveOptions
 
     def of(self, object_id: int) -> Table:
         """Return the light curve of one object.
@@ -133,7 +136,7 @@ def make_light_curves(
         parts += _limits(epochs, objects, index, images, options.limits_from)
     curves = vstack(parts, metadata_conflicts="silent")
     curves.sort(["diaObjectId", "midpointMjdTai", "visit"])
-    return LightCurves(table[np.argsort(order, kind="stable")], objects, curves)
+    return LightCurves(table[np.argsort(order, kind="stable")], objects, curves, options)
 
 
 def _detections(epochs: Table, object_ids: Indices) -> Table:

@@ -17,6 +17,7 @@ _COMMANDS: Mapping[str, str] = {
     "cutouts": "cutouts",
     "demo": "demo",
     "fakes": "fakes",
+    "lightcurves": "lightcurves",
     "model": "model",
     "score": "score",
     "survey": "survey",

@@ -6,6 +6,7 @@ from ._cutouts_page import CutoutCard, make_cards, write_cutouts_page
 from ._fakes_page import FakeCard, choose_fakes, count_populations, write_fakes_page
 from ._figures import draw_curves
 from ._galleries import Gallery, TripletCard, choose_galleries
+from ._light_curves_page import SourceMap, choose_objects, write_light_curves_page
 from ._page import write_page
 from ._stamps import stretch_triplet
 from ._study_page import StudySection, write_study_page
@@ -14,16 +15,19 @@ __all__ = (
     "CutoutCard",
     "FakeCard",
     "Gallery",
+    "SourceMap",
     "StudySection",
     "TripletCard",
     "choose_fakes",
     "choose_galleries",
+    "choose_objects",
     "count_populations",
     "draw_curves",
     "make_cards",
     "stretch_triplet",
     "write_cutouts_page",
     "write_fakes_page",
+    "write_light_curves_page",
     "write_page",
     "write_study_page",
 )

@@ -1,0 +1,105 @@
+"""`realbogus lightcurves`: look at the objects of a run."""
+
+from __future__ import annotations
+
+__all__ = ("command",)
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import numpy as np
+
+from ..tables import atomic_output
+from ._command import Command, say
+from ._common import FILE, overwrite_option
+
+if TYPE_CHECKING:
+    from ..report import CutoutCard, SourceMap
+
+
+@click.command(
+    "lightcurves",
+    cls=Command,
+    examples="""
+    realbogus lightcurves repo u/me/realbogus -o lightcurves.html
+    realbogus lightcurves repo u/me/realbogus -c radius=1 -c confirmation.min_epochs=3 --where "band = 'r'"
+    """,
+)
+@click.argument("repo")
+@click.argument("collection")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
+              default=Path("lightcurves.html"), show_default=True, help="Page to write.")  # fmt: skip
+@click.option("--where", default="", help='Butler expression to select images, such as "visit < 42".')
+@click.option("-c", "--config", "settings", multiple=True, metavar="NAME=VALUE",
+              help="As radius=1 or confirmation.min_epochs=3; all are in doc/options.md.")  # fmt: skip
+@click.option("--max-sources", type=click.IntRange(min=1), default=10_000, show_default=True,
+              help="Sources on the page; those of confirmed objects come first.")  # fmt: skip
+@click.option("--map", "map_file", type=FILE,
+              help="Table with columns diaSourceId, x, y: a map to lay sources out on.")  # fmt: skip
+@click.option("--cutouts", "cutouts_type", default="dia_source_cutouts", show_default=True,
+              help="Dataset of stamps, shown where there is one.")  # fmt: skip
+@overwrite_option
+def command(
+    repo: str,
+    collection: str,
+    output: Path,
+    where: str,
+    settings: tuple[str, ...],
+    max_sources: int,
+    map_file: Path | None,
+    cutouts_type: str,
+    overwrite: bool,
+) -> None:
+    """Put the sources in COLLECTION of the Butler REPO together to objects, and draw a page of light curves.
+
+    The objects are those of the task associateLightCurves. A map of sources, the light curve of an object
+    with the stamps of each epoch, and a list of objects are linked. The page is one file that needs nothing
+    else.
+    """
+    from ..association import Confirmation, LightCurveOptions
+    from ..options import from_settings
+    from ..report import choose_objects, make_cards, write_light_curves_page
+    from ..repository import find_datasets, open_repository, read_cutouts, read_light_curves
+
+    options = from_settings(LightCurveOptions(), settings)
+    cards: list[CutoutCard] = []
+    with (
+        atomic_output(output, overwrite=overwrite) as page,
+        open_repository(repo, collection) as butler,
+    ):
+        source_map = None if map_file is None else _read_map(map_file)
+        curves = read_light_curves(butler, collection, where=where, options=options)
+        shown = np.isin(curves.association["diaObjectId"], choose_objects(curves, max_sources))
+        wanted = np.asarray(curves.association["diaSourceId"])[shown]
+        if find_datasets(butler, cutouts_type, where):
+            for stored in read_cutouts(butler, where=where, cutouts=cutouts_type):
+                cutouts = stored.cutouts[np.isin(stored.cutouts["diaSourceId"], wanted)]
+                cards += make_cards(cutouts, stored.scores, stored.match, where=stored.where)
+        write_light_curves_page(
+            page,
+            curves,
+            cards,
+            title=f"Light curves of {collection}",
+            source_map=source_map,
+            max_sources=max_sources,
+        )
+    confirmed = int(np.sum(curves.objects["confirmation"] == Confirmation.CONFIRMED))
+    say(
+        f"{output}: {len(curves.association)} sources of {len(curves.objects)} objects, {confirmed} "
+        f"confirmed; {int(shown.sum())} sources on the page, {len(cards)} with stamps"
+    )
+
+
+def _read_map(file: Path) -> SourceMap:
+    from ..report import SourceMap
+    from ..tables import Column, apply_schema, read_table_file
+
+    columns = {
+        "diaSourceId": Column("int64", "identifier of the source", required=True),
+        "x": Column("float64", "place on the map", required=True),
+        "y": Column("float64", "place on the map", required=True),
+    }
+    table = apply_schema(read_table_file(file), columns, name=str(file))
+    points = np.stack([table["x"], table["y"]], axis=1)
+    return SourceMap(file.stem, table["diaSourceId"], points)
