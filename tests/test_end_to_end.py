@@ -27,7 +27,7 @@ from lsst.meas.realbogus.model import (
 )
 from lsst.meas.realbogus.report import choose_galleries
 from lsst.meas.realbogus.report._page import render_page
-from lsst.meas.realbogus.repository import read_collection, read_stamps
+from lsst.meas.realbogus.repository import read_collection, read_stamps, validate_collection
 from lsst.meas.realbogus.survey import PRESETS, simulate_survey
 from lsst.meas.realbogus.tasks.subtract_images import SubtractImagesTask
 from lsst.meas.realbogus.truth import Fate, Label, labels_differ, loss_budget
@@ -134,6 +134,26 @@ def test_defect_10_images_that_get_no_fake_are_scored_all_the_same(
     assert (summary.n_images, summary.n_injected) == (N_IMAGES, 0)
     assert summary.n_sources > 0
     render_page(results, title="No fakes")
+
+
+def test_the_injections_of_a_run_are_validated_by_task_and_by_hand_alike(repo: Path, butler: Butler) -> None:
+    pipeline = Pipeline.from_uri("$MEAS_REALBOGUS_DIR/pipelines/Embedded/ValidateInjection.yaml")
+    inputs = SimplePipelineExecutor.prep_butler(str(repo), inputs=["u/whole"], output="u/validation")
+    SimplePipelineExecutor.from_pipeline(pipeline, butler=inputs).run(register_dataset_types=True)
+    with Butler.from_config(repo, collections="u/validation", instrument="RealBogusCam") as results:
+        checks = results.get("injection_validation")
+        recovery = results.get("injection_recovery")
+        metrics = results.get("injection_validation_metrics")
+        assert results.exists("injection_validation_plot") and len(results.get("injection_validation_bins"))
+    validation = validate_collection(butler, "u/whole")
+    assert checks["status"].tolist() == [str(check.status) for check in validation.checks]
+    assert metrics == validation.metrics
+    fates = _all(butler, "injected_supernova_fate").values()
+    assert len(recovery) == sum(map(len, fates)) == len(validation.recovery)
+    values = dict(zip(checks["check"].tolist(), checks["value"].tolist(), strict=True))
+    assert (values["drawn"], values["variance_added"]) == (1, 1)
+    assert values["noise_over_variance"] == pytest.approx(1, abs=0.1)
+    assert np.isfinite(recovery["edge_distance"]).all() and np.isfinite(recovery["host_sb"]).any()
 
 
 def test_rows_of_sources_labels_stamps_and_scores_are_aligned(butler: Butler) -> None:

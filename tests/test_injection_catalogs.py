@@ -285,7 +285,8 @@ def test_template_fakes_are_for_templates_only(everything: Table) -> None:
 def test_the_grid_is_even_in_magnitude_and_surface_brightness() -> None:
     hosts = _many_hosts(500)
     options = FaintGridOptions(number=2000, surface_brightness_min=24.0, surface_brightness_max=27.0)
-    from lsst.meas.realbogus.injection._faint_grid import central_surface_brightness, faint_grid
+    from lsst.meas.realbogus.injection._faint_grid import faint_grid
+    from lsst.meas.realbogus.injection._host_light import central_surface_brightness
 
     rows = faint_grid(hosts, FOOTPRINT, options, seed=2)
     assert len(rows) == 2000
@@ -299,7 +300,7 @@ def test_the_grid_is_even_in_magnitude_and_surface_brightness() -> None:
     q += ((east * np.cos(pa) - north * np.sin(pa)) / rows["host_b"]) ** 2
     centre = rows["host_mag"] + 2.5 * np.log10(2 * np.pi * rows["host_a"] * rows["host_b"])
     np.testing.assert_allclose(centre + 1.0857362 * q / 2, rows["host_sb"], atol=2e-3)
-    assert (central_surface_brightness(hosts) < 24.0).sum() > 10
+    assert (central_surface_brightness(hosts.mag, hosts.a, hosts.b) < 24.0).sum() > 10
 
 
 def test_missing_columns_are_named() -> None:

@@ -23,6 +23,7 @@ _COMMANDS: Mapping[str, str] = {
     "survey": "survey",
     "train": "train",
     "truth": "truth",
+    "validate": "validate",
 }
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ._added_light import ADDED_LIGHT, measure_added_light
 from ._binned import BinnedFraction, bin_fraction, even_edges
 from ._bootstrap import Estimate, bootstrap, stack_estimates
+from ._checks import CHECKS, Check, Status
 from ._confusion import Confusion, count_confusion
 from ._curves import ThresholdCurve, area_under_roc, lowest_threshold, threshold_curve
 from ._groups import FIGURES, Criteria
@@ -12,6 +14,8 @@ from ._judgement import Judgement, judge_by_snr, judge_scores, rate_at_false_pos
 from ._kinds import KindResult, KindScores, count_kinds
 from ._performance import Performance, measure_performance, scored_labels
 from ._pulls import Pull, measure_pull
+from ._recovery import INJECTED_RECOVERY, Boxes, match_images, recover_injected
+from ._recovery_bins import RECOVERY_BINS, bin_recovery
 from ._reliability import (
     brier_score,
     calibration_error,
@@ -21,11 +25,20 @@ from ._reliability import (
 )
 from ._results import ModelResult, Results, Summary, summarize
 from ._tally import count_fates, count_labels
+from ._validation import Validation, validate_injection
+from ._validation_options import ValidationOptions
 
 __all__ = (
+    "ADDED_LIGHT",
+    "CHECKS",
     "CONFIDENCE",
     "FIGURES",
+    "INJECTED_RECOVERY",
+    "RECOVERY_BINS",
     "BinnedFraction",
+    "BinnedFraction",
+    "Boxes",
+    "Check",
     "Confusion",
     "Criteria",
     "Estimate",
@@ -37,10 +50,14 @@ __all__ = (
     "Performance",
     "Pull",
     "Results",
+    "Status",
     "Summary",
     "ThresholdCurve",
+    "Validation",
+    "ValidationOptions",
     "area_under_roc",
     "bin_fraction",
+    "bin_recovery",
     "bootstrap",
     "brier_score",
     "calibration_error",
@@ -55,13 +72,17 @@ __all__ = (
     "judge_by_snr",
     "judge_scores",
     "lowest_threshold",
+    "match_images",
+    "measure_added_light",
     "measure_performance",
     "measure_pull",
     "prior_weights",
     "rate_at_false_positives",
+    "recover_injected",
     "scored_labels",
     "stack_estimates",
     "summarize",
     "tabulate_reliability",
     "threshold_curve",
+    "validate_injection",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ._catalog import make_catalog
 from ._dc2 import dc2_supernovae, read_dc2_truth
 from ._exports import SELECTION, shard, to_source_injection, to_visit_detector_fakes, trixels
+from ._host_light import light_beneath
 from ._hosts import Hosts, select_hosts
 from ._ids import ImageId
 from ._inject import Injection, inject
@@ -69,6 +70,7 @@ __all__ = (
     "dc2_supernovae",
     "explain_losses",
     "inject",
+    "light_beneath",
     "light_curve_models",
     "make_catalog",
     "merge_hosts",

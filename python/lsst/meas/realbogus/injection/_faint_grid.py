@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ("central_surface_brightness", "faint_grid")
+__all__ = ("faint_grid",)
 
 import numpy as np
-import numpy.typing as npt
 from astropy.table import Table
 
 from ..randomness import generator
 from ..tables import empty_table, make_table
+from ._host_light import central_surface_brightness
 from ._hosts import Hosts
 from ._offsets import place
 from ._options import FaintGridOptions
@@ -19,11 +19,6 @@ from ._sequences import halton
 from ._sky import Footprint
 
 _MAG_PER_E = 2.5 / np.log(10.0)
-
-
-def central_surface_brightness(hosts: Hosts) -> npt.NDArray[np.float64]:
-    """Return the central surface brightness of hosts in mag / arcsec^2, as Gaussians of their moments."""
-    return np.asarray(hosts.mag + 2.5 * np.log10(2.0 * np.pi * hosts.a * hosts.b))
 
 
 def faint_grid(hosts: Hosts, footprint: Footprint, options: FaintGridOptions, seed: int) -> Table:
@@ -54,7 +49,7 @@ def faint_grid(hosts: Hosts, footprint: Footprint, options: FaintGridOptions, se
     mag = options.mag_min + points[:, 0] * (options.mag_max - options.mag_min)
     span = options.surface_brightness_max - options.surface_brightness_min
     wanted = options.surface_brightness_min + points[:, 1] * span
-    centre = central_surface_brightness(hosts)
+    centre = central_surface_brightness(hosts.mag, hosts.a, hosts.b)
     order = np.argsort(centre, kind="stable")
     n_reach = np.searchsorted(centre[order], wanted, side="right")
     draws = rng.random((options.number, 2))

@@ -10,6 +10,7 @@ from ._light_curves_page import SourceMap, choose_objects, write_light_curves_pa
 from ._page import write_page
 from ._stamps import stretch_triplet
 from ._study_page import StudySection, write_study_page
+from ._validation_figures import draw_validation, validation_figure
 
 __all__ = (
     "CutoutCard",
@@ -23,8 +24,10 @@ __all__ = (
     "choose_objects",
     "count_populations",
     "draw_curves",
+    "draw_validation",
     "make_cards",
     "stretch_triplet",
+    "validation_figure",
     "write_cutouts_page",
     "write_fakes_page",
     "write_light_curves_page",

@@ -8,7 +8,9 @@ __all__ = (
     "draw_histograms",
     "draw_kinds",
     "draw_pulls",
+    "figure_panels",
     "model_colors",
+    "svg",
 )
 
 import io
@@ -67,14 +69,31 @@ def model_colors(models: Sequence[str]) -> dict[str, str]:
 
 
 @contextmanager
-def _panels(n: int, width: float, height: float) -> Iterator[tuple[Figure, list[Axes]]]:
+def figure_panels(n: int, width: float, height: float, rows: int = 1) -> Iterator[tuple[Figure, list[Axes]]]:
+    """Make a figure in the style of the pages.
+
+    Parameters
+    ----------
+    n
+        Panels beside each other.
+    width, height
+        Size of the figure in inches.
+    rows
+        Rows of panels below each other.
+
+    Yields
+    ------
+    matplotlib.figure.Figure, list of matplotlib.axes.Axes
+        The figure, and its panels row by row.
+    """
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
-        yield figure, list(figure.subplots(1, n, squeeze=False)[0])
+        yield figure, list(figure.subplots(rows, n, squeeze=False).ravel())
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
+    """Return a figure as an ``<svg>`` element, its text as text."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
     drawing = text.getvalue()
@@ -103,7 +122,7 @@ def draw_histograms(
         An ``<svg>`` element.
     """
     edges = np.linspace(0, 1, 26).tolist()
-    with _panels(len(scores), 4.4 * len(scores), 2.9) as (figure, axes):
+    with figure_panels(len(scores), 4.4 * len(scores), 2.9) as (figure, axes):
         for axis, (name, values) in zip(axes, scores.items(), strict=True):
             for label, color, legend in ((0, BOGUS, bogus_name), (1, REAL, "real")):
                 here = values[(labels == label) & np.isfinite(values)]
@@ -114,7 +133,7 @@ def draw_histograms(
             axis.set_ylim(bottom=0)
             axis.yaxis.set_major_formatter("{x:.0f}")
             axis.legend(loc="upper center")
-        return _svg(figure)
+        return svg(figure)
 
 
 def draw_curves(curves: Mapping[str, ThresholdCurve], areas: Mapping[str, float], threshold: float) -> str:
@@ -135,7 +154,7 @@ def draw_curves(curves: Mapping[str, ThresholdCurve], areas: Mapping[str, float]
         An ``<svg>`` element.
     """
     colors = model_colors(list(curves))
-    with _panels(2, 8.8, 4.3) as (figure, (roc, purity)):
+    with figure_panels(2, 8.8, 4.3) as (figure, (roc, purity)):
         for name, curve in curves.items():
             if not curve.threshold.size:
                 continue
@@ -157,7 +176,7 @@ def draw_curves(curves: Mapping[str, ThresholdCurve], areas: Mapping[str, float]
         purity.set_title("Purity and completeness")
         for axis in (roc, purity):
             axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
-        return _svg(figure)
+        return svg(figure)
 
 
 def draw_completeness(panels: Mapping[str, Mapping[str, BinnedFraction]], log: Mapping[str, bool]) -> str:
@@ -175,7 +194,7 @@ def draw_completeness(panels: Mapping[str, Mapping[str, BinnedFraction]], log: M
     str
         An ``<svg>`` element.
     """
-    with _panels(len(panels), 4.4 * len(panels), 3.3) as (figure, axes):
+    with figure_panels(len(panels), 4.4 * len(panels), 3.3) as (figure, axes):
         for axis, (label, curves) in zip(axes, panels.items(), strict=True):
             colors = {**model_colors(list(curves)[1:]), next(iter(curves)): INK}
             for i, (name, binned) in enumerate(curves.items()):
@@ -196,7 +215,7 @@ def draw_completeness(panels: Mapping[str, Mapping[str, BinnedFraction]], log: M
                 axis.set_xticks([t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500) if low[0] <= t <= high[-1]])
                 axis.minorticks_off()
         axes[0].legend(loc="lower right", fontsize=8.5)
-        return _svg(figure)
+        return svg(figure)
 
 
 def draw_kinds(kinds: Sequence[KindResult], threshold: float) -> str:
@@ -216,7 +235,7 @@ def draw_kinds(kinds: Sequence[KindResult], threshold: float) -> str:
     """
     models = list(kinds[0].models)
     colors = model_colors(models)
-    with _panels(1, 8.8, 1.3 + 0.27 * len(kinds)) as (figure, (axis,)):
+    with figure_panels(1, 8.8, 1.3 + 0.27 * len(kinds)) as (figure, (axis,)):
         place = np.arange(len(kinds), dtype=float)
         for i, name in enumerate(models):
             parts = [kind.models[name].above for kind in kinds]
@@ -232,7 +251,7 @@ def draw_kinds(kinds: Sequence[KindResult], threshold: float) -> str:
         axis.set(xlabel=f"fraction of the sources with a score of at least {threshold:g}", xlim=(-0.02, 1.02))
         axis.set_ylim(len(kinds) - 0.5, -0.5)
         axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(models))
-        return _svg(figure)
+        return svg(figure)
 
 
 def draw_pulls(pulls: Mapping[str, Pull]) -> str:
@@ -250,7 +269,7 @@ def draw_pulls(pulls: Mapping[str, Pull]) -> str:
     """
     edges = np.linspace(-5, 5, 26).tolist()
     centre = np.linspace(-5, 5, 201)
-    with _panels(len(pulls), 3.0 * len(pulls), 2.7) as (figure, axes):
+    with figure_panels(len(pulls), 3.0 * len(pulls), 2.7) as (figure, axes):
         for axis, (name, pull) in zip(axes, pulls.items(), strict=True):
             axis.hist(np.clip(pull.values, -4.99, 4.99), edges, color=REAL, alpha=0.35)
             normal = np.exp(-0.5 * centre**2) / np.sqrt(2 * np.pi)
@@ -262,4 +281,4 @@ def draw_pulls(pulls: Mapping[str, Pull]) -> str:
                 transform=axis.transAxes, ha="right", va="top", fontsize=8.5, color="#52606d",
             )  # fmt: skip
         axes[0].set_ylabel("sources")
-        return _svg(figure)
+        return svg(figure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._campaign import Campaign, validate_campaign, validate_collection
 from ._cutouts import StoredCutouts, read_cutouts
 from ._fakes import put_shards, read_fake_stamps, read_injected_catalogs
 from ._light_curves import read_light_curves, sky_image
@@ -11,6 +12,7 @@ from ._results import read_associations, read_collection, read_stamps
 from ._training_stamps import export_labelled_stamps, run_to_stamps
 
 __all__ = (
+    "Campaign",
     "Outcome",
     "StoredCutouts",
     "export_labelled_stamps",
@@ -29,4 +31,6 @@ __all__ = (
     "run_to_stamps",
     "shell_text",
     "sky_image",
+    "validate_campaign",
+    "validate_collection",
 )

@@ -1,0 +1,132 @@
+"""`realbogus validate`: whether injected supernovae come back as they were put in."""
+
+from __future__ import annotations
+
+__all__ = ("command",)
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ..options import from_settings
+from ._command import Command, is_quiet, say
+from ._common import FILE, overwrite_option
+
+if TYPE_CHECKING:
+    from ..evaluation import Validation, ValidationOptions
+
+CHECK_FAILED = 5
+"""Exit code of ``--strict`` where a check failed."""
+_COLORS = {"pass": "green", "fail": "red", "unclear": "yellow", "not checked": "dim"}
+
+
+@click.command(
+    "validate",
+    cls=Command,
+    examples="""
+    realbogus validate repo u/me/realbogus
+    realbogus validate repo u/me/realbogus --where "visit = 42" -o validation -c min_snr=20 --strict
+    realbogus validate --sources dia_sources.parquet --injected injected.parquet
+    """,
+)
+@click.argument("repo", required=False)
+@click.argument("collection", required=False)
+@click.option("--where", default="", help='Butler expression to select images, such as "visit = 42".')
+@click.option("--sources", type=FILE, help="Table of DIA sources, instead of a repository.")
+@click.option("--injected", type=FILE, help="Table of injected sources that belongs to it.")
+@click.option("--fates", type=FILE, help="Table of fates; by default the two tables are matched.")
+@click.option("-c", "--config", "settings", multiple=True, metavar="NAME=VALUE",
+              help="A limit or the edges of bins, such as max_flux_bias=0.03.")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False),
+              help="Folder for the tables (parquet), the metrics (JSON) and the figure (SVG).")  # fmt: skip
+@click.option("--strict", is_flag=True, help=f"End with status {CHECK_FAILED} if a check failed.")
+@overwrite_option
+def command(
+    repo: str | None,
+    collection: str | None,
+    where: str,
+    sources: Path | None,
+    injected: Path | None,
+    fates: Path | None,
+    settings: tuple[str, ...],
+    output: Path | None,
+    strict: bool,
+    overwrite: bool,
+) -> None:
+    """Say whether injected supernovae in COLLECTION of the Butler REPO come back as they were put in.
+
+    Fluxes, positions, their errors and the noise that was added are compared with what was injected. Tables
+    in files will do, without a repository; then no pixels are compared.
+    """
+    from ..evaluation import ValidationOptions
+
+    options = from_settings(ValidationOptions(), settings)
+    if sources is not None and injected is not None and repo is None:
+        validation = _validate_files(sources, injected, fates, options)
+    elif repo is not None and collection is not None and sources is None and injected is None:
+        from ..repository import validate_collection
+
+        validation = validate_collection(repo, collection, where=where, options=options)
+    else:
+        raise click.UsageError("give REPO and COLLECTION, or --sources and --injected")
+    if output is not None:
+        _write(validation, output, overwrite)
+    if not is_quiet():
+        _show(validation)
+    failed = [check.name for check in validation.checks if str(check.status) == "fail"]
+    if strict and failed:
+        say(f"failed: {', '.join(failed)}")
+        click.get_current_context().exit(CHECK_FAILED)
+
+
+def _validate_files(
+    sources: Path, injected: Path, fates: Path | None, options: ValidationOptions
+) -> Validation:
+    from ..evaluation import match_images, recover_injected, validate_injection
+    from ..tables import read_table_file
+    from ..truth import read_injected, read_matched_sources
+
+    measured = read_matched_sources(read_table_file(sources), name=str(sources))
+    rows = read_injected(read_table_file(injected), name=str(injected))
+    known = match_images(measured, rows) if fates is None else read_table_file(fates)
+    return validate_injection(recover_injected(measured, known, rows), options=options)
+
+
+def _write(validation: Validation, folder: Path, overwrite: bool) -> None:
+    from ..report import draw_validation
+    from ..tables import atomic_output, write_table_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tables = {"checks": validation.table, "bins": validation.bins, "recovery": validation.recovery}
+    if len(validation.added):
+        tables["added_light"] = validation.added
+    for name, table in tables.items():
+        write_table_file(table, folder / f"{name}.parquet", overwrite=overwrite)
+    with atomic_output(folder / "metrics.json", overwrite=overwrite) as place:
+        place.write_text(json.dumps(validation.metrics, indent=1) + "\n")
+    with atomic_output(folder / "validation.svg", overwrite=overwrite) as place:
+        place.write_text(draw_validation(validation), encoding="utf-8")
+    say(f"Wrote {folder}")
+
+
+def _show(validation: Validation) -> None:
+    console = Console()
+    table = Table("check", "status", "value and interval", "limit", "fakes", box=None, pad_edge=False)
+    for column in table.columns:
+        column.no_wrap = True
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for check in validation.checks:
+        value = f"{check.value:.3f} ({check.low:.3f}, {check.high:.3f})" if check.n else ""
+        status = f"[{_COLORS[check.status]}]{check.status}"
+        table.add_row(check.name, status, value, check.limit, str(check.n))
+    console.print(table)
+    for check in validation.checks:
+        if check.note:
+            console.print(f"{check.name}: {check.note}", soft_wrap=True, highlight=False)
+    count = ", ".join(f"{n} {status}" for status, n in validation.count().items() if n)
+    console.print(f"Verdict: [{_COLORS[validation.verdict]}]{validation.verdict}[/] ({count})")
