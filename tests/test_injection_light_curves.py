@@ -27,10 +27,10 @@ from lsst.meas.realbogus.injection import (
     SupernovaOptions,
     dc2_supernovae,
     make_catalog,
-    read_dc2_truth,
 )
 from lsst.meas.realbogus.injection._lightcurves import distance_modulus, redshift_quantile
 from lsst.meas.realbogus.injection._supernovae import supernovae
+from lsst.meas.realbogus.truth import read_dc2_truth
 
 BBOX = Box.factory[0:2000, 0:2000]
 OPTIONS = SupernovaOptions(fraction=0.5, redshift_max=0.2, mag_max=30.0)

@@ -60,8 +60,9 @@ def make(
     """Make the fakes of a VisitImage file IMAGE from its table of SOURCES."""
     from lsst.images import VisitImage
 
-    from ..injection import CatalogOptions, Footprint, explain_losses, make_catalog, read_dc2_truth
+    from ..injection import CatalogOptions, Footprint, explain_losses, make_catalog
     from ..tables import read_table_file, write_table_file
+    from ..truth import read_dc2_truth
 
     options = from_settings(CatalogOptions(), settings)
     with reading(image, "a VisitImage file of lsst.images (what a Butler repository holds)"):

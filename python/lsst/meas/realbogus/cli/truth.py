@@ -4,7 +4,9 @@ from __future__ import annotations
 
 __all__ = ("command",)
 
+import functools
 import typing
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -14,10 +16,13 @@ from rich.table import Table
 
 from ..errors import InvalidInputError
 from ._command import Group, is_quiet, say
-from ._common import OUTPUT, FiniteRange, overwrite_option
+from ._common import FILE, OUTPUT, FiniteRange, overwrite_option
 
 if typing.TYPE_CHECKING:
     from astropy.table import Table as AstropyTable
+
+    from ..repository import Dc2Comparison
+    from ..truth import DetectionCounts
 
 where_option = click.option("-d", "--where", default="", help='Restrict the images, as "visit IN (1, 2)".')
 
@@ -131,4 +136,99 @@ def _show(table: AstropyTable, title: str) -> None:
     shown = Table(*table.colnames, title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for row in table:
         shown.add_row(*(str(value) for value in row))
+    Console(quiet=is_quiet()).print(shown)
+
+
+@command.command(
+    "dc2",
+    examples="""
+    realbogus truth dc2 repo u/me/ap --supernovae sne_cosmoDC2_v1.1.4_MS_DDF.db
+    realbogus truth dc2 repo u/me/ap --summary sn_summary.parquet --variability sn_variability.parquet
+    realbogus truth dc2 repo u/me/ap --supernovae sne.db --dmtn-274 --sources goodSeeingDiff_diaSrcTable
+    """,
+)
+@click.argument("repo")
+@click.argument("collection")
+@where_option
+@click.option("--supernovae", type=FILE, help="SALT2 parameters of supernovae (sne_params).")
+@click.option(
+    "--summary", "summaries", type=FILE, multiple=True, help="Objects (truth_summary); may be repeated."
+)
+@click.option("--variability", "light_curves", type=FILE, multiple=True,
+              help="Light curves (…_variability_truth) of these objects; may be repeated.")  # fmt: skip
+@click.option("--dmtn-274", "dmtn_274", is_flag=True, help="Only the images that DMTN-274 lists.")
+@click.option("--sources", default="dia_source_unstandardized", show_default=True,
+              help="Dataset type of DIA sources.")  # fmt: skip
+@click.option(
+    "--image", default="difference_image", show_default=True, help="Dataset type whose mask counts."
+)
+@click.option("--radius", type=FiniteRange(min=0, min_open=True), default=1.0, show_default=True,
+              help="Arcsec between a source and its change.")  # fmt: skip
+@click.option("--one-to-one", is_flag=True, help="Match mutual nearest neighbours only.")
+@click.option("--put", "run", metavar="RUN", help="Write visit_truth for matchDiaSources to this collection.")
+@click.option("-o", "--output", type=OUTPUT, help="Table of all changes, with their sources.")
+@overwrite_option
+def dc2(
+    repo: str,
+    collection: str,
+    where: str,
+    supernovae: Path | None,
+    summaries: tuple[Path, ...],
+    light_curves: tuple[Path, ...],
+    dmtn_274: bool,
+    sources: str,
+    image: str,
+    radius: float,
+    one_to_one: bool,
+    run: str | None,
+    output: Path | None,
+    overwrite: bool,
+) -> None:
+    """Count, as DMTN-274 does, what COLLECTION in the Butler REPO has found of DC2's changes of the sky."""
+    from ..repository import compare_with_dc2
+    from ..tables import write_table_file
+    from ..truth import read_dc2_selection, read_dc2_tables
+
+    if supernovae is None and not light_curves:
+        raise click.UsageError("give --supernovae, or --summary and --variability")
+    read = functools.partial(
+        read_dc2_tables, supernovae=supernovae, summaries=summaries, variability=light_curves
+    )
+    compared = compare_with_dc2(
+        repo,
+        collection,
+        read,
+        where=where,
+        selection=read_dc2_selection() if dmtn_274 else None,
+        sources=sources,
+        image=image,
+        radius=radius,
+        one_to_one=one_to_one,
+        run=run,
+    )
+    if output is not None:
+        write_table_file(compared.objects, output, overwrite=overwrite)
+    _show_detections(compared)
+    if output is not None:
+        say(f"Wrote {output}")
+    if run is not None:
+        say(f"Wrote {compared.n_images} tables visit_truth in {run}")
+
+
+def _show_detections(compared: Dc2Comparison) -> None:
+    title = f"{compared.n_images} images"
+    shown = Table("", title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    both = {"all": compared.counts, "on good pixels": compared.on_good_pixels}
+    for heading in both:
+        shown.add_column(heading, justify="right")
+    rows: dict[str, Callable[[DetectionCounts], str]] = {
+        "DIA sources": lambda counts: str(counts.n_sources),
+        "matching the truth": lambda counts: str(counts.n_matched),
+        "not matching (false positives)": lambda counts: str(counts.n_unmatched),
+        "truth objects": lambda counts: str(counts.n_truth),
+        "missed": lambda counts: str(counts.n_missed),
+        "missed, of all": lambda counts: f"{counts.missed_fraction:.1%}" if counts.n_truth else "none",
+    }
+    for name, text in rows.items():
+        shown.add_row(name, *(text(counts) for counts in both.values()))
     Console(quiet=is_quiet()).print(shown)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._catalog import make_catalog
-from ._dc2 import dc2_supernovae, read_dc2_truth
+from ._dc2 import dc2_magnitudes, dc2_supernovae
 from ._exports import SELECTION, shard, to_source_injection, to_visit_detector_fakes, trixels
 from ._host_light import light_beneath
 from ._hosts import Hosts, select_hosts
@@ -67,6 +67,7 @@ __all__ = (
     "ValidationRules",
     "VariableOptions",
     "check_fakes",
+    "dc2_magnitudes",
     "dc2_supernovae",
     "explain_losses",
     "inject",
@@ -74,7 +75,6 @@ __all__ = (
     "light_curve_models",
     "make_catalog",
     "merge_hosts",
-    "read_dc2_truth",
     "require_valid",
     "select_hosts",
     "shard",

@@ -59,7 +59,7 @@ def make_catalog(
     user_table
         A user's rows, see `from_user_table`.
     truth
-        Supernovae of DC2, see `read_dc2_truth`.
+        Supernovae of DC2, see `~lsst.meas.realbogus.truth.read_dc2_truth`.
     name
         What the source table is called in messages.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._campaign import Campaign, validate_campaign, validate_collection
 from ._cutouts import StoredCutouts, read_cutouts
+from ._dc2 import Dc2Comparison, compare_with_dc2
 from ._fakes import put_shards, read_fake_stamps, read_injected_catalogs
 from ._light_curves import read_light_curves, sky_image
 from ._open import find_datasets, open_repository
@@ -13,8 +14,10 @@ from ._training_stamps import export_labelled_stamps, run_to_stamps
 
 __all__ = (
     "Campaign",
+    "Dc2Comparison",
     "Outcome",
     "StoredCutouts",
+    "compare_with_dc2",
     "export_labelled_stamps",
     "find_datasets",
     "open_repository",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ._astropy import as_astropy
 from ._checking import apply_schema, check_table
-from ._files import read_table_file, write_table_file
+from ._files import TABLE_ENDINGS, read_table_file, write_table_file
 from ._generations import standard_columns
 from ._ids import MAX_DETECTORS, source_id_base
 from ._injection_flags import InjectionFlag
@@ -23,6 +23,7 @@ __all__ = (
     "MAX_DETECTORS",
     "NO_ID",
     "SIGN_COLUMNS",
+    "TABLE_ENDINGS",
     "Column",
     "InjectionFlag",
     "Problem",

@@ -27,11 +27,11 @@ from ..injection import (
     Footprint,
     ImageId,
     make_catalog,
-    read_dc2_truth,
     to_visit_detector_fakes,
 )
 from ..legacy import get_table, read_projection
 from ..tables import read_table_file
+from ..truth import read_dc2_truth
 from ._data_errors import RoomTask
 from ._named_tables import read_named_table
 from ._options import config_class, to_options

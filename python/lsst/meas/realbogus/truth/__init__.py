@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._ap_matches import read_ap_matches
 from ._artefacts import distance_to_segments, nearest_artefact
 from ._budget import BudgetRules, LossBudget, Step, loss_budget
 from ._candidates import (
@@ -13,6 +14,9 @@ from ._candidates import (
     gather_candidates,
 )
 from ._conditions import EDGE_PLANES, MASKED_PLANES, Conditions, measure_conditions, noise_equivalent_area
+from ._dc2 import DC2_CHANGE, Dc2Truth, read_dc2_selection, read_dc2_tables
+from ._dc2_tables import read_dc2_summary, read_dc2_truth, read_dc2_variability
+from ._detections import DetectionCounts, find_truth
 from ._fates import FateRules, injected_fates
 from ._inputs import read_injected, read_matched_sources, read_truth
 from ._labels import Matched, label_dia_sources
@@ -25,6 +29,7 @@ from ._schema import DIA_SOURCE_MATCH, FAKE, INJECTED_FATE, Fate, Label, Reason
 
 __all__ = (
     "CORE_PLANES",
+    "DC2_CHANGE",
     "DIA_SOURCE_MATCH",
     "DIFFUSE_KINDS",
     "EDGE_PLANES",
@@ -38,6 +43,8 @@ __all__ = (
     "BudgetRules",
     "Candidates",
     "Conditions",
+    "Dc2Truth",
+    "DetectionCounts",
     "DifferencePlanes",
     "Fate",
     "FateRules",
@@ -54,6 +61,7 @@ __all__ = (
     "check_tables",
     "compare_labels",
     "distance_to_segments",
+    "find_truth",
     "flag_labels",
     "gather_candidates",
     "injected_fates",
@@ -70,6 +78,12 @@ __all__ = (
     "nearest_artefact",
     "neighbours",
     "noise_equivalent_area",
+    "read_ap_matches",
+    "read_dc2_selection",
+    "read_dc2_summary",
+    "read_dc2_tables",
+    "read_dc2_truth",
+    "read_dc2_variability",
     "read_injected",
     "read_matched_sources",
     "read_truth",

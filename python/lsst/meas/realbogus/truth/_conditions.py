@@ -97,7 +97,7 @@ def measure_conditions(
     y: npt.ArrayLike,
     *,
     mask: Mask,
-    variance: Image,
+    variance: Image | None = None,
     psf: PointSpreadFunction | None = None,
     masked_planes: Collection[str] = MASKED_PLANES,
     edge_planes: Collection[str] = EDGE_PLANES,
@@ -112,7 +112,7 @@ def measure_conditions(
     mask, variance
         Planes of the difference image, in nJy squared.
     psf
-        Its PSF; without it the flux errors are NaN.
+        Its PSF; without it, or without a variance, the flux errors are NaN.
     masked_planes, edge_planes
         Mask planes that make a place masked or part of the edge; planes that the image lacks are passed over.
     half_width
@@ -124,11 +124,11 @@ def measure_conditions(
         One entry for each position.
     """
     xs, ys = np.asarray(x, float), np.asarray(y, float)
-    box = variance.bbox
+    box = mask.bbox
     known = np.isfinite(xs) & np.isfinite(ys)
     column = np.where(known, np.rint(np.where(known, xs, 0)), 0).astype(int) - box.x.start
     row = np.where(known, np.rint(np.where(known, ys, 0)), 0).astype(int) - box.y.start
-    height, width = variance.array.shape
+    height, width = box.shape
     on_image = known & (row >= 0) & (row < height) & (column >= 0) & (column < width)
     masked, edge = np.zeros(xs.size, bool), np.zeros(xs.size, bool)
     flux_error = np.full(xs.size, np.nan)
@@ -136,7 +136,7 @@ def measure_conditions(
     for i in np.flatnonzero(on_image):
         core = (_slice(row[i], half_width), _slice(column[i], half_width))
         masked[i], edge[i] = bad[core].any(), border[core].any()
-        if psf is not None:
+        if psf is not None and variance is not None:
             # A median, so that one bad pixel does not decide.
             level = _median_positive(variance.array[_slice(row[i], 2), _slice(column[i], 2)])
             area = noise_equivalent_area(psf, float(xs[i]), float(ys[i]))

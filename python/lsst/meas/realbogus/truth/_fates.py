@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
 
+from ..errors import InvalidCatalogError
 from ..options import Options, option
 from ..tables import NO_ID, make_table, njy_to_magnitude, separation
 from ._conditions import EDGE_PLANES, MASKED_PLANES, Conditions
@@ -69,9 +70,17 @@ def injected_fates(
     astropy.table.Table
         Table of schema `INJECTED_FATE`, one row for every row of the catalogue, in order. The two rows of a
         variable share their fate, unless one of them was not drawn, and one of them is primary.
+
+    Raises
+    ------
+    InvalidCatalogError
+        Raised if columns are missing.
     """
     rules = rules or FateRules()
     injected, dia_sources = read_injected(injected), read_matched_sources(dia_sources)
+    if not {"x", "y"} <= set(injected.colnames):
+        reason = "columns x and y are missing; with the difference image they are made of ra and dec"
+        raise InvalidCatalogError("injected catalogue", [reason])
     n = len(injected)
     conditions = conditions or Conditions.unknown(n)
     objects = injected_objects(injected)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("Matched", "label_dia_sources")
+__all__ = ("Matched", "check_sources", "label_dia_sources")
 
 import dataclasses
 from typing import Any
@@ -98,7 +98,7 @@ def label_dia_sources(
     rules = rules or MatchRules()
     dia_sources, injected = read_matched_sources(dia_sources), read_injected(injected)
     truth = None if truth is None else read_truth(truth)
-    _check_sources(dia_sources)
+    check_sources(dia_sources)
     n = len(dia_sources)
     label = np.full(n, Label.UNDECIDED, np.int8)
     reason = np.full(n, Reason.UNMATCHED.value, "U32")
@@ -193,6 +193,7 @@ def _rows_of(wanted: Indices, ids: npt.ArrayLike) -> tuple[npt.NDArray[np.intp],
     return known, order[np.searchsorted(ids, wanted[known], sorter=order)]
 
 
-def _check_sources(dia_sources: Table) -> None:
+def check_sources(dia_sources: Table) -> None:
+    """Refuse DIA sources of which one occurs twice."""
     if len(np.unique(dia_sources["diaSourceId"])) != len(dia_sources):
         raise InvalidCatalogError("DIA sources", ["diaSourceId occurs more than once"])

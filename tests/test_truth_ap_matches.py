@@ -1,0 +1,99 @@
+"""Match tables of the AP pipeline as labels and fates: no match is 0 or -1, and everything adds up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from lsst.meas.realbogus.errors import InvalidCatalogError
+from lsst.meas.realbogus.tables import NO_ID, read_table_file
+from lsst.meas.realbogus.truth import (
+    DIA_SOURCE_MATCH,
+    INJECTED_FATE,
+    label_dia_sources,
+    loss_budget,
+    read_ap_matches,
+)
+
+SOURCES = Table(
+    {
+        "diaSourceId": [500, 501, 502, 503],
+        "ra": [10.0, 10.01, 10.02, 10.03],
+        "dec": np.zeros(4),
+        "x": np.arange(4.0),
+        "y": np.arange(4.0),
+        "psfFlux": [3e3, 4e3, -5e3, 6e3],
+        "psfFluxErr": np.full(4, 100.0),
+    }
+)
+
+
+def _matched(ids: list[int], distance: list[float] | None = None) -> Table:
+    n = len(ids)
+    table = Table({"injection_id": np.arange(n), "ra": 10 + 0.01 * np.arange(n), "dec": np.zeros(n)})
+    table["mag"], table["diaSourceId"] = np.full(n, 22.0), np.array(ids, np.int64)
+    if distance is not None:
+        table["dist_diaSrc"] = distance
+    return table
+
+
+@pytest.mark.parametrize("nothing", [0, -1])
+@pytest.mark.parametrize("with_distance", [True, False])
+def test_no_match_is_0_or_minus_1(nothing: int, with_distance: bool) -> None:
+    table = _matched([500, nothing, 502], [0.1, -1.0, 0.2] if with_distance else None)
+    read = read_ap_matches(table, SOURCES)
+    assert read.fates["fate"].tolist() == ["found", "undetected", "found"]
+    assert read.fates["diaSourceId"].tolist() == [500, NO_ID, 502]
+    assert read.sources["label"].tolist() == [1, -1, 1, -1]
+    assert read.sources["injection_id"].tolist() == [0, NO_ID, 2, NO_ID]
+    assert read.sources["match_distance"][0] == pytest.approx(0.1 if with_distance else np.nan, nan_ok=True)
+    assert read.fates.colnames == list(INJECTED_FATE)
+    assert set(DIA_SOURCE_MATCH) <= set(read.sources.colnames)
+
+
+def test_what_no_injection_made_is_bogus_where_asked() -> None:
+    labels = read_ap_matches(_matched([500, 0]), SOURCES, unmatched_is_bogus=True).sources
+    assert labels["label"].tolist() == [1, 0, 0, 0]
+    assert labels["label_reason"].tolist() == ["injected"] + ["unmatched"] * 3
+
+
+def test_flags_and_forced_fluxes_say_why_a_source_was_lost() -> None:
+    table = _matched([0, 0, 0, 0, 503])
+    table["injection_flag"] = [0, 0, 0, 8, 0]
+    table["forced_base_PixelFlags_flag_saturatedCenter"] = [True, False, False, False, True]
+    table["forced_base_PsfFlux_instFlux_SNR"] = [90.0, 3.0, 40.0, 0.0, 20.0]
+    read = read_ap_matches(table, SOURCES)
+    assert read.fates["fate"].tolist() == ["masked", "below_threshold", "undetected", "not_drawn", "found"]
+    budget = loss_budget(read.fates, read.sources).table()
+    assert budget["n"].sum() == 5 and budget["n"][-1] == 1
+
+
+def test_twins_are_one_source() -> None:
+    table = _matched([500, 500])
+    with pytest.raises(InvalidCatalogError, match="diaSourceId 500 matches more than one injected source"):
+        read_ap_matches(table, SOURCES)
+    table["injection_id"], table["twin_id"] = [7, 8], [8, 7]
+    table["isVisitSource"], table["isTemplateSource"] = [True, False], [False, True]
+    table["mag"] = [21.0, 22.0]
+    read = read_ap_matches(table, SOURCES)
+    assert read.fates["is_primary"].tolist() == [True, False]
+    assert read.sources["injection_id"].tolist() == [7, NO_ID, NO_ID, NO_ID]
+    assert read.fates["flux"][0] == pytest.approx(10 ** (0.4 * (31.4 - 21)) - 10 ** (0.4 * (31.4 - 22)))
+
+
+@pytest.mark.parametrize("visit", ["", "_43"])
+def test_the_matches_of_the_real_task_are_ours(shared_data: Path, visit: str) -> None:
+    folder = shared_data / "stack"
+    table = read_table_file(folder / "match" / f"matched_trim0{visit}.ecsv")
+    sources = read_table_file(folder / "diffim" / f"dia_sources{visit}.parquet")
+    read = read_ap_matches(table, sources)
+    theirs = np.asarray(read.fates["fate"]) == "found"
+    assert theirs.sum() == np.sum(table["diaSourceId"] != 0) == np.sum(read.sources["label"] == 1) > 10
+    injected = read_table_file(folder / "injection" / f"injected_default_catalog{visit}.parquet")
+    ours = label_dia_sources(sources, injected).table
+    of = dict(zip(ours["diaSourceId"].tolist(), ours["injection_id"].tolist(), strict=True))
+    same = [of[int(row["diaSourceId"])] == row["injection_id"] for row in read.fates[theirs]]
+    assert all(same) and theirs.sum() == np.sum(np.asarray(ours["injection_id"]) != NO_ID)
