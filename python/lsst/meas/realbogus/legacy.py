@@ -11,6 +11,7 @@ from __future__ import annotations
 __all__ = (
     "DeferredImage",
     "afw_catalog",
+    "focal_plane_corners",
     "get_table",
     "read_grid",
     "read_mask",
@@ -24,6 +25,8 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from astropy.table import Table
     from lsst.daf.butler import DeferredDatasetHandle
     from lsst.images import Box, Mask, SkyProjection
@@ -251,3 +254,30 @@ def afw_catalog(table: Table) -> Any:
             str(row["version"]),
         )
     return catalog
+
+
+def focal_plane_corners(camera: Any) -> dict[int, npt.NDArray[np.float64]]:
+    """Say where the detectors of an afw camera lie.
+
+    Parameters
+    ----------
+    camera
+        ``lsst.afw.cameraGeom.Camera``, as the dataset ``camera`` is.
+
+    Returns
+    -------
+    dict
+        Corners of each detector in the focal plane, shape ``(4, 2)``, in mm.
+
+    Raises
+    ------
+    ImportError
+        Raised outside the full stack.
+    """
+    import numpy as np
+    from lsst.afw.cameraGeom import FOCAL_PLANE
+
+    return {
+        int(detector.getId()): np.array([(point.x, point.y) for point in detector.getCorners(FOCAL_PLANE)])
+        for detector in camera
+    }

@@ -19,6 +19,7 @@ _COMMANDS: Mapping[str, str] = {
     "fakes": "fakes",
     "lightcurves": "lightcurves",
     "model": "model",
+    "night": "night",
     "score": "score",
     "survey": "survey",
     "train": "train",

@@ -12,6 +12,7 @@ from ._groups import FIGURES, Criteria
 from ._intervals import CONFIDENCE, Fraction, fraction, fraction_intervals
 from ._judgement import Judgement, judge_by_snr, judge_scores, rate_at_false_positives
 from ._kinds import KindResult, KindScores, count_kinds
+from ._night import DRIFT, Night, compare_night
 from ._performance import Performance, measure_performance, scored_labels
 from ._pulls import Pull, measure_pull
 from ._recovery import INJECTED_RECOVERY, Boxes, match_images, recover_injected
@@ -24,6 +25,7 @@ from ._reliability import (
     tabulate_reliability,
 )
 from ._results import ModelResult, Results, Summary, summarize
+from ._score_counts import REASONS, SCORE_COUNTS, NightOptions, count_scores
 from ._tally import count_fates, count_labels
 from ._validation import Validation, validate_injection
 from ._validation_options import ValidationOptions
@@ -32,10 +34,12 @@ __all__ = (
     "ADDED_LIGHT",
     "CHECKS",
     "CONFIDENCE",
+    "DRIFT",
     "FIGURES",
     "INJECTED_RECOVERY",
+    "REASONS",
     "RECOVERY_BINS",
-    "BinnedFraction",
+    "SCORE_COUNTS",
     "BinnedFraction",
     "Boxes",
     "Check",
@@ -47,6 +51,8 @@ __all__ = (
     "KindResult",
     "KindScores",
     "ModelResult",
+    "Night",
+    "NightOptions",
     "Performance",
     "Pull",
     "Results",
@@ -61,10 +67,12 @@ __all__ = (
     "bootstrap",
     "brier_score",
     "calibration_error",
+    "compare_night",
     "count_confusion",
     "count_fates",
     "count_kinds",
     "count_labels",
+    "count_scores",
     "describe_calibration",
     "even_edges",
     "fraction",

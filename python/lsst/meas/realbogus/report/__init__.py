@@ -7,6 +7,7 @@ from ._fakes_page import FakeCard, choose_fakes, count_populations, write_fakes_
 from ._figures import draw_curves
 from ._galleries import Gallery, TripletCard, choose_galleries
 from ._light_curves_page import SourceMap, choose_objects, write_light_curves_page
+from ._night_page import write_night_page
 from ._page import write_page
 from ._stamps import stretch_triplet
 from ._study_page import StudySection, write_study_page
@@ -31,6 +32,7 @@ __all__ = (
     "write_cutouts_page",
     "write_fakes_page",
     "write_light_curves_page",
+    "write_night_page",
     "write_page",
     "write_study_page",
 )

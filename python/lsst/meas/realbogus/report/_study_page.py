@@ -11,6 +11,8 @@ from pathlib import Path
 from ..errors import InvalidInputError
 from ._html import page_environment, png_uri, write_html
 
+STUDY_NOTE = "Each figure with its 95 % interval over objects; ± is the scatter between seeds."
+
 
 @dataclasses.dataclass(frozen=True)
 class StudySection:
@@ -55,6 +57,7 @@ def write_study_page(
     *,
     title: str,
     provenance: Mapping[str, str] | None = None,
+    note: str = STUDY_NOTE,
     overwrite: bool = False,
 ) -> Path:
     """Write the page; see `render_study_page`.
@@ -63,7 +66,7 @@ def write_study_page(
     ----------
     path
         File to write; its folder must exist.
-    sections, title, provenance
+    sections, title, provenance, note
         As for `render_study_page`.
     overwrite
         Replace the file if it exists.
@@ -79,12 +82,16 @@ def write_study_page(
         If the file exists or cannot be written.
     """
     return write_html(
-        path, render_study_page(sections, title=title, provenance=provenance), overwrite=overwrite
+        path, render_study_page(sections, title=title, provenance=provenance, note=note), overwrite=overwrite
     )
 
 
 def render_study_page(
-    sections: Sequence[StudySection], *, title: str, provenance: Mapping[str, str] | None = None
+    sections: Sequence[StudySection],
+    *,
+    title: str,
+    provenance: Mapping[str, str] | None = None,
+    note: str = STUDY_NOTE,
 ) -> str:
     """Make the page.
 
@@ -96,6 +103,8 @@ def render_study_page(
         Heading of the page.
     provenance
         What made it, label to value.
+    note
+        Said below the heading.
 
     Returns
     -------
@@ -105,5 +114,5 @@ def render_study_page(
     environment = page_environment()
     environment.filters["png"] = png_uri
     return environment.get_template("study.html").render(
-        title=title, sections=sections, provenance=provenance or {}
+        title=title, sections=sections, provenance=provenance or {}, note=note
     )

@@ -7,6 +7,7 @@ from ._cutouts import StoredCutouts, read_cutouts
 from ._dc2 import Dc2Comparison, compare_with_dc2
 from ._fakes import put_shards, read_fake_stamps, read_injected_catalogs
 from ._light_curves import read_light_curves, sky_image
+from ._night import find_collections, read_focal_plane, read_score_counts
 from ._open import find_datasets, open_repository
 from ._pipetask import Outcome, pipetask_command, run_pipetask, shell_text
 from ._results import read_associations, read_collection, read_stamps
@@ -19,6 +20,7 @@ __all__ = (
     "StoredCutouts",
     "compare_with_dc2",
     "export_labelled_stamps",
+    "find_collections",
     "find_datasets",
     "open_repository",
     "pipetask_command",
@@ -27,8 +29,10 @@ __all__ = (
     "read_collection",
     "read_cutouts",
     "read_fake_stamps",
+    "read_focal_plane",
     "read_injected_catalogs",
     "read_light_curves",
+    "read_score_counts",
     "read_stamps",
     "run_pipetask",
     "run_to_stamps",
