@@ -152,3 +152,22 @@ def test_a_run_to_stamps_that_fails_says_where_it_is_written(tmp_path: Path) -> 
     with pytest.raises(InvalidInputError, match=r"pipetask failed, see .*run.log:\n"):
         run_to_stamps(repo, "u/new", log, instrument="NoCam", skymap="none", config={})
     assert "NoCam" in log.read_text()
+
+
+def test_no_kind_fills_an_image(tmp_path: Path) -> None:
+    repo = _repo(tmp_path / "a")
+    whole, thin = tmp_path / "whole", tmp_path / "thin"
+    export_labelled_stamps([(repo, "u/run")], whole)
+    counts = [export_labelled_stamps([(repo, "u/run")], thin, most_of_a_kind=3) for _ in range(2)]
+    every, kept = StampSet(whole).load(), StampSet(thin).load()
+    assert counts[0] == counts[1] == {"0000.parquet": len(kept)}
+    for visit in (3, 7):
+        for kind in np.unique(every.kind):
+            there = np.sum((every.visit == visit) & (every.kind == kind))
+            assert np.sum((kept.visit == visit) & (kept.kind == kind)) == min(there, 3)
+    first, second = (every[every.visit == visit] for visit in (3, 7))
+    assert len(first.thinned(1000, 1)) == len(first)
+    again = first.thinned(3, 0, 3, 0)
+    np.testing.assert_array_equal(again.snr, kept[kept.visit == 3].snr)
+    with pytest.raises(InvalidInputError, match="at least one"):
+        second.thinned(0)

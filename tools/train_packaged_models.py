@@ -11,7 +11,7 @@ from, one chooses epochs and calibration, one judges what was chosen and nothing
 Everything is keyed by the numbers of the surveys and the seeds below. What each step made stays in the
 folder, and a run that was interrupted goes on where it stopped. Where there is a GPU, training uses it.
 
-    python tools/train_packaged_models.py FOLDER [--surveys 42] [--epochs N] [--models dia ...] [--jobs 2]
+    python tools/train_packaged_models.py FOLDER [--surveys 28] [--epochs N] [--models dia ...] [--jobs 2]
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ VERSION = "2"
 REGIMES = TrainedOn(pixel_scale=(0.16, 1.1), psf_fwhm=(1.6, 10.5), stamp_size=(21, 63))
 """What the surveys cover, and the sizes of stamps that augmentation makes of theirs."""
 STAMP_SIZE = 41
+MOST_OF_A_KIND = 25
+"""Stamps of one kind of an image: through clouds, all stars of a crowded field leave the same residual."""
 ENSEMBLE = StrategyConfig(name="ensemble", members=2)
 AUGMENTATION = Augmentation(without_psf=0.35)
 
@@ -154,7 +156,7 @@ def main() -> None:
     """Make the stamps, train and write the models."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path, help="where surveys, stamps and logs are kept")
-    parser.add_argument("--surveys", type=int, default=42, help="at least 7: each role needs one")
+    parser.add_argument("--surveys", type=int, default=28, help="at least 7: each role needs one")
     parser.add_argument("--epochs", type=int, help="of each model (default: those of the packaged ones)")
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
@@ -169,7 +171,9 @@ def main() -> None:
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
         runs = list(pool.map(partial(make_run, folder), range(arguments.surveys)))
         if not (folder / "stamps" / "groups.json").exists():
-            counts = export_labelled_stamps([(repo, OUTPUT) for repo in runs], folder / "stamps")
+            counts = export_labelled_stamps(
+                [(repo, OUTPUT) for repo in runs], folder / "stamps", most_of_a_kind=MOST_OF_A_KIND
+            )
             print(f"{sum(counts.values())} stamps of {len(counts)} surveys", flush=True)
         train = partial(make_model, folder, output, arguments.epochs, arguments.surveys)
         for figures in pool.map(train, arguments.models):

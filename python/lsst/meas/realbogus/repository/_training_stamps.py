@@ -15,6 +15,7 @@ from ..training import LabelledStamps, StampWriter
 from ._open import find_dataset, find_datasets, open_repository
 from ._pipetask import pipetask_command, run_pipetask
 
+_IMAGE = ("visit", "detector")
 _PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
 _STEPS = (
     "createFakeSupernovae",
@@ -75,6 +76,7 @@ def export_labelled_stamps(
     where: str = "",
     pixel_type: Literal["float32", "float16"] = "float32",
     first_group: int = 0,
+    most_of_a_kind: int | None = None,
 ) -> dict[str, int]:
     """Write the labelled stamps of runs to a folder, one parquet file a run, in bounded memory.
 
@@ -91,6 +93,8 @@ def export_labelled_stamps(
         As for `~lsst.meas.realbogus.training.StampWriter`.
     first_group
         Group of the stamps of the first run; those of the others follow.
+    most_of_a_kind
+        Stamps of one kind that are kept of an image at most; `None`: all.
 
     Returns
     -------
@@ -108,7 +112,7 @@ def export_labelled_stamps(
     counts: dict[str, int] = {}
     for group, (repo, collection) in enumerate(runs, first_group):
         path = folder / f"{group:04d}.parquet"
-        counts[path.name] = _export(repo, collection, path, group, where, pixel_type)
+        counts[path.name] = _export(repo, collection, path, group, where, pixel_type, most_of_a_kind)
         names[str(group)] = f"{repo}:{collection}"
     with atomic_output(names_file, overwrite=True) as place:
         place.write_text(json.dumps(names, indent=1) + "\n")
@@ -122,6 +126,7 @@ def _export(
     group: int,
     where: str,
     pixel_type: Literal["float32", "float16"],
+    most_of_a_kind: int | None,
 ) -> int:
     total = 0
     with open_repository(repo, collection) as butler, StampWriter(path, pixel_type) as writer:
@@ -140,6 +145,8 @@ def _export(
             stamps = LabelledStamps.from_tables(
                 butler.get(ref), match, sources, group, visit=int(ref.dataId["visit"])
             )
+            if most_of_a_kind is not None:
+                stamps = stamps.thinned(most_of_a_kind, group, *(int(ref.dataId[d]) for d in _IMAGE))
             if len(stamps):
                 writer.write(stamps)
                 total += len(stamps)
