@@ -7,8 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.table import Table
+from click.testing import CliRunner
+from lsst.daf.butler import Butler, DatasetType
 
-from lsst.meas.realbogus.errors import InvalidCatalogError
+from lsst.meas.realbogus.cli import main
+from lsst.meas.realbogus.errors import InvalidCatalogError, InvalidInputError
+from lsst.meas.realbogus.evaluation import summarize
+from lsst.meas.realbogus.repository import read_ap_collection
 from lsst.meas.realbogus.tables import NO_ID, read_table_file
 from lsst.meas.realbogus.truth import (
     DIA_SOURCE_MATCH,
@@ -97,3 +102,41 @@ def test_the_matches_of_the_real_task_are_ours(shared_data: Path, visit: str) ->
     of = dict(zip(ours["diaSourceId"].tolist(), ours["injection_id"].tolist(), strict=True))
     same = [of[int(row["diaSourceId"])] == row["injection_id"] for row in read.fates[theirs]]
     assert all(same) and theirs.sum() == np.sum(np.asarray(ours["injection_id"]) != NO_ID)
+
+
+def test_a_run_of_the_ap_pipeline_is_read_with_its_own_labels(tmp_path: Path) -> None:
+    image = {"instrument": "Cam", "visit": 3, "detector": 0}
+    dimensions = tuple(image)
+    Butler.makeRepo(tmp_path / "repo")
+    with Butler.from_config(tmp_path / "repo", writeable=True, run="u/ap") as butler:
+        for element, record in (
+            ("instrument", {"name": "Cam"}),
+            ("detector", {"instrument": "Cam", "id": 0, "full_name": "0"}),
+            ("physical_filter", {"instrument": "Cam", "name": "r", "band": "r"}),
+            ("day_obs", {"instrument": "Cam", "id": 20260101}),
+            (
+                "visit",
+                {"instrument": "Cam", "id": 3, "name": "3", "physical_filter": "r", "day_obs": 20260101},
+            ),
+        ):
+            known = {key: value for key, value in record.items() if key not in ("visit", "detector")}
+            butler.registry.insertDimensionData(element, known)
+        scores = Table({"id": SOURCES["diaSourceId"], "score": np.array([0.9, 0.2, 0.3, 0.1], np.float32)})
+        for name, table in (
+            ("fakes_deepDiff_matchDiaSrc", _matched([500, 0, 502], [0.1, -1.0, 0.2])),
+            ("fakes_dia_source_unstandardized", SOURCES),
+            ("fakes_dia_source_reliability", scores),
+        ):
+            kind = DatasetType(name, dimensions, "ArrowAstropy", universe=butler.dimensions)
+            butler.registry.registerDatasetType(kind)
+            butler.put(table, kind, image)
+    results = read_ap_collection(tmp_path / "repo", "u/ap", unmatched_is_bogus=True)
+    assert results.sources["label"].tolist() == [1, 0, 1, 0]
+    assert (summarize(results).n_found, summarize(results).n_injected) == (2, 3)
+    words = ["truth", "budget", str(tmp_path / "repo"), "u/ap", "--ap-matches", "fakes_deepDiff_matchDiaSrc"]
+    output = CliRunner().invoke(main, words).output
+    lines = [line.split() for line in output.splitlines()]
+    assert ["above", "threshold", "below", "threshold", "1", "33.3%", "1"] in lines
+    assert ["injected", "3", "100.0%"] in lines
+    with pytest.raises(InvalidInputError, match="u/ap has no fakes_goodSeeingDiff_matchDiaSrc"):
+        read_ap_collection(tmp_path / "repo", "u/ap", matches="fakes_goodSeeingDiff_matchDiaSrc")

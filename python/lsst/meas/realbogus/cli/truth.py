@@ -37,6 +37,7 @@ def command() -> None:
     examples="""
     realbogus truth budget repo u/me/realbogus
     realbogus truth budget repo u/me/realbogus --threshold 0.7 -o losses.parquet
+    realbogus truth budget repo u/me/ap --ap-matches fakes_deepDiff_matchDiaSrc
     """,
 )
 @click.argument("repo")
@@ -47,6 +48,8 @@ def command() -> None:
     "--threshold", type=FiniteRange(0, 1), default=0.5, show_default=True, help="Score of a kept source."
 )
 @click.option("--flag", "flags", multiple=True, help="Flag of which none may be set; may be repeated.")
+@click.option("--ap-matches", metavar="TYPE",
+              help="Take the matches of the AP pipeline, such as fakes_deepDiff_matchDiaSrc.")  # fmt: skip
 @click.option("--association", default="dia_source_association", show_default=True,
               help="Dataset type of the objects that sources are of.")  # fmt: skip
 @click.option("-o", "--output", type=OUTPUT, help="Table with the end of every injected source.")
@@ -58,16 +61,20 @@ def budget(
     model: str | None,
     threshold: float,
     flags: tuple[str, ...],
+    ap_matches: str | None,
     association: str,
     output: Path | None,
     overwrite: bool,
 ) -> None:
     """Say of COLLECTION in the Butler REPO at which step injected sources were lost, and why."""
-    from ..repository import read_associations, read_collection
+    from ..repository import read_ap_collection, read_associations, read_collection
     from ..tables import write_table_file
     from ..truth import BudgetRules, loss_budget
 
-    results = read_collection(repo, collection, where=where)
+    if ap_matches is None:
+        results = read_collection(repo, collection, where=where)
+    else:
+        results = read_ap_collection(repo, collection, where=where, matches=ap_matches)
     if not len(results.fates):
         raise InvalidInputError(f"{collection} has no injected sources (no injected_supernova_fate)")
     if model is not None and model not in results.models:
