@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from .injection import CatalogOptions, Footprint, InjectionOptions, inject, make_catalog
     from .measurement import DetectionOptions, detect_and_measure, measure_sources
     from .model import load
-    from .repository import read_collection, read_light_curves
+    from .repository import export_labelled_stamps, read_collection, read_light_curves
+    from .training import ModelOptions, StampSet, corrupt_labels, ordered_contract, ordered_split, train_model
     from .truth import FateRules, MatchRules, loss_budget, match
 
 __all__ = (
@@ -29,8 +30,12 @@ __all__ = (
     "InjectionOptions",
     "LightCurveOptions",
     "MatchRules",
+    "ModelOptions",
+    "StampSet",
     "SubtractionOptions",
+    "corrupt_labels",
     "detect_and_measure",
+    "export_labelled_stamps",
     "extract",
     "inject",
     "load",
@@ -39,9 +44,12 @@ __all__ = (
     "make_light_curves",
     "match",
     "measure_sources",
+    "ordered_contract",
+    "ordered_split",
     "read_collection",
     "read_light_curves",
     "subtract",
+    "train_model",
 )
 
 _HOMES = MappingProxyType(
@@ -53,8 +61,12 @@ _HOMES = MappingProxyType(
         "InjectionOptions": "injection",
         "LightCurveOptions": "association",
         "MatchRules": "truth",
+        "ModelOptions": "training",
+        "StampSet": "training",
         "SubtractionOptions": "diffim",
+        "corrupt_labels": "training",
         "detect_and_measure": "measurement",
+        "export_labelled_stamps": "repository",
         "extract": "cutouts",
         "inject": "injection",
         "load": "model",
@@ -63,9 +75,12 @@ _HOMES = MappingProxyType(
         "make_light_curves": "association",
         "match": "truth",
         "measure_sources": "measurement",
+        "ordered_contract": "training",
+        "ordered_split": "training",
         "read_collection": "repository",
         "read_light_curves": "repository",
         "subtract": "diffim",
+        "train_model": "training",
     }
 )
 
