@@ -9,10 +9,12 @@ import pytest
 from lsst.meas.realbogus.model import (
     Architecture,
     Contract,
+    NormalizationChoice,
     Output,
     TrainedOn,
     initial_weights,
     make_model,
+    named_architecture,
     write_model,
 )
 from lsst.meas.realbogus.model._architecture import AverageMaxCentre2D, Conv2D, Dense
@@ -60,3 +62,35 @@ def told_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         files[name] = folder / f"{name}.rbmodel"
         files[name].write_bytes(write_model(make_model(contract, initial_weights(network, 3))))
     return files
+
+
+@pytest.fixture(scope="session")
+def untrained_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return untrained models for tests in which scores do not matter: ``dia``, ``nodia``."""
+    folder = tmp_path_factory.mktemp("models")
+    for name, inputs in (("dia", ("difference", "science", "template")), ("nodia", ("science", "template"))):
+        architecture = named_architecture(name)
+        contract = Contract(
+            name=name,
+            version="0.test",
+            inputs=inputs,
+            layout="side_by_side",
+            stamp_size=51,
+            normalization=NormalizationChoice(name="acero-cuellar-3sigma-1"),
+            output=Output(size=2, real=0),
+            architecture=architecture,
+        )
+        (folder / f"{name}.rbmodel").write_bytes(
+            write_model(make_model(contract, initial_weights(architecture)))
+        )
+    return {name: str(folder / f"{name}.rbmodel") for name in ("dia", "nodia")}
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory, untrained_models: dict[str, str]) -> Path:
+    """Return a repository with a small survey and, in `small_survey.COLLECTION`, one run of the main job."""
+    from small_survey import simulate_and_run  # the middleware, for the tests that need it
+
+    repo = tmp_path_factory.mktemp("survey") / "repo"
+    simulate_and_run(repo, untrained_models)
+    return repo

@@ -16,26 +16,15 @@ from lsst.pipe.base import Pipeline
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 
 from lsst.meas.realbogus.evaluation import summarize
-from lsst.meas.realbogus.model import (
-    Contract,
-    NormalizationChoice,
-    Output,
-    initial_weights,
-    make_model,
-    named_architecture,
-    write_model,
-)
 from lsst.meas.realbogus.report import choose_galleries
 from lsst.meas.realbogus.report._page import render_page
 from lsst.meas.realbogus.repository import read_collection, read_stamps, validate_collection
-from lsst.meas.realbogus.survey import PRESETS, simulate_survey
 from lsst.meas.realbogus.tasks.subtract_images import SubtractImagesTask
 from lsst.meas.realbogus.truth import Fate, Label, labels_differ, loss_budget
+from small_survey import PIPELINE, WHERE, job_parameters, make_executor
 
 pytestmark = pytest.mark.slow
 
-PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
-WHERE = "instrument='RealBogusCam' AND skymap='realbogus'"
 TABLES = (
     "fake_supernova_catalog",
     "injected_preliminary_visit_image_catalog",
@@ -49,55 +38,15 @@ N_IMAGES = 2
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def models(untrained_models: dict[str, str]) -> dict[str, str]:
     """Untrained models: what matters here is that every source gets through."""
-    folder = tmp_path_factory.mktemp("models")
-    for name, inputs in (("dia", ("difference", "science", "template")), ("nodia", ("science", "template"))):
-        architecture = named_architecture(name)
-        contract = Contract(
-            name=name,
-            version="0.test",
-            inputs=inputs,
-            layout="side_by_side",
-            stamp_size=51,
-            normalization=NormalizationChoice(name="acero-cuellar-3sigma-1"),
-            output=Output(size=2, real=0),
-            architecture=architecture,
-        )
-        (folder / f"{name}.rbmodel").write_bytes(
-            write_model(make_model(contract, initial_weights(architecture)))
-        )
-    return {name: str(folder / f"{name}.rbmodel") for name in ("dia", "nodia")}
-
-
-def _parameters(models: Mapping[str, str], fakes: float = 0.5) -> dict[str, float | str]:
-    return {"fakeFraction": fakes, "model": models["dia"], "nodiaModel": models["nodia"]}
-
-
-def _executor(
-    repo: Path,
-    output: str,
-    models: Mapping[str, str],
-    fakes: float = 0.5,
-    populations: Mapping[str, float] | None = None,
-    **parameters: float,
-) -> SimplePipelineExecutor:
-    pipeline = Pipeline.from_uri(PIPELINE)
-    for name, value in (_parameters(models, fakes) | parameters).items():
-        pipeline.addConfigOverride("parameters", name, value)
-    for name, value in (populations or {}).items():
-        pipeline.addConfigOverride("createFakeSupernovae", name, value)
-    butler = SimplePipelineExecutor.prep_butler(str(repo), inputs=["RealBogusCam/input"], output=output)
-    return SimplePipelineExecutor.from_pipeline(pipeline, where=WHERE, butler=butler)
+    return untrained_models
 
 
 @pytest.fixture(scope="module")
-def repo(tmp_path_factory: pytest.TempPathFactory, models: dict[str, str]) -> Path:
+def repo(small_run: Path) -> Path:
     """A repository with a small survey and one run of the main job."""
-    repo = tmp_path_factory.mktemp("survey") / "repo"
-    simulate_survey(repo, PRESETS["small"])
-    _executor(repo, "u/whole", models).run(register_dataset_types=True)
-    return repo
+    return small_run
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +71,7 @@ def test_every_image_has_every_table(butler: Butler) -> None:
 def test_defect_10_images_that_get_no_fake_are_scored_all_the_same(
     repo: Path, models: dict[str, str], butler: Butler
 ) -> None:
-    _executor(repo, "u/none", models, fakes=0.0).run(register_dataset_types=True)
+    make_executor(repo, "u/none", models, fakes=0.0).run(register_dataset_types=True)
     for name in TABLES:
         tables, others = _all(butler, name, "u/none"), _all(butler, name)
         assert tables.keys() == others.keys(), name
@@ -244,7 +193,7 @@ def with_template_fakes(repo: Path, butler: Butler, models: dict[str, str]) -> d
         "offset_mean": 0.3,
         "offset_scatter": 0.8,
     }
-    executor = _executor(
+    executor = make_executor(
         repo,
         "u/template",
         models,
@@ -325,7 +274,7 @@ def test_defect_07_rows_of_templates_add_up(with_template_fakes: dict[str, Any],
 
 def _pipetask(repo: Path, models: Mapping[str, str], *options: str) -> Result:
     words = ["run", "-b", str(repo), "-i", "RealBogusCam/input", "-o", "u/cut", "-p", PIPELINE, "-d", WHERE]
-    for name, value in _parameters(models).items():
+    for name, value in job_parameters(models).items():
         words += ["-c", f"parameters:{name}={value}"]
     return CliRunner().invoke(pipetask, [*words, "--register-dataset-types", *options])
 

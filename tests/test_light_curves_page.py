@@ -117,8 +117,12 @@ def test_ten_thousand_sources_stay_below_60_mb() -> None:
 def test_the_command_draws_what_the_tables_hold(tmp_path: Path) -> None:
     sources, _ = make_curves()
     make_repo(tmp_path / "repo", sources)
-    places = Table({"diaSourceId": sources["diaSourceId"], "x": sources["ra"], "y": sources["dec"]})
-    places.write(tmp_path / "umap.ecsv")
+    columns = {
+        "diaSourceId": sources["diaSourceId"],
+        "embedding_x": sources["ra"],
+        "embedding_y": sources["dec"],
+    }
+    Table(columns, meta={"embedding": "umap"}).write(tmp_path / "map.ecsv")
     output = tmp_path / "page.html"
     arguments = [
         "lightcurves",
@@ -127,7 +131,7 @@ def test_the_command_draws_what_the_tables_hold(tmp_path: Path) -> None:
         "-o",
         str(output),
         "--map",
-        str(tmp_path / "umap.ecsv"),
+        str(tmp_path / "map.ecsv"),
     ]
     result = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output

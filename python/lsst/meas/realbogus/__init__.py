@@ -15,15 +15,22 @@ if TYPE_CHECKING:
     from .association import LightCurveOptions, make_light_curves
     from .cutouts import extract
     from .diffim import SubtractionOptions, subtract
-    from .injection import CatalogOptions, Footprint, InjectionOptions, inject, make_catalog
+    from .injection import CatalogOptions, Footprint, InjectionOptions, dc2_magnitudes, inject, make_catalog
     from .measurement import DetectionOptions, detect_and_measure, measure_sources
     from .model import load
-    from .repository import export_labelled_stamps, read_collection, read_light_curves
+    from .repository import (
+        compare_with_dc2,
+        export_labelled_stamps,
+        read_collection,
+        read_light_curves,
+        validate_collection,
+    )
     from .training import ModelOptions, StampSet, corrupt_labels, ordered_contract, ordered_split, train_model
-    from .truth import FateRules, MatchRules, loss_budget, match
+    from .truth import DetectionCounts, FateRules, MatchRules, find_truth, loss_budget, match, read_dc2_tables
 
 __all__ = (
     "CatalogOptions",
+    "DetectionCounts",
     "DetectionOptions",
     "FateRules",
     "Footprint",
@@ -33,10 +40,13 @@ __all__ = (
     "ModelOptions",
     "StampSet",
     "SubtractionOptions",
+    "compare_with_dc2",
     "corrupt_labels",
+    "dc2_magnitudes",
     "detect_and_measure",
     "export_labelled_stamps",
     "extract",
+    "find_truth",
     "inject",
     "load",
     "loss_budget",
@@ -47,14 +57,17 @@ __all__ = (
     "ordered_contract",
     "ordered_split",
     "read_collection",
+    "read_dc2_tables",
     "read_light_curves",
     "subtract",
     "train_model",
+    "validate_collection",
 )
 
 _HOMES = MappingProxyType(
     {
         "CatalogOptions": "injection",
+        "DetectionCounts": "truth",
         "DetectionOptions": "measurement",
         "FateRules": "truth",
         "Footprint": "injection",
@@ -64,10 +77,13 @@ _HOMES = MappingProxyType(
         "ModelOptions": "training",
         "StampSet": "training",
         "SubtractionOptions": "diffim",
+        "compare_with_dc2": "repository",
         "corrupt_labels": "training",
+        "dc2_magnitudes": "injection",
         "detect_and_measure": "measurement",
         "export_labelled_stamps": "repository",
         "extract": "cutouts",
+        "find_truth": "truth",
         "inject": "injection",
         "load": "model",
         "loss_budget": "truth",
@@ -78,9 +94,11 @@ _HOMES = MappingProxyType(
         "ordered_contract": "training",
         "ordered_split": "training",
         "read_collection": "repository",
+        "read_dc2_tables": "truth",
         "read_light_curves": "repository",
         "subtract": "diffim",
         "train_model": "training",
+        "validate_collection": "repository",
     }
 )
 

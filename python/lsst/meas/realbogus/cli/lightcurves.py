@@ -15,6 +15,8 @@ from ._command import Command, say
 from ._common import FILE, overwrite_option
 
 if TYPE_CHECKING:
+    from lsst.daf.butler import Butler
+
     from ..report import CutoutCard, SourceMap
 
 
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
 @click.option("--max-sources", type=click.IntRange(min=1), default=10_000, show_default=True,
               help="Sources on the page; those of confirmed objects come first.")  # fmt: skip
 @click.option("--map", "map_file", type=FILE,
-              help="Table with columns diaSourceId, x, y: a map to lay sources out on.")  # fmt: skip
+              help="Map to lay sources out on, as realbogus explain --table writes it; by default "
+              "dia_source_explanation of the collection, if it has one.")  # fmt: skip
 @click.option("--cutouts", "cutouts_type", default="dia_source_cutouts", show_default=True,
               help="Dataset of stamps, shown where there is one.")  # fmt: skip
 @overwrite_option
@@ -68,7 +71,7 @@ def command(
         atomic_output(output, overwrite=overwrite) as page,
         open_repository(repo, collection) as butler,
     ):
-        source_map = None if map_file is None else _read_map(map_file)
+        source_map = _read_map(map_file, butler)
         curves = read_light_curves(butler, collection, where=where, options=options)
         shown = np.isin(curves.association["diaObjectId"], choose_objects(curves, max_sources))
         wanted = np.asarray(curves.association["diaSourceId"])[shown]
@@ -91,15 +94,24 @@ def command(
     )
 
 
-def _read_map(file: Path) -> SourceMap:
+def _read_map(file: Path | None, butler: Butler) -> SourceMap | None:
+    """Read the map of a file, or else that of the run's explanation, if it has one."""
     from ..report import SourceMap
+    from ..repository import find_datasets
     from ..tables import Column, apply_schema, read_table_file
 
     columns = {
         "diaSourceId": Column("int64", "identifier of the source", required=True),
-        "x": Column("float64", "place on the map", required=True),
-        "y": Column("float64", "place on the map", required=True),
+        "embedding_x": Column("float64", "place on the map", required=True),
+        "embedding_y": Column("float64", "place on the map", required=True),
     }
-    table = apply_schema(read_table_file(file), columns, name=str(file))
-    points = np.stack([table["x"], table["y"]], axis=1)
-    return SourceMap(file.stem, table["diaSourceId"], points)
+    if file is not None:
+        name, tables = str(file), [read_table_file(file)]
+    else:
+        name = "dia_source_explanation"
+        tables = [butler.get(ref) for ref in find_datasets(butler, name)]
+    if not tables:
+        return None
+    parts = [apply_schema(table, columns, name=name) for table in tables]
+    ids, x, y = (np.concatenate([part[column] for part in parts]) for column in columns)
+    return SourceMap(str(parts[0].meta.get("embedding", "map")), ids, np.stack([x, y], axis=1))

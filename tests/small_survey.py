@@ -1,0 +1,42 @@
+"""A small simulated survey, and the main job on it, for the tests that need one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lsst.pipe.base import Pipeline
+from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
+
+from lsst.meas.realbogus.survey import PRESETS, simulate_survey
+
+PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
+WHERE = "instrument='RealBogusCam' AND skymap='realbogus'"
+COLLECTION = "u/whole"
+
+
+def job_parameters(models: Mapping[str, str], fakes: float = 0.5) -> dict[str, float | str]:
+    return {"fakeFraction": fakes, "model": models["dia"], "nodiaModel": models["nodia"]}
+
+
+def make_executor(
+    repo: Path,
+    output: str,
+    models: Mapping[str, str],
+    fakes: float = 0.5,
+    populations: Mapping[str, float] | None = None,
+    **parameters: float,
+) -> SimplePipelineExecutor:
+    pipeline = Pipeline.from_uri(PIPELINE)
+    for name, value in (job_parameters(models, fakes) | parameters).items():
+        pipeline.addConfigOverride("parameters", name, value)
+    for name, value in (populations or {}).items():
+        pipeline.addConfigOverride("createFakeSupernovae", name, value)
+    butler = SimplePipelineExecutor.prep_butler(str(repo), inputs=["RealBogusCam/input"], output=output)
+    return SimplePipelineExecutor.from_pipeline(pipeline, where=WHERE, butler=butler)
+
+
+def simulate_and_run(repo: Path, models: Mapping[str, str]) -> None:
+    """Make a repository with the small survey and one run of the main job."""
+    simulate_survey(repo, PRESETS["small"])
+    make_executor(repo, COLLECTION, models).run(register_dataset_types=True)
