@@ -98,6 +98,15 @@ def test_score_of_blank_sky_has_unit_scatter() -> None:
     assert np.std(scores.score[10:-10, 10:-10]) == pytest.approx(1.0, abs=0.03)
 
 
+def test_a_psf_as_wide_as_its_stamp_is_fitted_within_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = GaussianPointSpreadFunction(7.0, bounds=BBOX, stamp_size=31)
+    monkeypatch.setitem(globals(), "PSF", KernelField.from_psf(wide, BBOX))
+    x, y = _grid(100.0)
+    catalog = _measure(_image(x, y, np.full(x.size, 4e6)))
+    flux = catalog.sources["psfFlux"][_matched(catalog, x, y)]
+    assert np.median(flux) == pytest.approx(4e6, rel=0.05)
+
+
 def test_wrong_variance_is_found_and_made_up_for() -> None:
     x, y = _grid(100.0)
     image = _image(x, y, np.full(x.size, 30 * ONE_SIGMA), seed=4)

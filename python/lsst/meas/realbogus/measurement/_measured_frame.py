@@ -64,8 +64,8 @@ class MeasuredFrame:
 
     @property
     def fit_radius(self) -> int:
-        """Half width of stamps to which a PSF is fitted."""
-        return max(4, int(np.ceil(_FIT_SIGMAS * self.sigma)))
+        """Half width of stamps to which a PSF is fitted: no wider than the PSF is known."""
+        return min(max(4, int(np.ceil(_FIT_SIGMAS * self.sigma))), self.psf.radius)
 
     def cut(self, row: IntArray, column: IntArray, radius: int) -> FitStamps:
         """Cut stamps about pixels, parent coordinates."""
