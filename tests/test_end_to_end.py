@@ -15,6 +15,7 @@ from lsst.daf.butler import Butler
 from lsst.pipe.base import Pipeline
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 
+from lsst.meas.realbogus.cli import main
 from lsst.meas.realbogus.evaluation import summarize
 from lsst.meas.realbogus.report import choose_galleries
 from lsst.meas.realbogus.report._page import render_page
@@ -153,6 +154,22 @@ def test_the_loss_budget_reconciles_with_the_injected_catalogue(butler: Butler) 
     # The mask's label is independent of the positions of these; a transient may lie on a fake.
     differ = results.sources[labels_differ(results.sources)]
     assert set(differ["label_reason"]) <= {"transient", "near_real"} and len(differ) < 0.1 * n_found
+
+
+def test_the_commands_of_truth_say_the_same(repo: Path, butler: Butler) -> None:
+    results = read_collection(butler, "u/whole")
+    output = _invoke("truth", "labels", str(repo), "u/whole")
+    assert f"{len(results.sources)} sources, {labels_differ(results.sources).sum()} differ" in output
+    table = loss_budget(results.fates, results.sources, score=next(iter(results.models.values()))).table()
+    lines = [line.split() for line in _invoke("truth", "budget", str(repo), "u/whole").splitlines()]
+    assert ["kept", str(table["n"][-1]), f"{table['fraction'][-1]:.1%}"] in lines
+    assert ["injected", str(len(results.fates)), "100.0%"] in lines
+
+
+def _invoke(*words: str) -> str:
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.output
+    return result.output
 
 
 def test_bright_fakes_are_found_with_their_flux_where_they_are(butler: Butler) -> None:
