@@ -23,6 +23,7 @@ class ExitCode(enum.IntEnum):
     USAGE = 2
     PARTIAL = 3
     NOTHING_SCORED = 4
+    CHECK_FAILED = 5
     FAULT = 70
     INTERRUPTED = 130
 
@@ -33,6 +34,7 @@ EXIT_CODES: Mapping[ExitCode, str] = {
     ExitCode.USAGE: "wrong command line",
     ExitCode.PARTIAL: "done, but inputs were left out",
     ExitCode.NOTHING_SCORED: "done, but not one source could be scored",
+    ExitCode.CHECK_FAILED: "done, but a check failed (`--strict`)",
     ExitCode.FAULT: "a fault of the program",
     ExitCode.INTERRUPTED: "interrupted",
 }

@@ -15,12 +15,11 @@ from rich.table import Table
 from ..options import from_settings
 from ._command import Command, is_quiet, say
 from ._common import FILE, overwrite_option
+from ._failures import ExitCode
 
 if TYPE_CHECKING:
     from ..evaluation import Validation, ValidationOptions
 
-CHECK_FAILED = 5
-"""Exit code of ``--strict`` where a check failed."""
 _COLORS = {"pass": "green", "fail": "red", "unclear": "yellow", "not checked": "dim"}
 
 
@@ -43,7 +42,7 @@ _COLORS = {"pass": "green", "fail": "red", "unclear": "yellow", "not checked": "
               help="A limit or the edges of bins, such as max_flux_bias=0.03.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False),
               help="Folder for the tables (parquet), the metrics (JSON) and the figure (SVG).")  # fmt: skip
-@click.option("--strict", is_flag=True, help=f"End with status {CHECK_FAILED} if a check failed.")
+@click.option("--strict", is_flag=True, help=f"End with status {ExitCode.CHECK_FAILED} if a check failed.")
 @overwrite_option
 def command(
     repo: str | None,
@@ -80,7 +79,7 @@ def command(
     failed = [check.name for check in validation.checks if str(check.status) == "fail"]
     if strict and failed:
         say(f"failed: {', '.join(failed)}")
-        click.get_current_context().exit(CHECK_FAILED)
+        click.get_current_context().exit(ExitCode.CHECK_FAILED)
 
 
 def _validate_files(
