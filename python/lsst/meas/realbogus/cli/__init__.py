@@ -16,6 +16,7 @@ from ._software import package_version
 _COMMANDS: Mapping[str, str] = {
     "cutouts": "cutouts",
     "demo": "demo",
+    "explain": "explain",
     "fakes": "fakes",
     "lightcurves": "lightcurves",
     "model": "model",

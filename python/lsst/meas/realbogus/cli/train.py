@@ -22,6 +22,7 @@ from ..training import (
     StampWriter,
     TensorBoardLog,
     ordered_split,
+    read_hand_labels,
     read_labelled_stamps,
     search_options,
     train_ordered_model,
@@ -61,6 +62,7 @@ def command() -> None:
     realbogus train stamps --run repo u/me/realbogus -o stamps
     realbogus train stamps --run one u/me/run --run another u/me/run -o stamps --where "band = 'r'"
     realbogus train stamps ztf.npz -o stamps
+    realbogus train stamps --run repo u/me/realbogus --labels labels.csv -o few
     """,
 )
 @click.argument("files", nargs=-1, type=FILE)
@@ -73,6 +75,14 @@ def command() -> None:
     help="Stamps, labels and sources of this collection of a Butler; may be given several times.",
 )
 @click.option("--where", default="", help="Butler expression that selects images.")
+@click.option(
+    "--labels",
+    "label_files",
+    multiple=True,
+    type=FILE,
+    help="Table of diaSourceId and label, as the page of realbogus explain saves it: only these sources "
+    "are taken, with these labels; may be given several times.",
+)
 @click.option("-o", "--output", type=OUTPUT, required=True, help="Folder of the set.")
 @click.option("--half", is_flag=True, help="Store pixels in half the space, with 11 bits each.")
 @overwrite_option
@@ -80,6 +90,7 @@ def stamps_(
     files: tuple[Path, ...],
     runs: tuple[tuple[str, str], ...],
     where: str,
+    label_files: tuple[Path, ...],
     output: Path,
     half: bool,
     overwrite: bool,
@@ -90,16 +101,17 @@ def stamps_(
     if output.exists() and any(output.iterdir()) and not overwrite:
         raise OutputError(f"{output} is not empty; give --overwrite to replace what is in it")
     pixel_type: Literal["float16", "float32"] = "float16" if half else "float32"
+    labels = read_hand_labels(*label_files) if label_files else None
     counts = {}
     if runs:
         from ..repository import export_labelled_stamps
 
-        counts = export_labelled_stamps(runs, output, where=where, pixel_type=pixel_type)
+        counts = export_labelled_stamps(runs, output, where=where, pixel_type=pixel_type, labels=labels)
     output.mkdir(parents=True, exist_ok=True)
     for group, file in enumerate(files, len(runs)):
         path = output / f"{group:04d}.parquet"
         with StampWriter(path, pixel_type) as writer:
-            for part in read_labelled_stamps(file, group=group):
+            for part in read_labelled_stamps(file, group=group, labels=labels):
                 writer.write(part)
         counts[path.name] = len(StampSet(path))
     for name, count in counts.items():

@@ -16,6 +16,7 @@ from ._segments import (
     segment_names,
     split_segments,
 )
+from ._sources import labelled_batch, read_stamp_batches
 
 __all__ = (
     "EXPLANATION",
@@ -34,7 +35,9 @@ __all__ = (
     "explain_stamps",
     "find_hardest",
     "image_shares",
+    "labelled_batch",
     "prepare_batch",
+    "read_stamp_batches",
     "segment_names",
     "split_segments",
 )

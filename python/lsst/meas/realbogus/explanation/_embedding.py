@@ -92,6 +92,8 @@ def _umap(values: Floats, options: EmbeddingOptions) -> Floats:
 
 def _principal_components(values: Floats, options: EmbeddingOptions) -> Floats:
     found = np.zeros((len(values), 2), np.float32)
+    if len(values) < 2:
+        return found
     count = min(2, *values.shape)
     found[:, :count] = PCA(count, random_state=options.seed).fit_transform(values)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("EXPLANATION", "Explanation", "check_roles", "explain_stamps", "prepare_batch")
+__all__ = ("EXPLANATION", "KNOWN", "Explanation", "check_roles", "explain_stamps", "prepare_batch")
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -46,7 +46,8 @@ EXPLANATION: Schema = {
 }
 """Columns of explanations; one row a source, in order, scored or not."""
 
-_KNOWN = ("visit", "detector", "label", "kind", "snr")
+KNOWN = ("visit", "detector", "label", "kind", "snr")
+"""Columns that say what is known of a source beforehand."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def _explain(explainer: Explainer, batch: StampBatch) -> tuple[Table, npt.NDArra
             "diaSourceId": batch.ids,
             "segment": winner,
             "flag_unscorable": bad,
-            **{name: batch.columns[name] for name in _KNOWN if name in batch.columns},
+            **{name: batch.columns[name] for name in KNOWN if name in batch.columns},
             **values,
         },
         len(batch),

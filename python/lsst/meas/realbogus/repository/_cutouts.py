@@ -22,6 +22,8 @@ class StoredCutouts:
     ----------
     where
         What to call the image.
+    visit, detector
+        Of the image.
     cutouts
         Its stamps, or those of them that were chosen.
     total
@@ -31,6 +33,8 @@ class StoredCutouts:
     """
 
     where: str
+    visit: int
+    detector: int
     cutouts: Table
     total: int
     scores: Table | None
@@ -83,6 +87,6 @@ def read_cutouts(
                 step = total / max(share, 1)
                 table = table[[int(row * step) for row in range(share)]]
             left -= len(table)
-        place = ", ".join(f"{key} {ref.dataId[key]}" for key in ("visit", "detector"))
+        visit, detector = int(ref.dataId["visit"]), int(ref.dataId["detector"])
         known = [find_dataset(butler, name, ref.dataId) for name in (scores, match)]
-        yield StoredCutouts(place, table, total, *known)
+        yield StoredCutouts(f"visit {visit}, detector {detector}", visit, detector, table, total, *known)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from ..errors import InvalidInputError
 from ..tables import atomic_output
-from ..training import LabelledStamps, StampWriter
+from ..training import HandLabels, LabelledStamps, StampWriter
 from ._open import find_dataset, find_datasets, open_repository
 from ._pipetask import pipetask_command, run_pipetask
 
@@ -77,6 +77,7 @@ def export_labelled_stamps(
     pixel_type: Literal["float32", "float16"] = "float32",
     first_group: int = 0,
     most_of_a_kind: int | None = None,
+    labels: HandLabels | None = None,
 ) -> dict[str, int]:
     """Write the labelled stamps of runs to a folder, one parquet file a run, in bounded memory.
 
@@ -95,6 +96,9 @@ def export_labelled_stamps(
         Group of the stamps of the first run; those of the others follow.
     most_of_a_kind
         Stamps of one kind that are kept of an image at most; `None`: all.
+    labels
+        Labels by identifier in the place of those of the runs, which need not have any; other sources are
+        left out.
 
     Returns
     -------
@@ -112,7 +116,7 @@ def export_labelled_stamps(
     counts: dict[str, int] = {}
     for group, (repo, collection) in enumerate(runs, first_group):
         path = folder / f"{group:04d}.parquet"
-        counts[path.name] = _export(repo, collection, path, group, where, pixel_type, most_of_a_kind)
+        counts[path.name] = _export(repo, collection, path, group, where, pixel_type, most_of_a_kind, labels)
         names[str(group)] = f"{repo}:{collection}"
     with atomic_output(names_file, overwrite=True) as place:
         place.write_text(json.dumps(names, indent=1) + "\n")
@@ -127,6 +131,7 @@ def _export(
     where: str,
     pixel_type: Literal["float32", "float16"],
     most_of_a_kind: int | None,
+    labels: HandLabels | None,
 ) -> int:
     total = 0
     with open_repository(repo, collection) as butler, StampWriter(path, pixel_type) as writer:
@@ -139,11 +144,14 @@ def _export(
                 find_dataset(butler, name, ref.dataId)
                 for name in ("dia_source_match", "dia_source_unstandardized")
             )
+            cutouts = butler.get(ref)
+            if labels is not None:
+                match = labels.match(cutouts["diaSourceId"], match)
             if match is None or sources is None:
                 lost = "dia_source_match" if match is None else "dia_source_unstandardized"
                 raise InvalidInputError(f"{repo}: {collection} has stamps of {ref.dataId}, but no {lost}")
             stamps = LabelledStamps.from_tables(
-                butler.get(ref), match, sources, group, visit=int(ref.dataId["visit"])
+                cutouts, match, sources, group, visit=int(ref.dataId["visit"])
             )
             if most_of_a_kind is not None:
                 stamps = stamps.thinned(most_of_a_kind, group, *(int(ref.dataId[d]) for d in _IMAGE))

@@ -9,6 +9,7 @@ from ._calibration import CALIBRATION_METHODS, fit_calibration
 from ._config import RECIPES, DistillationConfig, StrategyConfig, TrainingConfig, TransferConfig
 from ._figures import EpochFigures
 from ._fit import TrainingHistory, Watcher, fit
+from ._hand_labels import HAND_LABELS, HandLabels, read_hand_labels
 from ._label_noise import corrupt_labels
 from ._learner import Network
 from ._ordered_model import ModelOptions, ordered_contract, ordered_split, train_ordered_model
@@ -25,6 +26,7 @@ __all__ = (
     "BALANCES",
     "BASELINES",
     "CALIBRATION_METHODS",
+    "HAND_LABELS",
     "RECIPES",
     "SIDES",
     "ArrayBatches",
@@ -34,6 +36,7 @@ __all__ = (
     "Batches",
     "DistillationConfig",
     "EpochFigures",
+    "HandLabels",
     "LabelledStamps",
     "ModelOptions",
     "Network",
@@ -58,6 +61,7 @@ __all__ = (
     "measure_features",
     "ordered_contract",
     "ordered_split",
+    "read_hand_labels",
     "read_labelled_stamps",
     "score_baselines",
     "search_options",

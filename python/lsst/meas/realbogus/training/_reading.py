@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ..cutouts import DifferenceSign, StampBatch, open_stamp_file
 from ..errors import InvalidInputError
 from ..tables import sky_cell
+from ._hand_labels import HandLabels
 from ._stamps import CELL, UNKNOWN, LabelledStamps, flux_ratio
 
 _NAMES: Mapping[str, tuple[str, ...]] = {
@@ -30,6 +31,7 @@ def read_labelled_stamps(
     group: int = 0,
     size: int = 256,
     difference_sign: DifferenceSign | None = None,
+    labels: HandLabels | None = None,
 ) -> Iterator[LabelledStamps]:
     """Read the labelled stamps of a stamp file, a few at a time.
 
@@ -45,6 +47,9 @@ def read_labelled_stamps(
         Stamps at a time.
     difference_sign
         As for `~lsst.meas.realbogus.cutouts.open_stamp_file`.
+    labels
+        Labels by identifier in the place of the file's own, which it need not have; stamps of other sources
+        are left out.
 
     Yields
     ------
@@ -57,7 +62,7 @@ def read_labelled_stamps(
         Raised if the file has no stamps or no labels.
     """
     with open_stamp_file(path, difference_sign=difference_sign) as file:
-        if not file.has_column("label"):
+        if labels is None and not file.has_column("label"):
             raise InvalidInputError(f"{path}: the stamps have no labels: there is no column label of 1 and 0")
         named = {
             ours: name
@@ -65,11 +70,15 @@ def read_labelled_stamps(
             if (name := next(filter(file.has_column, names), None))
         }
         others = [name for name in _FOR_OTHERS if file.has_column(name)]
-        for batch in file.batches(size, columns=["label", *named.values(), *others]):
-            yield _labelled(batch, named, group)
+        own = ["label"] if labels is None else []
+        for batch in file.batches(size, columns=[*own, *named.values(), *others]):
+            label = batch.columns["label"] if labels is None else labels.of(batch.ids)
+            yield _labelled(batch, label, named, group)
 
 
-def _labelled(batch: StampBatch, named: Mapping[str, str], group: int) -> LabelledStamps:
+def _labelled(
+    batch: StampBatch, label: npt.NDArray[Any], named: Mapping[str, str], group: int
+) -> LabelledStamps:
     columns: dict[str, npt.NDArray[Any]] = {"group": np.full(len(batch), group)}
     for ours, name in named.items():
         values = batch.columns[name]
@@ -91,6 +100,5 @@ def _labelled(batch: StampBatch, named: Mapping[str, str], group: int) -> Labell
         role: np.where(batch.missing[role], np.float32(np.nan), stamps) if role in batch.missing else stamps
         for role, stamps in batch.stamps.items()
     }
-    label = batch.columns["label"]
     stamps = LabelledStamps(pixels, label.astype(np.int8), is_negative=batch.is_negative, **columns)
     return stamps[np.isin(label, (0, 1))]

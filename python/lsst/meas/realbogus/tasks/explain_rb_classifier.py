@@ -1,0 +1,201 @@
+"""Explain the scores of the DIA sources of any number of visits."""
+
+from __future__ import annotations
+
+__all__ = ("ExplainRbClassifierConfig", "ExplainRbClassifierConnections", "ExplainRbClassifierTask")
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator
+
+from astropy.table import Table
+from lsst.daf.butler import DeferredDatasetHandle
+from lsst.pex.config import Field
+from lsst.pipe.base import (
+    InputQuantizedConnection,
+    NoWorkFound,
+    OutputQuantizedConnection,
+    PipelineTaskConfig,
+    PipelineTaskConnections,
+    QuantumContext,
+    Struct,
+    connectionTypes,
+)
+from lsst.utils.timer import timeMethod
+
+from ..cutouts import StampBatch
+from ..explanation import Explainer, ExplanationOptions, count_winners, explain_stamps, labelled_batch
+from ..model import DATASET_TYPE, STORAGE_CLASS, Model, file_from_table, read_model, read_model_file
+from ..report import embedding_figure, segments_figure
+from ._butler_models import BUTLER_SCHEME, model_lookup
+from ._data_errors import RoomTask
+from ._options import to_options, with_options
+
+_IMAGE = ("instrument", "visit", "detector")
+
+
+class ExplainRbClassifierConnections(PipelineTaskConnections, dimensions=("instrument",)):
+    """Stamps and labels of all detectors and visits and a model in, tables and figures out."""
+
+    cutouts = connectionTypes.Input(
+        doc="Stamps of DIA sources.",
+        name="dia_source_cutouts",
+        storageClass="ArrowAstropy",
+        dimensions=_IMAGE,
+        multiple=True,
+        deferLoad=True,
+    )
+    match = connectionTypes.Input(
+        doc="Labels of the same sources, where there are any.",
+        name="dia_source_match",
+        storageClass="ArrowAstropy",
+        dimensions=_IMAGE,
+        multiple=True,
+        deferLoad=True,
+        minimum=0,
+        deferGraphConstraint=True,
+    )
+    model = connectionTypes.PrerequisiteInput(
+        doc="Model to explain, if it is in the Butler.",
+        name=DATASET_TYPE,
+        storageClass=STORAGE_CLASS,
+        dimensions=(),
+    )
+    explanation = connectionTypes.Output(
+        doc="What decided the score of each DIA source.",
+        name="dia_source_explanation",
+        storageClass="ArrowAstropy",
+        dimensions=("instrument",),
+    )
+    winners = connectionTypes.Output(
+        doc="How often each image decides, by outcome.",
+        name="rb_explanation_winners",
+        storageClass="ArrowAstropy",
+        dimensions=("instrument",),
+    )
+    segmentsPlot = connectionTypes.Output(
+        doc="Shares of the images in what decides, by outcome.",
+        name="rb_explanation_segments_plot",
+        storageClass="Plot",
+        dimensions=("instrument",),
+    )
+    embeddingPlot = connectionTypes.Output(
+        doc="Map of the last hidden layer.",
+        name="rb_explanation_embedding_plot",
+        storageClass="Plot",
+        dimensions=("instrument",),
+    )
+
+    def __init__(self, *, config: ExplainRbClassifierConfig) -> None:
+        if config.model_uri.startswith(BUTLER_SCHEME):
+            lookup = model_lookup(config.model_uri)
+            self.model = dataclasses.replace(self.model, lookupFunction=lookup)
+        else:
+            del self.model
+
+
+@with_options(ExplanationOptions)
+class ExplainRbClassifierConfig(PipelineTaskConfig, pipelineConnections=ExplainRbClassifierConnections):
+    """What is worked out: `~lsst.meas.realbogus.explanation.ExplanationOptions`."""
+
+    model_uri = Field[str](
+        doc="Model: 'package:NAME', a path or URI of an .rbmodel file, 'butler:' or 'butler:NAME/VERSION'.",
+        default="package:dia",
+    )
+
+
+class ExplainRbClassifierTask(RoomTask):
+    """Say what decided the score of each DIA source, and draw it.
+
+    The same options and stamps give the same tables as ``realbogus explain``.
+    """
+
+    ConfigClass = ExplainRbClassifierConfig
+    _DefaultName = "explainRbClassifier"
+    config: ExplainRbClassifierConfig
+
+    def runQuantum(
+        self,
+        butlerQC: QuantumContext,
+        inputRefs: InputQuantizedConnection,
+        outputRefs: OutputQuantizedConnection,
+    ) -> None:
+        """Read the stamps of one detector after the other."""
+        inputs = butlerQC.get(inputRefs)
+        uri = self.config.model_uri
+        content = file_from_table(inputs["model"]) if "model" in inputs else read_model_file(uri)
+        batches = _read(inputs["cutouts"], inputs.get("match", []))
+        butlerQC.put(self.run(batches, read_model(content, uri)), outputRefs)
+
+    @timeMethod
+    def run(self, batches: Iterable[StampBatch], model: Model) -> Struct:
+        """Explain.
+
+        Parameters
+        ----------
+        batches
+            Stamps with what is known of their sources, as from
+            `~lsst.meas.realbogus.explanation.labelled_batch`; one batch at a time is held.
+        model
+            The model.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``explanation`` and ``winners``, tables of the schemas
+            `~lsst.meas.realbogus.explanation.EXPLANATION` and `~lsst.meas.realbogus.explanation.WINNERS`;
+            ``segmentsPlot`` and ``embeddingPlot``, figures.
+
+        Raises
+        ------
+        lsst.pipe.base.NoWorkFound
+            If there is no source.
+        InvalidInputError
+            If the stamps lack an image that the model needs, or its layers are not known.
+        """
+        filled = (batch for batch in batches if len(batch))
+        first = next(filled, None)
+        if first is None:
+            raise NoWorkFound("There is no DIA source whose score could be explained.")
+
+        options = to_options(self.config, ExplanationOptions)
+        table = explain_stamps(Explainer(model), itertools.chain([first], filled), options).table
+        winners = count_winners(table)
+        self._account(table, winners)
+        return Struct(
+            explanation=table,
+            winners=winners,
+            segmentsPlot=segments_figure(winners, table),
+            embeddingPlot=embedding_figure(table),
+        )
+
+    def _account(self, table: Table, winners: Table) -> None:
+        self.metadata["model"] = table.meta["model"]
+        self.metadata["model_sha256"] = table.meta["model_sha256"]
+        self.metadata["embedding"] = table.meta["embedding"]
+        self.metadata["n_sources"] = len(table)
+        for row in winners:
+            self.metadata[f"n_{row['outcome']}"] = int(row["n"])
+        self.log.info(
+            "%d sources explained with %s: %s.",
+            len(table),
+            table.meta["model"],
+            ", ".join(f"{row['n']} {row['outcome']}" for row in winners if row["n"]),
+        )
+
+
+def _read(
+    cutouts: Iterable[DeferredDatasetHandle], match: Iterable[DeferredDatasetHandle]
+) -> Iterator[StampBatch]:
+    """Yield the sources of one detector after the other, in the order of visits and detectors."""
+    labels = {_image(handle): handle for handle in match}
+    for image, handle in sorted(((_image(handle), handle) for handle in cutouts), key=lambda pair: pair[0]):
+        known = labels.get(image)
+        visit, detector = image
+        yield labelled_batch(
+            handle.get(), None if known is None else known.get(), visit=visit, detector=detector
+        )
+
+
+def _image(handle: DeferredDatasetHandle) -> tuple[int, int]:
+    return int(handle.dataId["visit"]), int(handle.dataId["detector"])
