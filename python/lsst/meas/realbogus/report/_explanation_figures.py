@@ -19,7 +19,7 @@ from matplotlib.patches import Rectangle
 
 from ..cutouts import StampBatch
 from ..explanation import Explainer, prepare_batch, split_segments
-from ._figures import _STYLE, _svg
+from ._figures import _STYLE, figure_panels, svg
 
 OUTCOME_COLORS: Mapping[str, str] = {
     "TP": "#465eb4",
@@ -94,7 +94,7 @@ def draw_segments(winners: Table, table: Table) -> str:
         An ``<svg>`` element.
     """
     with mpl.rc_context(_STYLE):
-        return _svg(segments_figure(winners, table))
+        return svg(segments_figure(winners, table))
 
 
 def _tree(axis: Axes, outcome: str, row: Any) -> None:
@@ -149,10 +149,7 @@ def embedding_figure(table: Table, color_by: str = "outcome") -> Figure:
         set(words[known].tolist()), key=list(OUTCOME_COLORS).index if color_by == "outcome" else str
     )
     cycle = mpl.colormaps["tab20"]
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(6.4, 5), layout="constrained")
-        FigureCanvasAgg(figure)
-        axis = figure.subplots()
+    with figure_panels(1, 6.4, 5) as (figure, (axis,)):
         for number, name in enumerate(names):
             here = known & (words == name)
             color = OUTCOME_COLORS[name] if color_by == "outcome" else cycle(number % 20)

@@ -1,0 +1,135 @@
+"""`ExplainRbClassifierTask` writes what the command writes, of runs that are labelled in part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from click.testing import CliRunner
+from lsst.daf.butler import Butler, DatasetType
+from lsst.pipe.base import NoWorkFound, Pipeline
+from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
+from lsst.pipe.base.testUtils import lintConnections
+
+from lsst.meas.realbogus.cli import main
+from lsst.meas.realbogus.cutouts import extract_triplets, read_dia_sources, stamp_table
+from lsst.meas.realbogus.model import read_model, read_model_file
+from lsst.meas.realbogus.randomness import generator
+from lsst.meas.realbogus.tables import read_table_file
+from lsst.meas.realbogus.tasks.explain_rb_classifier import (
+    ExplainRbClassifierConfig,
+    ExplainRbClassifierConnections,
+    ExplainRbClassifierTask,
+)
+from lsst.meas.realbogus.training import StampSet
+
+pytestmark = [pytest.mark.slow, pytest.mark.tensorflow]
+pytest.importorskip("tensorflow")
+WHERE = {"instrument": "RealBogusCam", "detector": 0}
+
+
+def cutouts(visit: int, n: int = 12) -> Table:
+    """Cut stamps of stars; some reach over the edge."""
+    rng = generator(visit, "test-explanation-task")
+    y, x = np.mgrid[:200, :200]
+    at_x, at_y = rng.uniform(0, 200, (2, n))
+    template = rng.normal(size=(200, 200)).astype(np.float32)
+    star = sum(20 * np.exp(-0.125 * ((x - a) ** 2 + (y - b) ** 2)) for a, b in zip(at_x, at_y, strict=True))
+    science = (rng.normal(size=(200, 200)) + star).astype(np.float32)
+    ids = 1000 * visit + np.arange(n)
+    sources = read_dia_sources(
+        {"diaSourceId": ids, "x": at_x, "y": at_y, "psfFlux": np.ones(n), "psfFluxErr": np.ones(n)}
+    )
+    blocks = extract_triplets(science, template, science - template, at_x, at_y, 41)
+    return stamp_table(sources, blocks, psf_fwhm=np.full(n, 4.7, np.float32), pixel_scale=0.2)
+
+
+@pytest.fixture(scope="module")
+def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("repo") / "repo"
+    Butler.makeRepo(root)
+    with Butler.from_config(root, writeable=True, run="run") as butler:
+        butler.registry.insertDimensionData("instrument", {"name": "RealBogusCam"})
+        for element, record in (
+            ("detector", {"id": 0, "full_name": "0"}),
+            ("physical_filter", {"name": "r-sim", "band": "r"}),
+            ("day_obs", {"id": 20260101}),
+            *(
+                (name, {"id": visit, "name": str(visit), "physical_filter": "r-sim", "day_obs": 20260101})
+                for visit in (7, 3)
+                for name in ("visit",)
+            ),
+            ("visit_detector_region", {"visit": 7, "detector": 0}),
+            ("visit_detector_region", {"visit": 3, "detector": 0}),
+        ):
+            butler.registry.insertDimensionData(element, {"instrument": "RealBogusCam", **record})
+        for name in ("dia_source_cutouts", "dia_source_match", "dia_source_unstandardized"):
+            dimensions = ("instrument", "visit", "detector")
+            kind = DatasetType(name, dimensions, "ArrowAstropy", universe=butler.dimensions)
+            butler.registry.registerDatasetType(kind)
+        for visit in (7, 3):
+            table = cutouts(visit)
+            butler.put(table, "dia_source_cutouts", visit=visit, **WHERE)
+            sources = Table({"diaSourceId": table["diaSourceId"], "snr": table["snr"]})
+            butler.put(sources, "dia_source_unstandardized", visit=visit, **WHERE)
+        match = Table({"diaSourceId": cutouts(3)["diaSourceId"], "label": np.arange(12, dtype=np.int8) % 2})
+        match["label_reason"] = np.where(match["label"] == 1, "injected", "cosmic_ray")
+        butler.put(match[::-1], "dia_source_match", visit=3, **WHERE)  # of the other visit nothing is known
+    return root
+
+
+def test_the_task_writes_the_tables_of_the_command(repo: Path, tmp_path: Path) -> None:
+    pipeline = Pipeline.from_uri("$MEAS_REALBOGUS_DIR/pipelines/Embedded/ExplainRealBogus.yaml")
+    pipeline.addConfigOverride("explainRbClassifier", "embedding.method", "pca")
+    butler = SimplePipelineExecutor.prep_butler(repo, inputs=["run"], output="explanation")
+    executor = SimplePipelineExecutor.from_pipeline(
+        pipeline, where="instrument = 'RealBogusCam'", butler=butler
+    )
+    (quantum,) = executor.run(register_dataset_types=True)
+    found = executor.butler.get("dia_source_explanation", instrument="RealBogusCam")
+    assert found["visit"].tolist() == [3] * 12 + [7] * 12
+    assert found["label"].tolist() == [0, 1] * 6 + [-1] * 12
+    for name in ("rb_explanation_segments_plot", "rb_explanation_embedding_plot"):
+        file = executor.butler.getURI(quantum.outputs[name][0])
+        assert file.getExtension() == ".png" and file.size() > 5000
+    page, table, winners = (tmp_path / name for name in ("page.html", "table.parquet", "winners.ecsv"))
+    command = ["explain", "--run", repo, "run", "-o", page, "--table", table, "--winners", winners]
+    result = CliRunner().invoke(main, [*map(str, command), "-c", "embedding.method=pca"])
+    assert result.exit_code == 0, result.output
+    for name, ours in (("dia_source_explanation", table), ("rb_explanation_winners", winners)):
+        expected = executor.butler.get(name, instrument="RealBogusCam")
+        written = read_table_file(ours)
+        assert written.colnames == expected.colnames
+        for column in written.colnames:
+            np.testing.assert_array_equal(np.asarray(written[column]), np.asarray(expected[column]), column)
+
+
+def test_labels_by_hand_need_no_match(repo: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text(
+        "diaSourceId,label,note\n3002,1,nice\n7005,0,\n7006,-1,who knows\n3004,0,\n99,1,elsewhere\n"
+    )
+    command = ["train", "stamps", "--run", repo, "run", "--labels", labels, "-o", tmp_path / "set"]
+    result = CliRunner().invoke(main, list(map(str, command)))
+    assert result.exit_code == 0, result.output
+    learnt = StampSet(tmp_path / "set").load()
+    assert learnt.visit.tolist() == [3, 3, 7] and learnt.label.tolist() == [1, 0, 0]
+    assert set(learnt.reason) == {"labelled_by_hand"}
+    np.testing.assert_array_equal(learnt.pixels["science"][0], cutouts(3)["science"][2])
+    labels.write_text("diaSourceId,label\n3002,1\n3002,0\n")
+    result = CliRunner().invoke(main, [*map(str, command), "--overwrite"])
+    assert result.exit_code == 1 and "two labels of the sources [3002]" in result.output
+
+
+def test_connections_are_sound_and_nothing_to_explain_is_no_work() -> None:
+    lintConnections(ExplainRbClassifierConnections)
+    config = ExplainRbClassifierConfig()
+    assert not hasattr(ExplainRbClassifierConnections(config=config), "model")
+    config.model_uri = "butler:"
+    assert ExplainRbClassifierConnections(config=config).model.lookupFunction is not None
+    with pytest.raises(NoWorkFound):
+        ExplainRbClassifierTask(config=ExplainRbClassifierConfig()).run(
+            [], read_model(read_model_file("package:dia"))
+        )
