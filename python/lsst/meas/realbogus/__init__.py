@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .association import LightCurveOptions, make_light_curves
     from .cutouts import extract
     from .diffim import SubtractionOptions, subtract
+    from .explanation import ExplanationOptions, count_winners, explain_stamps, load_explainer
     from .injection import CatalogOptions, Footprint, InjectionOptions, dc2_magnitudes, inject, make_catalog
     from .measurement import DetectionOptions, detect_and_measure, measure_sources
     from .model import load
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         export_labelled_stamps,
         read_collection,
         read_light_curves,
+        read_stamps_with_labels,
         validate_collection,
     )
     from .training import ModelOptions, StampSet, corrupt_labels, ordered_contract, ordered_split, train_model
@@ -32,6 +34,7 @@ __all__ = (
     "CatalogOptions",
     "DetectionCounts",
     "DetectionOptions",
+    "ExplanationOptions",
     "FateRules",
     "Footprint",
     "InjectionOptions",
@@ -42,13 +45,16 @@ __all__ = (
     "SubtractionOptions",
     "compare_with_dc2",
     "corrupt_labels",
+    "count_winners",
     "dc2_magnitudes",
     "detect_and_measure",
+    "explain_stamps",
     "export_labelled_stamps",
     "extract",
     "find_truth",
     "inject",
     "load",
+    "load_explainer",
     "loss_budget",
     "make_catalog",
     "make_light_curves",
@@ -59,6 +65,7 @@ __all__ = (
     "read_collection",
     "read_dc2_tables",
     "read_light_curves",
+    "read_stamps_with_labels",
     "subtract",
     "train_model",
     "validate_collection",
@@ -69,6 +76,7 @@ _HOMES = MappingProxyType(
         "CatalogOptions": "injection",
         "DetectionCounts": "truth",
         "DetectionOptions": "measurement",
+        "ExplanationOptions": "explanation",
         "FateRules": "truth",
         "Footprint": "injection",
         "InjectionOptions": "injection",
@@ -79,13 +87,16 @@ _HOMES = MappingProxyType(
         "SubtractionOptions": "diffim",
         "compare_with_dc2": "repository",
         "corrupt_labels": "training",
+        "count_winners": "explanation",
         "dc2_magnitudes": "injection",
         "detect_and_measure": "measurement",
+        "explain_stamps": "explanation",
         "export_labelled_stamps": "repository",
         "extract": "cutouts",
         "find_truth": "truth",
         "inject": "injection",
         "load": "model",
+        "load_explainer": "explanation",
         "loss_budget": "truth",
         "make_catalog": "injection",
         "make_light_curves": "association",
@@ -96,6 +107,7 @@ _HOMES = MappingProxyType(
         "read_collection": "repository",
         "read_dc2_tables": "truth",
         "read_light_curves": "repository",
+        "read_stamps_with_labels": "repository",
         "subtract": "diffim",
         "train_model": "training",
         "validate_collection": "repository",

@@ -67,8 +67,7 @@ def command(
     """
     if (file is None) == (run is None):
         raise click.UsageError("give a file of stamps or --run REPO COLLECTION")
-    from ..explanation import Explainer, ExplanationOptions, count_winners, explain_stamps
-    from ..model import read_model, read_model_file
+    from ..explanation import ExplanationOptions, count_winners, explain_stamps, load_explainer
     from ..report import write_explanation_page
 
     options = from_settings(ExplanationOptions(), settings)
@@ -78,7 +77,7 @@ def command(
             for path in (output, table_file, winners_file)
         )
         assert page is not None
-        explainer = Explainer(*(read_model(read_model_file(name), name) for name in models))
+        explainer = load_explainer(*models)
         batches, total = _read(file, run, where, explainer.contract, max_sources, difference_sign)
         explanation = explain_stamps(explainer, batches, options)
         winners = count_winners(explanation.table)
@@ -114,15 +113,7 @@ def _read(
             total = opened.n_rows
         chosen = read_stamp_batches(file, contract, max_sources=max_sources, difference_sign=difference_sign)
         return list(chosen), total
-    from ..explanation import labelled_batch
-    from ..repository import open_repository, read_cutouts
+    from ..repository import read_stamps_with_labels
 
     assert run is not None
-    batches, total = [], 0
-    with open_repository(*run) as butler:
-        for stored in read_cutouts(butler, where=where, max_sources=max_sources):
-            total += stored.total
-            batches.append(
-                labelled_batch(stored.cutouts, stored.match, visit=stored.visit, detector=stored.detector)
-            )
-    return batches, total
+    return read_stamps_with_labels(*run, where=where, max_sources=max_sources)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._embedding import Embedding, embed
 from ._explain import EXPLANATION, Explanation, explain_stamps, prepare_batch
-from ._explainer import Answers, Explainer
+from ._explainer import Answers, Explainer, load_explainer
 from ._hardest import HardestCases, find_hardest
 from ._options import EmbeddingOptions, ExplanationOptions
 from ._segments import (
@@ -36,6 +36,7 @@ __all__ = (
     "find_hardest",
     "image_shares",
     "labelled_batch",
+    "load_explainer",
     "prepare_batch",
     "read_stamp_batches",
     "segment_names",

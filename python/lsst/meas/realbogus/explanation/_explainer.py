@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ("Answers", "Explainer")
+__all__ = ("Answers", "Explainer", "load_explainer")
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidInputError
-from ..model import Contract, Model, real_probability
+from ..model import Contract, Model, read_model, read_model_file, real_probability
 from ._gradients import Gradients, Member
 from ._segments import segment_names
 
@@ -213,3 +214,28 @@ class Explainer:
 def _giving_logits(contract: Contract) -> Contract:
     output = contract.output.model_copy(update={"activation": "logit"})
     return contract.model_copy(update={"output": output})
+
+
+def load_explainer(source: str | os.PathLike[str], *others: str | os.PathLike[str]) -> Explainer:
+    """Load a model to explain its scores.
+
+    Parameters
+    ----------
+    source
+        ``package:NAME`` for one that comes with the package, or a path or URI of an ``.rbmodel`` file.
+    *others
+        Further members of an ensemble.
+
+    Returns
+    -------
+    Explainer
+        The model.
+
+    Raises
+    ------
+    ModelNotFoundError
+        Raised if there is no such model.
+    InvalidInputError, MissingDependencyError
+        See `Explainer`.
+    """
+    return Explainer(*(read_model(read_model_file(name), os.fspath(name)) for name in (source, *others)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._ap_runs import read_ap_collection
 from ._campaign import Campaign, validate_campaign, validate_collection
-from ._cutouts import StoredCutouts, read_cutouts
+from ._cutouts import StoredCutouts, read_cutouts, read_stamps_with_labels
 from ._dc2 import Dc2Comparison, compare_with_dc2
 from ._fakes import put_shards, read_fake_stamps, read_injected_catalogs
 from ._light_curves import read_light_curves, sky_image
@@ -36,6 +36,7 @@ __all__ = (
     "read_light_curves",
     "read_score_counts",
     "read_stamps",
+    "read_stamps_with_labels",
     "run_pipetask",
     "run_to_stamps",
     "shell_text",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-__all__ = ("StoredCutouts", "read_cutouts")
+__all__ = ("StoredCutouts", "read_cutouts", "read_stamps_with_labels")
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 
 from astropy.table import Table
 from lsst.daf.butler import Butler
 
+from ..cutouts import StampBatch
 from ..errors import InvalidInputError
-from ._open import find_dataset, find_datasets
+from ..explanation import labelled_batch
+from ._open import find_dataset, find_datasets, open_repository
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,3 +93,39 @@ def read_cutouts(
         visit, detector = int(ref.dataId["visit"]), int(ref.dataId["detector"])
         known = [find_dataset(butler, name, ref.dataId) for name in (scores, match)]
         yield StoredCutouts(f"visit {visit}, detector {detector}", visit, detector, table, total, *known)
+
+
+def read_stamps_with_labels(
+    repo: Butler | str | Path, collection: str, *, where: str = "", max_sources: int | None = None
+) -> tuple[list[StampBatch], int]:
+    """Read stored stamps with what is known of their sources, as explanations take them.
+
+    Parameters
+    ----------
+    repo
+        Butler, or path or URI of a repository.
+    collection
+        Output collection of a run.
+    where, max_sources
+        As for `read_cutouts`.
+
+    Returns
+    -------
+    batches
+        The sources of each image, in order of the images, with the columns ``visit``, ``detector``, ``snr``,
+        ``label`` and ``kind``.
+    total
+        How many sources the images have.
+
+    Raises
+    ------
+    InvalidInputError
+        Raised if there are no stamps.
+    """
+    batches, total = [], 0
+    with open_repository(repo, collection) as butler:
+        for stored in read_cutouts(butler, where=where, max_sources=max_sources):
+            total += stored.total
+            known = {"visit": stored.visit, "detector": stored.detector}
+            batches.append(labelled_batch(stored.cutouts, stored.match, **known))
+    return batches, total
