@@ -35,7 +35,7 @@ const COLOURS = {
   band: { of: row => BANDS[epochs.band[row]] ?? rgb(GREY), legend: [...new Set(epochs.band)].sort().map(band => [band, BANDS[band] ?? rgb(GREY)]) },
 };
 
-const canvas = get("map"), context = canvas.getContext("2d"), MARGIN = 34;
+const canvas = get("map"), context = canvas.getContext("2d"), MARGIN = 58;
 let passing = [], points = [], chosen = -1, hovered = -1, zoom = null, order = "sources", rising = false, listed = PAGE;
 
 function passes(object) {
@@ -83,17 +83,21 @@ function drawMap() {
   context.strokeRect(MARGIN, 8, width - MARGIN - 8, height - MARGIN - 8);
   context.fillStyle = "#52606d";
   context.font = "12px system-ui, sans-serif";
-  for (const [i, at] of [[0, MARGIN], [1, width - 8]]) {
-    const value = (axes.flip ? [...zoom.x].reverse() : zoom.x)[i];
-    context.textAlign = i ? "right" : "left";
-    if (axes.names[0]) context.fillText(value.toPrecision(6).replace(/\.?0+$/, ""), at, height - 18);
+  const [left, right] = axes.flip ? [...zoom.x].reverse() : zoom.x, [bottom, top] = zoom.y;
+  context.textAlign = "center";
+  if (axes.names[0]) for (const [value, digits] of ticks(zoom.x, 4)) {
+    context.fillText(value.toFixed(digits), MARGIN + (value - left) / (right - left) * (width - MARGIN - 8), height - MARGIN + 14);
+  }
+  context.fillText(axes.names[0], width / 2, height - 5);
+  context.textAlign = "right";
+  if (axes.names[1]) for (const [value, digits] of ticks(zoom.y, 5)) {
+    context.fillText(value.toFixed(digits), MARGIN - 4, 12 + (top - value) / (top - bottom) * (height - MARGIN - 8));
   }
   context.textAlign = "center";
-  context.fillText(axes.names[0], width / 2, height - 10);
   context.save();
-  context.translate(14, height / 2);
+  context.translate(12, height / 2);
   context.rotate(-Math.PI / 2);
-  context.fillText(axes.names[1] && `${axes.names[1]}  ${zoom.y[0].toPrecision(4)} to ${zoom.y[1].toPrecision(4)}`, 0, 0);
+  context.fillText(axes.names[1], 0, 0);
   context.restore();
   const radius = points.length > 3000 ? 2 : points.length > 600 ? 3 : 4.5;
   for (const point of points) dot(point, radius, colour(point.row));
