@@ -9,7 +9,7 @@
 # ---
 
 # %% [markdown]
-# # Light curves
+# # Light curves and UMAP
 #
 # One score says how a source looks once. An artefact comes once, an object stays: the sources of all visits
 # are put together to objects, and their light curves say which candidates are confirmed.
@@ -19,6 +19,7 @@
 # %% tags=["parameters"]
 REPO = "../demo/repo"
 COLLECTION = "u/demo/cb9c87"
+MAP = "auto"
 
 # %%
 import matplotlib.pyplot as plt
@@ -87,6 +88,37 @@ for settings in ({}, {"one_sign": False}, {"min_epochs": 3}, {"threshold": 0.9})
           f"bogus {np.sum(good & (found['label'] == 0)):3}")  # fmt: skip
 
 # %% [markdown]
-# A page with the stamps of every epoch is made by
+# ## Light curves on the map of the network
 #
-#     realbogus lightcurves REPO COLLECTION -o lightcurves.html
+# The last hidden layer of the network, laid out in a plane (UMAP, or principal components without the extra
+# `umap`), puts sources side by side that it finds alike. The epochs of one object are joined by lines:
+# those of a confirmed object lie close together. Needs the extra `train`.
+
+# %%
+batches, _ = rb.read_stamps_with_labels(REPO, COLLECTION)
+options = rb.ExplanationOptions().replace(embedding={"method": MAP})
+explained = rb.explain_stamps(rb.load_explainer("package:dia"), batches, options).table
+place = {row["diaSourceId"]: (row["embedding_x"], row["embedding_y"]) for row in explained}
+
+figure, axis = plt.subplots(figsize=(6, 5))
+points = axis.scatter(
+    explained["embedding_x"],
+    explained["embedding_y"],
+    c=explained["score"],
+    s=12,
+    cmap="coolwarm_r",
+    vmin=0,
+    vmax=1,
+)
+for row in best:
+    curve = curves.of(row["diaObjectId"])
+    path = np.array([place[i] for i in curve["diaSourceId"] if i in place])
+    axis.plot(*path.T, "-", color="0.2", lw=1)
+figure.colorbar(points, label="score")
+axis.set(xticks=[], yticks=[], title=f"last hidden layer of dia ({explained.meta['embedding']})")
+
+# %% [markdown]
+# A page that links such a map with light curves and the stamps of every epoch is made by
+#
+#     realbogus explain --run REPO COLLECTION --table explanation.parquet
+#     realbogus lightcurves REPO COLLECTION --map explanation.parquet -o lightcurves.html

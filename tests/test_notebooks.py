@@ -13,10 +13,10 @@ from small_survey import COLLECTION
 
 ROOT = Path(__file__).parents[1]
 TEXTS = sorted((ROOT / "notebooks").glob("*.py"))
-QUICK = {"EPOCHS": 2}
+QUICK = {"EPOCHS": 2, "SOURCES": 30, "MAP": "pca"}
 """Parameters with which notebooks take seconds, and show nothing of worth."""
 DC2 = "sne_cosmoDC2_v1.1.4_MS_DDF_small.db"
-NEEDS = {"label_noise": "tensorflow", "explain_scores": "tensorflow"}
+WITH_TENSORFLOW = {"label_noise", "explain_scores", "light_curves"}
 
 _spec = importlib.util.spec_from_file_location("pair_notebooks", ROOT / "tools" / "pair_notebooks.py")
 pairs = importlib.util.module_from_spec(_spec)
@@ -41,8 +41,8 @@ def test_no_notebook_is_without_its_text() -> None:
 def test_a_notebook_runs(
     text: Path, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if text.stem in NEEDS:
-        pytest.importorskip(NEEDS[text.stem])
+    if text.stem in WITH_TENSORFLOW:
+        pytest.importorskip("tensorflow")
     notebook = pairs.read_notebook(text)
     marked = [
         number for number, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", [])

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from .association import LightCurveOptions, make_light_curves
     from .cutouts import extract
     from .diffim import SubtractionOptions, subtract
-    from .explanation import ExplanationOptions, count_winners, explain_stamps, load_explainer
+    from .explanation import (
+        ExplanationOptions,
+        count_winners,
+        explain_stamps,
+        load_explainer,
+        prepare_batch,
+        split_segments,
+    )
     from .injection import CatalogOptions, Footprint, InjectionOptions, dc2_magnitudes, inject, make_catalog
     from .measurement import DetectionOptions, detect_and_measure, measure_sources
     from .model import load
@@ -62,10 +69,12 @@ __all__ = (
     "measure_sources",
     "ordered_contract",
     "ordered_split",
+    "prepare_batch",
     "read_collection",
     "read_dc2_tables",
     "read_light_curves",
     "read_stamps_with_labels",
+    "split_segments",
     "subtract",
     "train_model",
     "validate_collection",
@@ -104,10 +113,12 @@ _HOMES = MappingProxyType(
         "measure_sources": "measurement",
         "ordered_contract": "training",
         "ordered_split": "training",
+        "prepare_batch": "explanation",
         "read_collection": "repository",
         "read_dc2_tables": "truth",
         "read_light_curves": "repository",
         "read_stamps_with_labels": "repository",
+        "split_segments": "explanation",
         "subtract": "diffim",
         "train_model": "training",
         "validate_collection": "repository",
