@@ -3,13 +3,16 @@
 Figures:
 
 evaluate_1e6_cpu_s
-    CPU seconds of one core for the figures of a million scored sources with their intervals from 1,000
-    bootstrap draws of the objects. With --quick of 50,000 sources and 200 draws, under a name that says so.
+    CPU seconds of one core for `evaluate` of a million scored sources: all figures in all bins, of what was
+    detected and end to end, with intervals from 1,000 bootstrap draws of the objects. With --quick of 50,000
+    sources and 200 draws, under a name that says so.
+judge_1e6_cpu_s
+    The same for `judge_scores`, the figures of all sources together.
 evaluate_1e6_rss_gb
     Peak memory of a process that does only that.
-loop_over_evaluate
-    CPU seconds of scikit-learn's ``roc_auc_score`` alone in a loop of as many draws of single sources, over
-    those of all figures here; from a few rounds of the loop.
+loop_over_evaluate, loop_over_judge
+    CPU seconds of scikit-learn's ``roc_auc_score`` alone, of all sources together, in a loop of as many draws
+    of single sources, over those; from a few rounds of the loop.
 
 Each figure is measured by one function, which returns figures by name; `MEASURES` lists them.
 """
@@ -34,7 +37,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from lsst.meas.realbogus.cutouts import StampBatch
-from lsst.meas.realbogus.evaluation import judge_scores
+from lsst.meas.realbogus.evaluation import EvaluationOptions, evaluate, judge_scores, read_sample
 from lsst.meas.realbogus.explanation import (
     EmbeddingOptions,
     Explainer,
@@ -61,6 +64,35 @@ def judge(n: int, n_draws: int) -> Figures:
     scores, labels, objects = make_scores(n)
     start = time.process_time()
     judge_scores(scores, labels, objects, n_resamples=n_draws)
+    return {"cpu_s": time.process_time() - start}
+
+
+def evaluate_all(n: int, n_draws: int) -> Figures:
+    """Evaluate a sample with SNR, magnitudes, bands, detectors and hosts in this process."""
+    scores, labels, objects = make_scores(n)
+    rng = generator(3, "benchmark-evaluation", n)
+    mag = rng.uniform(19, 25, n)
+    found = (labels == 0) | (rng.random(n) < 1 / (1 + np.exp((mag - 24) / 0.3)))
+    nan = float("nan")
+    sample = read_sample(
+        {
+            "label": labels,
+            "score": np.where(found, scores, nan),
+            "object_id": objects,
+            "is_detected": found,
+            "kind": np.where(labels == 1, "fake", "noise"),
+            "band": np.array(list("ugrizy"))[rng.integers(0, 6, n)],
+            "detector": rng.integers(0, 9, n),
+            "snr": np.where(found, 10 ** (0.4 * (25.5 - mag)), nan),
+            "snr_true": np.where(labels == 1, 10 ** (0.4 * (25.5 - mag)), nan),
+            "mag": np.where(found, mag, nan),
+            "mag_true": np.where(labels == 1, mag, nan),
+            "host_distance": np.where(labels == 1, rng.uniform(0, 5, n), nan),
+            "edge_distance": rng.uniform(0, 2000, n),
+        }
+    )
+    start = time.process_time()
+    evaluate(sample, EvaluationOptions(n_resamples=n_draws))
     seconds = time.process_time() - start
     status = Path("/proc/self/status").read_text().splitlines()
     peak = next(int(line.split()[1]) / 1024**2 for line in status if line.startswith("VmHWM"))
@@ -70,8 +102,10 @@ def judge(n: int, n_draws: int) -> Figures:
 def measure_evaluation(quick: bool) -> Figures:
     """Judge scores in a process of its own, next to a loop over draws."""
     n, n_draws, rounds = (50_000, 200, 3) if quick else (1_000_000, 1_000, 3)
-    command = [sys.executable, __file__, "--judge", str(n), str(n_draws)]
-    ours = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    ours = {}
+    for work in ("judge", "evaluate"):
+        command = [sys.executable, __file__, f"--{work}", str(n), str(n_draws)]
+        ours[work] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     scores, labels, _ = make_scores(n)
     rng = generator(2, "benchmark-evaluation", n)
     start = time.process_time()
@@ -81,9 +115,11 @@ def measure_evaluation(quick: bool) -> Figures:
     loop = (time.process_time() - start) * n_draws / rounds
     size = f"{n:.0e}".replace("+0", "")
     return {
-        f"evaluate_{size}_cpu_s": ours["cpu_s"],
-        f"evaluate_{size}_rss_gb": ours["rss_gb"],
-        "loop_over_evaluate": loop / ours["cpu_s"],
+        f"evaluate_{size}_cpu_s": ours["evaluate"]["cpu_s"],
+        f"evaluate_{size}_rss_gb": ours["evaluate"]["rss_gb"],
+        f"judge_{size}_cpu_s": ours["judge"]["cpu_s"],
+        "loop_over_evaluate": loop / ours["evaluate"]["cpu_s"],
+        "loop_over_judge": loop / ours["judge"]["cpu_s"],
     }
 
 
@@ -135,12 +171,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What judging scores costs.")
     parser.add_argument("--quick", action="store_true", help="50,000 sources and 200 draws")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--judge", nargs=2, type=int, metavar=("N", "DRAWS"), help=argparse.SUPPRESS)
+    for work in ("--judge", "--evaluate"):
+        parser.add_argument(work, nargs=2, type=int, metavar=("N", "DRAWS"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.judge:
-        print(json.dumps(judge(*arguments.judge)))
+    if arguments.judge or arguments.evaluate:
+        figures = judge(*arguments.judge) if arguments.judge else evaluate_all(*arguments.evaluate)
+        print(json.dumps(figures))
         return
-    figures: Figures = {}
+    figures = {}
     for measure in MEASURES:
         figures |= measure(arguments.quick)
     for name, value in figures.items():

@@ -17,6 +17,7 @@ _COMMANDS: Mapping[str, str] = {
     "cutouts": "cutouts",
     "demo": "demo",
     "explain": "explain",
+    "evaluate": "evaluate",
     "fakes": "fakes",
     "lightcurves": "lightcurves",
     "model": "model",

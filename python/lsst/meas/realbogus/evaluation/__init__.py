@@ -6,8 +6,12 @@ from ._added_light import ADDED_LIGHT, measure_added_light
 from ._binned import BinnedFraction, bin_fraction, even_edges
 from ._bootstrap import Estimate, bootstrap, stack_estimates
 from ._checks import CHECKS, Check, Status
+from ._comparison import Comparison, compare_models
 from ._confusion import Confusion, count_confusion
 from ._curves import ThresholdCurve, area_under_roc, lowest_threshold, threshold_curve
+from ._efficiency import EfficiencyFit, fit_efficiency
+from ._evaluate import Evaluation, evaluate
+from ._gather import ScoredTables, sample_image, stack_images
 from ._groups import FIGURES, Criteria
 from ._intervals import CONFIDENCE, Fraction, fraction, fraction_intervals
 from ._judgement import Judgement, judge_by_snr, judge_scores, rate_at_false_positives
@@ -25,7 +29,9 @@ from ._reliability import (
     tabulate_reliability,
 )
 from ._results import ModelResult, Results, Summary, summarize
+from ._sample import SCORED_SOURCE, ScoredSample, assume_bogus, read_sample
 from ._score_counts import REASONS, SCORE_COUNTS, NightOptions, count_scores
+from ._slices import DETECTED, END_TO_END, EvaluationOptions
 from ._tally import count_fates, count_labels
 from ._validation import Validation, validate_injection
 from ._validation_options import ValidationOptions
@@ -34,18 +40,27 @@ __all__ = (
     "ADDED_LIGHT",
     "CHECKS",
     "CONFIDENCE",
+    "DETECTED",
     "DRIFT",
+    "END_TO_END",
+    "FIGURES",
     "FIGURES",
     "INJECTED_RECOVERY",
     "REASONS",
     "RECOVERY_BINS",
+    "SCORED_SOURCE",
     "SCORE_COUNTS",
+    "BinnedFraction",
     "BinnedFraction",
     "Boxes",
     "Check",
+    "Comparison",
     "Confusion",
     "Criteria",
+    "EfficiencyFit",
     "Estimate",
+    "Evaluation",
+    "EvaluationOptions",
     "Fraction",
     "Judgement",
     "KindResult",
@@ -56,17 +71,21 @@ __all__ = (
     "Performance",
     "Pull",
     "Results",
+    "ScoredSample",
+    "ScoredTables",
     "Status",
     "Summary",
     "ThresholdCurve",
     "Validation",
     "ValidationOptions",
     "area_under_roc",
+    "assume_bogus",
     "bin_fraction",
     "bin_recovery",
     "bootstrap",
     "brier_score",
     "calibration_error",
+    "compare_models",
     "compare_night",
     "count_confusion",
     "count_fates",
@@ -74,7 +93,9 @@ __all__ = (
     "count_labels",
     "count_scores",
     "describe_calibration",
+    "evaluate",
     "even_edges",
+    "fit_efficiency",
     "fraction",
     "fraction_intervals",
     "judge_by_snr",
@@ -86,9 +107,12 @@ __all__ = (
     "measure_pull",
     "prior_weights",
     "rate_at_false_positives",
+    "read_sample",
     "recover_injected",
+    "sample_image",
     "scored_labels",
     "stack_estimates",
+    "stack_images",
     "summarize",
     "tabulate_reliability",
     "threshold_curve",

@@ -102,12 +102,12 @@ class ScoreGroup:
     ) -> None:
         self.rows = np.arange(scores.size) if rows is None else rows
         self.criteria = criteria
-        single = _Cells.single(scores, real)
-        coarse = single.merged(n_cells, criteria)
+        single, cell = _Cells.single(scores, real)
+        coarse, parts = single.merged(n_cells, criteria)
         self.n_real, self.n_bogus = int(real.sum()), int((~real).sum())
         self.n_unscored = int(np.isneginf(scores).sum())
         self.values = _figures(single, criteria, single.counts[np.newaxis])[0]
-        self.codes = coarse.code(scores, real)
+        self.codes = (parts[cell] + real * parts.max(initial=0) + real).astype(np.int32)
         self.n_codes = coarse.counts.size
         self._cells = coarse
 
@@ -142,26 +142,25 @@ class _Cells:
     is_single: npt.NDArray[np.bool_]
 
     @classmethod
-    def single(cls, scores: Floats, real: npt.NDArray[np.bool_]) -> _Cells:
-        """Make a cell of each score."""
-        lowest = np.unique(scores[np.isfinite(scores)])[::-1]
-        cell = np.searchsorted(-lowest, -scores)
-        counts = np.zeros((2, lowest.size + 1))
-        for kind in (0, 1):
-            counts[kind] = np.bincount(cell[real == kind], minlength=lowest.size + 1)
+    def single(cls, scores: Floats, real: npt.NDArray[np.bool_]) -> tuple[_Cells, Rows]:
+        """Make a cell of each score, and number the cell of each source."""
+        falling, cell = np.unique(-scores, return_inverse=True)
+        lowest = -falling[np.isfinite(falling)]
+        n = lowest.size + 1
+        counts = np.bincount(cell + real * n, minlength=2 * n).reshape(2, n).astype(float)
         score = np.append(lowest, 0.0)
         known = np.clip(score, _TINY, 1 - _TINY)
         losses = np.array(
             [[score, score], [score**2, (1 - score) ** 2], [-np.log1p(-known), -np.log(known)]], float
         )
         losses[..., -1] = 0.0
-        return cls(lowest, counts, losses * counts, np.ones(lowest.size, bool))
+        return cls(lowest, counts, losses * counts, np.ones(lowest.size, bool)), cell
 
-    def merged(self, n_cells: int, criteria: Criteria) -> _Cells:
-        """Put neighbouring cells together."""
+    def merged(self, n_cells: int, criteria: Criteria) -> tuple[_Cells, Rows]:
+        """Put neighbouring cells together, and number what each becomes."""
         size = self.lowest.size
         if size <= n_cells:
-            return self
+            return self, np.arange(size + 1)
         bogus, real = self.counts[:, :-1].cumsum(axis=1)
         part = np.linspace(0, 1, n_cells // 3)
         # Where cells begin: at equal numbers of sources, closely about the false positive rate and the
@@ -172,17 +171,14 @@ class _Cells:
         at = np.sum(self.lowest >= criteria.threshold)
         starts = np.unique([0, 1, *even, *passing, *(complete + 1), at, size - 1])
         starts = starts[starts < size]
-        return _Cells(
-            self.lowest[np.append(starts[1:], size) - 1],
-            np.add.reduceat(self.counts, [*starts, size], axis=-1),
-            np.add.reduceat(self.sums, [*starts, size], axis=-1),
-            np.diff(np.append(starts, size)) == 1,
+        edges = np.append(starts, size)
+        cells = _Cells(
+            self.lowest[edges[1:] - 1],
+            np.add.reduceat(self.counts, edges, axis=-1),
+            np.add.reduceat(self.sums, edges, axis=-1),
+            np.diff(edges) == 1,
         )
-
-    def code(self, scores: Floats, real: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
-        """Number the cell of each source, those of the bogus ones first."""
-        cell = np.searchsorted(-self.lowest, -scores)
-        return (cell + real * (self.lowest.size + 1)).astype(np.int32)
+        return cells, np.repeat(np.arange(edges.size), np.diff(np.append(edges, size + 1)))
 
 
 def _figures(cells: _Cells, criteria: Criteria, counts: Floats) -> Floats:
@@ -243,12 +239,14 @@ def _losses(cells: _Cells, criteria: Criteria, counts: Floats) -> dict[str, Floa
     mass = (own * _scale(own, criteria.real_fraction))[0].sum(axis=0)
     means = cells.sums[:, :, :-1] / np.maximum(own, 1)
     bins = equal_mass_bins(cells.lowest, mass, N_BINS)
-    in_bin = bins[:, np.newaxis] == np.arange(N_BINS)
+    starts = np.flatnonzero(np.diff(bins, prepend=-1))
     excess = weights[:, 0] * means[0, 0] + weights[:, 1] * (means[0, 1] - 1)
     return {
         "brier": np.tensordot(weights, means[1], 2) / total,
         "nll": np.tensordot(weights, means[2], 2) / total,
-        "calibration_error": np.abs(excess @ in_bin).sum(axis=1) / total,
+        "calibration_error": np.abs(np.add.reduceat(excess, starts, axis=1)).sum(axis=1) / total
+        if starts.size
+        else total / total,
     }
 
 

@@ -15,6 +15,7 @@ from ..truth import Fate, Label, Reason
 from ._curves import area_under_roc, lowest_threshold, threshold_curve
 from ._intervals import Fraction, fraction
 from ._performance import Performance, measure_performance
+from ._sample import assume_bogus
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,11 +60,7 @@ class Results:
     @property
     def labels(self) -> npt.NDArray[np.int8]:
         """Labels to measure scores by: those of the table, unmatched sources bogus where that is assumed."""
-        labels = np.asarray(self.sources["label"], np.int8)
-        if not self.bogus_assumed:
-            return labels
-        unmatched = np.asarray(self.sources["label_reason"]) == Reason.UNMATCHED
-        return np.where(unmatched, np.int8(Label.BOGUS), labels)
+        return assume_bogus(self.sources["label"], self.sources["label_reason"])
 
     @property
     def kinds(self) -> npt.NDArray[np.str_]:

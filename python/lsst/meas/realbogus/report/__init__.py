@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ._cutouts_page import CutoutCard, make_cards, write_cutouts_page
+from ._evaluation_figures import evaluation_plots
+from ._evaluation_page import write_evaluation_page
 from ._explanation_figures import embedding_figure, segments_figure
 from ._explanation_page import write_explanation_page
 from ._fakes_page import FakeCard, choose_fakes, count_populations, write_fakes_page
@@ -29,11 +31,13 @@ __all__ = (
     "draw_curves",
     "draw_validation",
     "embedding_figure",
+    "evaluation_plots",
     "make_cards",
     "segments_figure",
     "stretch_triplet",
     "validation_figure",
     "write_cutouts_page",
+    "write_evaluation_page",
     "write_explanation_page",
     "write_fakes_page",
     "write_light_curves_page",

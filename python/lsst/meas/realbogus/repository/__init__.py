@@ -12,6 +12,7 @@ from ._night import find_collections, read_focal_plane, read_score_counts
 from ._open import find_datasets, open_repository
 from ._pipetask import Outcome, pipetask_command, run_pipetask, shell_text
 from ._results import read_associations, read_collection, read_stamps
+from ._samples import read_sample_of_run
 from ._training_stamps import export_labelled_stamps, run_to_stamps
 
 __all__ = (
@@ -34,6 +35,7 @@ __all__ = (
     "read_focal_plane",
     "read_injected_catalogs",
     "read_light_curves",
+    "read_sample_of_run",
     "read_score_counts",
     "read_stamps",
     "read_stamps_with_labels",

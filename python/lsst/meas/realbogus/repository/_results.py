@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("SOURCES", "read_associations", "read_collection", "read_stamps")
+__all__ = ("SOURCES", "model_columns", "read_associations", "read_collection", "read_stamps")
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -144,6 +144,28 @@ def read_stamps(repo: Butler | str | Path, collection: str, places: Table) -> li
     """
     with open_repository(repo, collection) as butler:
         return _Run(butler).stamps(places)
+
+
+def model_columns(butler: Butler, sources: Table, where: str = "") -> tuple[dict[str, str], dict[str, str]]:
+    """Find which models have scored a run.
+
+    Parameters
+    ----------
+    butler
+        Butler with the collections of the run.
+    sources
+        DIA sources with their scores.
+    where
+        Butler expression that selects images; empty for all.
+
+    Returns
+    -------
+    columns
+        Column of scores by name of the model.
+    described
+        What is known of each model, label to value.
+    """
+    return _Run(butler, where).models(sources)
 
 
 def _stack(tables: Sequence[Table]) -> Table:

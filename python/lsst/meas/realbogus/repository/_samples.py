@@ -1,0 +1,65 @@
+"""Sources to judge scores on, of a run."""
+
+from __future__ import annotations
+
+__all__ = ("read_sample_of_run",)
+
+import dataclasses
+from pathlib import Path
+
+from lsst.daf.butler import Butler, DatasetRef
+
+from ..errors import InvalidInputError
+from ..evaluation import ScoredSample, ScoredTables, sample_image, stack_images
+from ._open import find_dataset, find_datasets, open_repository
+from ._results import SOURCES, model_columns
+
+_INJECTED = ("injected_preliminary_visit_image_catalog", "injected_template_detector_catalog")
+
+
+def read_sample_of_run(repo: Butler | str | Path, collection: str, *, where: str = "") -> ScoredSample:
+    """Read the sources of a run with their labels and scores, and the changes that were not detected.
+
+    Parameters
+    ----------
+    repo
+        Butler, or path or URI of a repository.
+    collection
+        Output collection of the run.
+    where
+        Butler expression that selects images, such as ``"visit = 42"``; empty for all.
+
+    Returns
+    -------
+    ScoredSample
+        In order of visit and detector.
+
+    Raises
+    ------
+    InvalidInputError
+        If the collection holds no DIA sources, or labels or scores of other sources.
+    """
+    with open_repository(repo, collection) as butler:
+        refs = sorted(
+            find_datasets(butler, SOURCES, where), key=lambda r: (r.dataId["visit"], r.dataId["detector"])
+        )
+        if not refs:
+            raise InvalidInputError(f"{collection} has no {SOURCES}" + (f" where {where}" if where else ""))
+        sample = stack_images(sample_image(_tables(butler, ref)) for ref in refs)
+        return dataclasses.replace(sample, models=model_columns(butler, sample.table, where)[0])
+
+
+def _tables(butler: Butler, ref: DatasetRef) -> ScoredTables:
+    data_id = butler.registry.expandDataId(ref.dataId)
+    injected = [find_dataset(butler, name, data_id) for name in _INJECTED]
+    return ScoredTables(
+        visit=int(data_id["visit"]),
+        detector=int(data_id["detector"]),
+        band=str(data_id["band"]),
+        sources=butler.get(ref),
+        match=find_dataset(butler, "dia_source_match", data_id),
+        reliability=find_dataset(butler, "dia_source_reliability", data_id),
+        fates=find_dataset(butler, "injected_supernova_fate", data_id),
+        injected=tuple(part for part in injected if part is not None),
+        truth=find_dataset(butler, "visit_truth", data_id),
+    )

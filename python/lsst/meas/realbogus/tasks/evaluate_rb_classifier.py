@@ -1,0 +1,189 @@
+"""Judge the scores of any number of visits."""
+
+from __future__ import annotations
+
+__all__ = ("EvaluateRbClassifierConfig", "EvaluateRbClassifierConnections", "EvaluateRbClassifierTask")
+
+import dataclasses
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+from lsst.daf.butler import DeferredDatasetHandle
+from lsst.pex.config import Field
+from lsst.pipe.base import (
+    InputQuantizedConnection,
+    NoWorkFound,
+    OutputQuantizedConnection,
+    PipelineTaskConfig,
+    PipelineTaskConnections,
+    QuantumContext,
+    Struct,
+    connectionTypes,
+)
+from lsst.utils.timer import timeMethod
+
+from ..evaluation import EvaluationOptions, ScoredTables, evaluate, sample_image, stack_images
+from ..legacy import get_table
+from ..report import evaluation_plots
+from ._data_errors import RoomTask
+from ._dia_sources import dia_sources_storage_class
+from ._options import to_options, with_options
+
+_IMAGE = ("instrument", "visit", "detector")
+_OPTIONAL = ("fates", "injected", "injectedTemplate", "truth")
+
+
+def _input(doc: str, name: str, *, optional: bool = False) -> connectionTypes.Input:
+    return connectionTypes.Input(
+        doc=doc,
+        name=name,
+        storageClass="ArrowAstropy",
+        dimensions=_IMAGE,
+        multiple=True,
+        deferLoad=True,
+        minimum=0 if optional else 1,
+        deferGraphConstraint=optional,
+    )
+
+
+def _output(doc: str, name: str, storage: str = "ArrowAstropy") -> connectionTypes.Output:
+    return connectionTypes.Output(
+        doc=doc, name=f"rb_evaluation_{name}", storageClass=storage, dimensions=("instrument",)
+    )
+
+
+class EvaluateRbClassifierConnections(PipelineTaskConnections, dimensions=("instrument",)):
+    """Scores, labels, sources and fates of all detectors and visits in; tables, numbers and plots out."""
+
+    diaSources = _input("DIA sources.", "dia_source_unstandardized")
+    match = _input("Labels of the same sources.", "dia_source_match")
+    reliability = _input("Scores of the same sources.", "dia_source_reliability")
+    fates = _input("What became of every injected source.", "injected_supernova_fate", optional=True)
+    injected = _input(
+        "Catalogues of injected sources, for their hosts.",
+        "injected_preliminary_visit_image_catalog",
+        optional=True,
+    )
+    injectedTemplate = _input(
+        "Catalogues of what was injected into templates.", "injected_template_detector_catalog", optional=True
+    )
+    truth = _input("What is on the sky, where that is known.", "visit_truth", optional=True)
+    sources = _output("Sources with labels and scores, and real changes that were not detected.", "sources")
+    figures = _output("Every figure in every part of the sample, with intervals.", "figures")
+    curves = _output("Completeness, purity and false positives against threshold.", "curves")
+    requirement = _output("Whether a threshold meets OSS-REQ-0353, by band.", "requirement")
+    efficiency = _output("Fits of the detection efficiency, with m50.", "efficiency")
+    efficiencyBins = _output("Detection efficiency in bins of magnitude.", "efficiency_bins")
+    calibration = _output("Fraction of reals in bins of the score.", "reliability")
+    comparison = _output("Differences between models, with tests.", "comparison")
+    metrics = _output("Numbers by name.", "metrics", "StructuredDataDict")
+    curvesPlot = _output("ROC, purity and completeness, DET.", "curves_plot", "Plot")
+    confusionPlot = _output("Confusion matrices.", "confusion_plot", "Plot")
+    thresholdsPlot = _output("Rates against threshold.", "thresholds_plot", "Plot")
+    binsPlot = _output("Completeness and purity in bins.", "bins_plot", "Plot")
+    efficiencyPlot = _output("Detection efficiency against magnitude.", "efficiency_plot", "Plot")
+    calibrationPlot = _output("Reliability diagram.", "reliability_plot", "Plot")
+
+    def __init__(self, *, config: EvaluateRbClassifierConfig) -> None:
+        self.diaSources = dataclasses.replace(self.diaSources, storageClass=config.dia_sources_storage_class)
+        if not config.plots:
+            for name in [name for name in self.outputs if name.endswith("Plot")]:
+                delattr(self, name)
+
+
+@with_options(EvaluationOptions)
+class EvaluateRbClassifierConfig(PipelineTaskConfig, pipelineConnections=EvaluateRbClassifierConnections):
+    """What is measured: `~lsst.meas.realbogus.evaluation.EvaluationOptions`."""
+
+    dia_sources_storage_class = dia_sources_storage_class()
+    plots = Field[bool](doc="Draw plots?", default=True)
+
+
+class EvaluateRbClassifierTask(RoomTask):
+    """Say how good scores are: of what was detected, and end to end against what is real."""
+
+    ConfigClass = EvaluateRbClassifierConfig
+    _DefaultName = "evaluateRbClassifier"
+    config: EvaluateRbClassifierConfig
+
+    def runQuantum(
+        self,
+        butlerQC: QuantumContext,
+        inputRefs: InputQuantizedConnection,
+        outputRefs: OutputQuantizedConnection,
+    ) -> None:
+        """Read the tables of one detector after the other."""
+        inputs = butlerQC.get(inputRefs)
+        by_image = {name: {_image(handle): handle for handle in inputs[name]} for name in inputs}
+        required = (set(handles) for name, handles in by_image.items() if name not in _OPTIONAL)
+        images = sorted(set.intersection(*required))
+        butlerQC.put(self.run(_read(by_image, image) for image in images), outputRefs)
+
+    @timeMethod
+    def run(self, images: Iterable[ScoredTables]) -> Struct:
+        """Judge.
+
+        Parameters
+        ----------
+        images
+            The tables of one detector and visit at a time.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``sources``, the sample; the tables, numbers and plots of
+            `~lsst.meas.realbogus.evaluation.Evaluation`.
+
+        Raises
+        ------
+        lsst.pipe.base.NoWorkFound
+            If there is no source with a label and a score.
+        InvalidInputError
+            If tables of an image do not belong together.
+        """
+        first = next(parts := (sample_image(tables) for tables in images), None)
+        if first is None:
+            raise NoWorkFound("There is no image with sources, labels and scores.")
+        sample = stack_images(itertools.chain([first], parts))
+        if not sample.models or not (sample.labels >= 0).any():
+            raise NoWorkFound("No source has both a label and a score.")
+        evaluation = evaluate(sample, to_options(self.config, EvaluationOptions))
+        tables = evaluation.tables
+        plots = evaluation_plots(evaluation) if self.config.plots else {}
+        self.metadata["n_sources"] = int(evaluation.metrics["numAllDiaSources"])
+        for row in evaluation.requirement:
+            self.log.info(
+                "%s, %s, band %s, real fraction %s: OSS-REQ-0353 %s.",
+                *(row[name] for name in ("model", "scope", "band", "real_fraction", "verdict")),
+            )
+        return Struct(
+            sources=sample.table,
+            efficiencyBins=tables.pop("efficiency_bins"),
+            calibration=tables.pop("reliability"),
+            **tables,
+            metrics=dict(evaluation.metrics),
+            **{f"{name}Plot": figure for name, figure in plots.items()},
+        )
+
+
+def _image(handle: DeferredDatasetHandle) -> tuple[int, int]:
+    return int(handle.dataId["visit"]), int(handle.dataId["detector"])
+
+
+def _read(by_image: dict[str, dict[tuple[int, int], Any]], image: tuple[int, int]) -> ScoredTables:
+    sources = by_image["diaSources"][image]
+    handles = {name: others.get(image) for name, others in by_image.items() if name != "diaSources"}
+    table = {name: None if handle is None else handle.get() for name, handle in handles.items()}
+    injected = (table["injected"], table["injectedTemplate"])
+    return ScoredTables(
+        visit=image[0],
+        detector=image[1],
+        band=str(sources.dataId["band"]),
+        sources=get_table(sources),
+        match=table["match"],
+        reliability=table["reliability"],
+        fates=table["fates"],
+        injected=tuple(part for part in injected if part is not None),
+        truth=table["truth"],
+    )
