@@ -114,12 +114,12 @@ def fit_efficiency(
         return EfficiencyFit(nothing, nothing, nothing, nothing, n_found, n)
     cells, cell = np.unique(np.round(mags / _CELL).astype(np.int64), return_inverse=True)
     centre = np.asarray(cells * _CELL, np.float64)
-    one = np.ones(n, np.float32)
-    member = scipy.sparse.csr_array((one, (np.arange(n), 2 * cell + is_found)), shape=(n, 2 * cells.size))
+    one, units = np.ones(n, np.float32), Units.of(np.zeros(n), ids)
+    member = scipy.sparse.csr_array((one, (units.place, 2 * cell + is_found)), shape=(n, 2 * cells.size))
     whole = np.asarray(member.sum(axis=0), np.float64)
     start = np.array([3.0, float(np.median(mags[is_found])) + 0.5, _LOG_WIDTH])
     best = _maximum(centre, *_hits(whole), start)
-    drawn = draw_counts(Units.of(np.zeros(n), ids), member, n_resamples)
+    drawn = draw_counts(units, member, n_resamples)
     samples = [_parameters(_redraw(centre, *_hits(counts), best), centre) for counts in drawn]
     m50, plateau, midpoint, width = summarize_draws(
         _parameters(best, centre), np.concatenate([np.empty((0, 4)), *samples]), confidence

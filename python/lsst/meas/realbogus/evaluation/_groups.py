@@ -97,10 +97,10 @@ class ScoreGroup:
         scores: Floats,
         real: npt.NDArray[np.bool_],
         criteria: Criteria,
-        rows: Rows | None = None,
+        rows: npt.NDArray[np.integer] | None = None,
         n_cells: int = _CELLS,
     ) -> None:
-        self.rows = np.arange(scores.size) if rows is None else rows
+        self.rows: npt.NDArray[np.integer] = np.arange(scores.size) if rows is None else rows
         self.criteria = criteria
         single, cell = _Cells.single(scores, real)
         coarse, parts = single.merged(n_cells, criteria)
@@ -285,14 +285,16 @@ def resample_groups(
         Shape ``(n_resamples, n_groups, len(FIGURES))``; of no draws where there are no rows.
     """
     units = Units.of(strata, objects)
+    place = units.place
     ends = np.cumsum([0, *(group.n_codes for group in groups)])
-    rows = np.concatenate([np.empty(0, np.int32), *(group.rows.astype(np.int32) for group in groups)])
+    rows = np.concatenate([np.empty(0, np.int32), *(place[group.rows] for group in groups)])
     codes = np.concatenate(
         [np.empty(0, np.int32), *(g.codes + np.int32(end) for g, end in zip(groups, ends, strict=False))]
     )
     cells = scipy.sparse.csr_array(
         (np.ones(rows.size, np.float32), (rows, codes)), shape=(units.order.size, int(ends[-1]))
     )
+    del rows, codes
     samples = []
     for counts in draw_counts(units, cells, n_resamples):
         own = np.split(counts, ends[1:-1], axis=1)

@@ -94,7 +94,7 @@ class Slice:
     variable: str
     name: str
     scope: str
-    rows: npt.NDArray[np.intp]
+    rows: npt.NDArray[np.int32]
     low: float = float("nan")
     high: float = float("nan")
 
@@ -132,7 +132,7 @@ def _slices(sample: ScoredSample, options: EvaluationOptions) -> Iterator[Slice]
         snr, mag = (_measured(sample, name, scope, real) for name in ("snr", "mag"))
 
         def cut(variable: str, name: str, here: Bools, *ends: float, scope: str = scope) -> Slice:
-            return Slice(variable, name, scope, np.flatnonzero(here), *ends)
+            return Slice(variable, name, scope, np.flatnonzero(here).astype(np.int32), *ends)
 
         yield cut("all", "all", usual)
         if scope == END_TO_END:
@@ -166,7 +166,9 @@ def _slices(sample: ScoredSample, options: EvaluationOptions) -> Iterator[Slice]
                     inside = inside | (real != real[np.flatnonzero(inside & usual)[0]])
                 yield cut(variable, str(name) or "unknown", usual & inside)
     for name in sample.flags:
-        yield Slice("flag", name, DETECTED, np.flatnonzero(detected & np.asarray(table[name])))
+        yield Slice(
+            "flag", name, DETECTED, np.flatnonzero(detected & np.asarray(table[name])).astype(np.int32)
+        )
 
 
 def requirement_slices(sample: ScoredSample, options: EvaluationOptions) -> list[Slice]:
@@ -192,7 +194,7 @@ def requirement_slices(sample: ScoredSample, options: EvaluationOptions) -> list
         snr = _measured(sample, "snr", scope, real)
         inside = here & (snr >= low) & (snr < high)
         for band in ("all", *np.unique(bands[decided]).tolist()):
-            rows = np.flatnonzero(inside & ((bands == band) | (band == "all")))
+            rows = np.flatnonzero(inside & ((bands == band) | (band == "all"))).astype(np.int32)
             slices.append(Slice("band", band or "unknown", scope, rows, low, high))
     return slices
 

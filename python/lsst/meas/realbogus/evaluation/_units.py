@@ -73,6 +73,13 @@ class Units:
         start = np.flatnonzero(np.concatenate([[True], new])) if n else np.empty(0, np.intp)
         return cls(order, start, np.diff(np.append(start, n)), stratum[order][start])
 
+    @property
+    def place(self) -> npt.NDArray[np.int32]:
+        """Place of each row in ``order``."""
+        place = np.empty(self.order.size, np.int32)
+        place[self.order] = np.arange(self.order.size, dtype=np.int32)
+        return place
+
     def draw(self, n_draws: int) -> Iterator[Iterator[tuple[slice, Floats]]]:
         """Draw the objects of each stratum again, as many as there are.
 
@@ -118,6 +125,14 @@ class Units:
             first = last
 
 
+def _rows_of(cells: scipy.sparse.csr_array, rows: slice) -> scipy.sparse.csr_array:
+    """Return some rows over the same memory."""
+    start, stop = cells.indptr[rows.start], cells.indptr[rows.stop]
+    pointers = cells.indptr[rows.start : rows.stop + 1] - start
+    content = cells.data[start:stop], cells.indices[start:stop], pointers
+    return scipy.sparse.csr_array(content, shape=(pointers.size - 1, cells.shape[1]))
+
+
 def draw_counts(units: Units, cells: scipy.sparse.csr_array, n_draws: int) -> Iterator[Floats]:
     """Count the rows in cells, were the objects drawn again.
 
@@ -126,7 +141,7 @@ def draw_counts(units: Units, cells: scipy.sparse.csr_array, n_draws: int) -> It
     units
         Rows by object.
     cells
-        Which cells each row is in: float32 ones of shape ``(n_rows, n_cells)``.
+        Which cells each row is in: float32 ones of shape ``(n_rows, n_cells)``, the rows as in `Units.order`.
     n_draws
         How many times to draw.
 
@@ -140,7 +155,7 @@ def draw_counts(units: Units, cells: scipy.sparse.csr_array, n_draws: int) -> It
         total: Floats | None = None
         for rows, counts in block:
             if rows.start not in parts:
-                parts[rows.start] = cells[units.order[rows]].T
+                parts[rows.start] = _rows_of(cells, rows).T
             here = parts[rows.start] @ counts
             total = here if total is None else np.add(total, here, out=total)
         if total is not None:
