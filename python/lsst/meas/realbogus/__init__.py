@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .association import LightCurveOptions, make_light_curves
     from .cutouts import extract
     from .diffim import SubtractionOptions, subtract
+    from .evaluation import EvaluationOptions, evaluate, read_sample
     from .explanation import (
         ExplanationOptions,
         count_winners,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         export_labelled_stamps,
         read_collection,
         read_light_curves,
+        read_sample_of_run,
         read_stamps_with_labels,
         validate_collection,
     )
@@ -41,6 +43,7 @@ __all__ = (
     "CatalogOptions",
     "DetectionCounts",
     "DetectionOptions",
+    "EvaluationOptions",
     "ExplanationOptions",
     "FateRules",
     "Footprint",
@@ -55,6 +58,7 @@ __all__ = (
     "count_winners",
     "dc2_magnitudes",
     "detect_and_measure",
+    "evaluate",
     "explain_stamps",
     "export_labelled_stamps",
     "extract",
@@ -73,6 +77,8 @@ __all__ = (
     "read_collection",
     "read_dc2_tables",
     "read_light_curves",
+    "read_sample",
+    "read_sample_of_run",
     "read_stamps_with_labels",
     "split_segments",
     "subtract",
@@ -86,6 +92,7 @@ _HOMES = MappingProxyType(
         "DetectionCounts": "truth",
         "DetectionOptions": "measurement",
         "ExplanationOptions": "explanation",
+        "EvaluationOptions": "evaluation",
         "FateRules": "truth",
         "Footprint": "injection",
         "InjectionOptions": "injection",
@@ -101,6 +108,7 @@ _HOMES = MappingProxyType(
         "detect_and_measure": "measurement",
         "explain_stamps": "explanation",
         "export_labelled_stamps": "repository",
+        "evaluate": "evaluation",
         "extract": "cutouts",
         "find_truth": "truth",
         "inject": "injection",
@@ -119,6 +127,8 @@ _HOMES = MappingProxyType(
         "read_light_curves": "repository",
         "read_stamps_with_labels": "repository",
         "split_segments": "explanation",
+        "read_sample": "evaluation",
+        "read_sample_of_run": "repository",
         "subtract": "diffim",
         "train_model": "training",
         "validate_collection": "repository",

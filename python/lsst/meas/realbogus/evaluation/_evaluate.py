@@ -21,7 +21,7 @@ from ._comparison import compare_models
 from ._confusion import Confusion, count_confusion
 from ._curves import threshold_curve
 from ._efficiency import fit_efficiency
-from ._groups import FIGURES, Criteria, ScoreGroup, estimate_groups
+from ._groups import FIGURES, Criteria, ScoreGroup, ScoreRanks, estimate_groups
 from ._reliability import tabulate_reliability
 from ._sample import ScoredSample
 from ._slices import EvaluationOptions, Slice, requirement_slices, slice_sample
@@ -116,12 +116,13 @@ def evaluate(sample: ScoredSample, options: EvaluationOptions | None = None) -> 
     for model in sample.models:
         scores = np.where(np.asarray(sample.table["is_detected"]), sample.scores(model), np.nan)
         values = np.where(np.isnan(scores), -np.inf, scores)
-        groups = [_group(values, labels, part, options.criteria) for part in slices]
+        ranks = ScoreRanks.of(values)
+        groups = [_group(values, labels, part, options.criteria, ranks) for part in slices]
         judged = [
             (part, dataclasses.replace(options.criteria, real_fraction=prior))
             for part, prior in itertools.product(required, (None, options.requirement_real_fraction))
         ]
-        groups += [_group(values, labels, part, criteria) for part, criteria in judged]
+        groups += [_group(values, labels, part, criteria, ranks) for part, criteria in judged]
         estimates = estimate_groups(
             groups, labels, objects, n_resamples=options.n_resamples, confidence=options.confidence
         )
@@ -144,8 +145,11 @@ def evaluate(sample: ScoredSample, options: EvaluationOptions | None = None) -> 
     return Evaluation(metrics=summary_metrics(sample, tables, options), **tables)
 
 
-def _group(values: npt.NDArray[np.float64], labels: Any, part: Slice, criteria: Criteria) -> ScoreGroup:
-    return ScoreGroup(values[part.rows], labels[part.rows] == Label.REAL, criteria, part.rows)
+def _group(
+    values: npt.NDArray[np.float64], labels: Any, part: Slice, criteria: Criteria, ranks: ScoreRanks
+) -> ScoreGroup:
+    rows = part.rows
+    return ScoreGroup(values[rows], labels[rows] == Label.REAL, criteria, rows, ranks=ranks)
 
 
 def _counts(sample: ScoredSample, part: Slice, scores: Any, threshold: float) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("FIGURES", "Criteria", "ScoreGroup", "estimate_groups", "resample_groups")
+__all__ = ("FIGURES", "Criteria", "ScoreGroup", "ScoreRanks", "estimate_groups", "resample_groups")
 
 import dataclasses
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ FIGURES = (
 )
 """Names of the figures, in the order in which `ScoreGroup.figures` gives them."""
 
-_CELLS = 768
+_CELLS, _FINE = 768, 60_000
 _TINY = float(np.finfo(np.float64).eps)
 
 
@@ -71,12 +71,45 @@ class Criteria(Options):
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class ScoreRanks:
+    """The scores of a sample in order.
+
+    Parameters
+    ----------
+    scores
+        Different scores, from the highest to the lowest.
+    rank
+        Which of them each source has; those without a score have one more.
+    """
+
+    scores: Floats
+    rank: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, scores: Floats) -> ScoreRanks:
+        """Put scores in order.
+
+        Parameters
+        ----------
+        scores
+            Scores, minus infinity for none.
+
+        Returns
+        -------
+        ScoreRanks
+            Their order.
+        """
+        falling, rank = np.unique(-scores, return_inverse=True)
+        return cls(-falling[np.isfinite(falling)], rank.astype(np.int32))
+
+
 class ScoreGroup:
     """Sources in cells of scores: every figure is a function of the numbers of reals and bogus in the cells.
 
     A cell holds the sources of one score; beyond ``n_cells`` different scores, those of neighbouring ones, in
     cells of about equal numbers that the threshold does not cut. Figures of the sources as they are given
-    come from cells of single scores, those of bootstrap draws from the coarser ones.
+    come from cells of single scores, up to 60,000 of them, those of bootstrap draws from the coarser ones.
 
     Parameters
     ----------
@@ -90,6 +123,8 @@ class ScoreGroup:
         Numbers of these rows in the sample that is drawn again; by default from 0.
     n_cells
         How many cells at most, about.
+    ranks
+        The scores of the whole sample in order, where it has many groups.
     """
 
     def __init__(
@@ -99,14 +134,17 @@ class ScoreGroup:
         criteria: Criteria,
         rows: npt.NDArray[np.integer] | None = None,
         n_cells: int = _CELLS,
+        ranks: ScoreRanks | None = None,
     ) -> None:
         self.rows: npt.NDArray[np.integer] = np.arange(scores.size) if rows is None else rows
         self.criteria = criteria
-        single, cell = _Cells.single(scores, real)
+        rank = (own := ranks or ScoreRanks.of(scores)).rank
+        single, cell = _Cells.single(own, rank if ranks is None else rank[self.rows], real)
         coarse, parts = single.merged(n_cells, criteria)
         self.n_real, self.n_bogus = int(real.sum()), int((~real).sum())
         self.n_unscored = int(np.isneginf(scores).sum())
-        self.values = _figures(single, criteria, single.counts[np.newaxis])[0]
+        fine = single.merged(_FINE, criteria)[0]
+        self.values = _figures(fine, criteria, fine.counts[np.newaxis])[0]
         self.codes = (parts[cell] + real * parts.max(initial=0) + real).astype(np.int32)
         self.n_codes = coarse.counts.size
         self._cells = coarse
@@ -142,10 +180,14 @@ class _Cells:
     is_single: npt.NDArray[np.bool_]
 
     @classmethod
-    def single(cls, scores: Floats, real: npt.NDArray[np.bool_]) -> tuple[_Cells, Rows]:
+    def single(
+        cls, ranks: ScoreRanks, rank: npt.NDArray[np.int32], real: npt.NDArray[np.bool_]
+    ) -> tuple[_Cells, Rows]:
         """Make a cell of each score, and number the cell of each source."""
-        falling, cell = np.unique(-scores, return_inverse=True)
-        lowest = -falling[np.isfinite(falling)]
+        is_there = np.bincount(rank, minlength=ranks.scores.size + 1) > 0
+        is_there[-1] = True  # the cell of sources without a score
+        cell = (np.cumsum(is_there) - 1)[rank]
+        lowest = ranks.scores[is_there[:-1]]
         n = lowest.size + 1
         counts = np.bincount(cell + real * n, minlength=2 * n).reshape(2, n).astype(float)
         score = np.append(lowest, 0.0)
@@ -238,7 +280,7 @@ def _losses(cells: _Cells, criteria: Criteria, counts: Floats) -> dict[str, Floa
     own = cells.counts[np.newaxis, :, :-1]
     mass = (own * _scale(own, criteria.real_fraction))[0].sum(axis=0)
     means = cells.sums[:, :, :-1] / np.maximum(own, 1)
-    bins = equal_mass_bins(cells.lowest, mass, N_BINS)
+    bins = equal_mass_bins(mass[::-1], N_BINS)[::-1]
     starts = np.flatnonzero(np.diff(bins, prepend=-1))
     excess = weights[:, 0] * means[0, 0] + weights[:, 1] * (means[0, 1] - 1)
     return {

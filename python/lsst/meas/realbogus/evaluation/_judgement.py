@@ -13,7 +13,7 @@ from astropy.table import Table
 
 from ..errors import InvalidInputError
 from ._bootstrap import N_BOOTSTRAP, Estimate
-from ._groups import FIGURES, Criteria, ScoreGroup, estimate_groups
+from ._groups import FIGURES, Criteria, ScoreGroup, ScoreRanks, estimate_groups
 from ._intervals import CONFIDENCE
 from ._performance import scored_labels
 
@@ -233,7 +233,8 @@ def judge_by_snr(
         min_purity=min_purity,
     )
     bins = [np.flatnonzero((levels >= low) & (levels < high)) for low, high in itertools.pairwise(ends)]
-    groups = [ScoreGroup(values[rows], real[rows], criteria, rows) for rows in bins]
+    ranks = ScoreRanks.of(values)
+    groups = [ScoreGroup(values[rows], real[rows], criteria, rows, ranks=ranks) for rows in bins]
     rows = []
     judged = estimate_groups(groups, real, ids, n_resamples=n_resamples)
     for low, high, group, figures in zip(ends, ends[1:], groups, judged, strict=False):

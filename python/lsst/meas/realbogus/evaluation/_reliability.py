@@ -115,15 +115,13 @@ def tabulate_reliability(
     return Table(rows=rows or None, names=names, dtype=(float, float, int, *(float,) * 5))
 
 
-def equal_mass_bins(scores: Floats, mass: Floats, n_bins: int) -> npt.NDArray[np.int64]:
+def equal_mass_bins(mass: Floats, n_bins: int) -> npt.NDArray[np.int64]:
     """Number the bin of each score, so that all bins hold about the same mass.
 
     Parameters
     ----------
-    scores
-        Different scores, in any order.
     mass
-        Weight of the sources with each.
+        Weight of the sources with each score, from the lowest to the highest.
     n_bins
         How many bins.
 
@@ -132,9 +130,7 @@ def equal_mass_bins(scores: Floats, mass: Floats, n_bins: int) -> npt.NDArray[np
     numpy.ndarray
         From 0 for the lowest scores: the bin of a score is that of the middle of its mass.
     """
-    order = np.argsort(scores)
-    middle = np.empty_like(mass)
-    middle[order] = (np.cumsum(mass[order]) - 0.5 * mass[order]) / max(float(mass.sum()), 1e-300)
+    middle = (np.cumsum(mass) - 0.5 * mass) / max(float(mass.sum()), 1e-300)
     return np.minimum((middle * n_bins).astype(np.int64), n_bins - 1)
 
 
@@ -142,7 +138,7 @@ def _bins_of(values: Floats, weights: Floats, n_bins: int) -> npt.NDArray[np.int
     """Number the bin of each source; what has the same score has the same bin."""
     distinct, inverse = np.unique(values, return_inverse=True)
     mass = np.bincount(inverse, weights, minlength=distinct.size)
-    return np.asarray(equal_mass_bins(distinct, mass, n_bins)[inverse], np.int64)
+    return np.asarray(equal_mass_bins(mass, n_bins)[inverse], np.int64)
 
 
 def calibration_error(
