@@ -16,6 +16,7 @@ from lsst.pipe.base import Pipeline
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 
 from lsst.meas.realbogus.cli import main
+from lsst.meas.realbogus.cli import main as realbogus
 from lsst.meas.realbogus.evaluation import summarize
 from lsst.meas.realbogus.report import choose_galleries
 from lsst.meas.realbogus.report._page import render_page
@@ -104,6 +105,18 @@ def test_the_injections_of_a_run_are_validated_by_task_and_by_hand_alike(repo: P
     assert (values["drawn"], values["variance_added"]) == (1, 1)
     assert values["noise_over_variance"] == pytest.approx(1, abs=0.1)
     assert np.isfinite(recovery["edge_distance"]).all() and np.isfinite(recovery["host_sb"]).any()
+
+
+def test_the_report_of_a_collection_is_one_page(repo: Path, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    ran = CliRunner().invoke(
+        realbogus, ["report", str(repo), "u/whole", "-o", str(page), "--max-sources", "9"]
+    )
+    assert ran.exit_code == 0, ran.output
+    text = page.read_text()
+    assert "noise over variance" in text and "lost at the step" in text and 'id="explorer"' in text
+    again = CliRunner().invoke(realbogus, ["report", str(repo), "u/whole", "-o", str(page)])
+    assert again.exit_code == 1 and "exists" in again.output
 
 
 def test_rows_of_sources_labels_stamps_and_scores_are_aligned(butler: Butler) -> None:

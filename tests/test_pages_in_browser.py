@@ -350,3 +350,88 @@ def test_defect_23_the_report_fits_its_window(browser: Browser, tmp_path: Path, 
     assert browser.overflow() == 0
     assert browser.run("(e => e.scrollWidth - e.clientWidth)(document.querySelector('header'))") <= 0
     assert not browser.faults()
+
+
+def run_of(cards: list[CutoutCard]) -> Results:
+    """Make the run that cards are of, with a found fake for every real one and as many that were lost."""
+    n = len(cards)
+    real = np.array([card.label == "real" for card in cards])
+    ids = np.array([int(card.id) for card in cards])
+    sources = Table({"diaSourceId": ids, "visit": np.full(n, 1000), "detector": np.full(n, 4)})
+    sources["label"], sources["label_reason"] = real.astype(np.int8), np.where(real, "injected", "noise")
+    sources["snr"], sources["psfFlux"], sources["psfFluxErr"] = np.full(n, 20.0), 2000.0, 100.0
+    for name in ("x", "y", "xErr", "yErr"):
+        sources[name] = np.ones(n)
+    for name in ("score_dia", "score_nodia"):
+        sources[name] = [np.nan if (v := card.scores[name]) is None else v for card in cards]
+    found = np.repeat([True, False], real.sum())
+    fates = Table({"visit": np.full(found.size, 1000), "detector": np.full(found.size, 4)})
+    fates["injection_id"], fates["fate"] = np.arange(found.size), np.where(found, "found", "undetected")
+    fates["diaSourceId"] = np.where(found, np.tile(ids[real], 2), -1)
+    for name, value in {"x": 1.0, "y": 1.0, "flux": 2000.0, "snr_expected": 20.0, "mag": 23.0}.items():
+        fates[name] = np.full(found.size, value)
+    models = {"dia": "score_dia", "nodia": "score_nodia"}
+    return Results(sources, fates, models, 0.5, {"software": "numpy 2"})
+
+
+def move(browser: Browser, x: float, y: float, kind: str = "mouseMoved") -> None:
+    """Move the mouse over the map of sources, to a place in parts of its axes."""
+    left, top, width, height = browser.run(
+        "(b => [b.x + 46, b.y + 10, b.width - 58, b.height - 48])"
+        "(document.querySelector('#dots').getBoundingClientRect())"
+    )
+    place = {"x": left + x * width, "y": top + (1 - y) * height}
+    browser.call("Input.dispatchMouseEvent", type=kind, button="none", **place)
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_every_source_of_the_report_shows_its_stamps_and_passes_filters(
+    browser: Browser, tmp_path: Path, width: int
+) -> None:
+    cards = make_sources()
+    browser.open(write_page(tmp_path / "report.html", run_of(cards), title="Run", cards=cards), width)
+    browser.drawn()
+    browser.run("document.querySelector('#explorer').scrollIntoView()")
+    passing = "parseInt(document.querySelector('#passing').textContent)"
+    chosen = "document.querySelector('#chosen .card')?.dataset.row"
+    assert browser.run(passing) == N and browser.run(chosen) is None
+    # dia is row / n and nodia is 1 - row / n: row 30 lies in the middle.
+    move(browser, 0.5, 0.5)
+    assert browser.run(chosen) == "30"
+    browser.drawn()
+    text = browser.run("document.querySelector('#chosen .card').innerText")
+    assert "dia 0.500" in text and "nodia 0.500" in text and cards[30].id in text
+    move(browser, 1 - 45 / N, 45 / N)
+    assert browser.run(chosen) == "45"
+    browser.run("document.querySelector('#is').value = 'real'; 0")
+    browser.enter("#from", "0.5")
+    expected = [i for i, c in enumerate(cards) if c.label == "real" and (c.scores["score_dia"] or 0) >= 0.5]
+    assert browser.run(passing) == len(expected)
+    browser.run("document.querySelector('#narrow').reset(); 0")
+    browser.wait(f"{passing} === {N}")
+    browser.enter("#search", cards[7].id)
+    assert browser.run(passing) == 1
+    browser.run("document.querySelector('#narrow').reset(); 0")
+    browser.wait(f"{passing} === {N}")
+    browser.run("document.querySelector('#against').value = 'snr'; 0")
+    browser.enter("#which", "score_nodia")
+    assert browser.run(passing) == N
+    assert browser.overflow() == 0 and not browser.faults()
+
+
+def test_the_report_says_in_short_what_it_shows_in_length(browser: Browser, tmp_path: Path) -> None:
+    cards = make_sources()
+    browser.open(write_page(tmp_path / "report.html", run_of(cards), title="Run", cards=cards))
+    words = browser.run("document.querySelector('#summary').innerText")
+    assert "Detection finds 50.0 %" in words and "Area under the ROC curve" in words
+    assert "Validation of the injections" in words
+    kept = browser.run("[...document.querySelectorAll('tr.kept td')].map(cell => cell.innerText)")
+    lost = browser.run("document.querySelector('#injected').innerText")
+    assert "adds up" not in lost and "add up to 60" in lost
+    numbers = browser.run(
+        "[...document.querySelectorAll('#injected tbody tr')].map(row => +row.cells[2].innerText)"
+    )
+    assert sum(numbers) == 60 and int(kept[2]) == numbers[-1]
+    browser.pdf(tmp_path / "report.pdf")
+    assert (tmp_path / "report.pdf").read_bytes().count(b"/Type /Page") >= 3
+    assert not browser.faults()

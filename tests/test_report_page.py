@@ -14,9 +14,9 @@ from astropy.table import Table, vstack
 
 from lsst.meas.realbogus.evaluation import Results, count_kinds, summarize
 from lsst.meas.realbogus.randomness import generator
-from lsst.meas.realbogus.report import Gallery, TripletCard, choose_galleries, write_page
+from lsst.meas.realbogus.report import CutoutCard, Gallery, TripletCard, choose_galleries, write_page
 from lsst.meas.realbogus.report._galleries import CARDS
-from lsst.meas.realbogus.report._page import render_page, tabulate_images
+from lsst.meas.realbogus.report._page import _budgets, _tabulate_losses, render_page, tabulate_images
 from lsst.meas.realbogus.report._stamps import LEVELS, pack_panels, stretch_fake, stretch_triplet
 
 pytestmark = pytest.mark.slow
@@ -249,6 +249,33 @@ def test_defect_21_ten_thousand_noisy_sources_stay_under_60_mb() -> None:
         pack_panels(stretch_triplet({role: rng.normal(50, 3, (51, 51)) for role in roles})) for _ in range(50)
     ]
     assert 10_000 * np.mean([len(stamps) for stamps in packed]) < 56e6
+
+
+def test_defect_21_a_report_of_ten_thousand_sources_stays_under_60_mb() -> None:
+    rng = generator(7, "test-report")
+    roles = ("science", "template", "difference")
+    stamps = [
+        pack_panels(stretch_triplet({r: rng.normal(50, 3, (51, 51)) for r in roles})) for _ in range(20)
+    ]
+    cards = [
+        CutoutCard(
+            id=str(8796093022208001 + i), where=f"visit {1000 + i % 50}, detector 3", stamps=stamps[i % 20],
+            roles=roles, snr=round(9.123 + i / 100, 2), x=1234.5, y=2345.6, ra=150.123456, dec=2.123456,
+            scores={"score_dia": round(i / 10_000, 4), "score_nodia": 0.1234}, flags=("edge",) * (i % 9 == 0),
+            planes=(), label="real", reason="injected",
+        )
+        for i in range(10_000)
+    ]  # fmt: skip
+    assert len(render_page(_run(4000, 6000, 500), title="A run", cards=cards).encode()) < 60e6
+
+
+def test_losses_of_both_models_stand_beside_each_other_and_add_up() -> None:
+    results = _run()
+    rows = _tabulate_losses(_budgets(results))
+    for name in results.models:
+        assert sum(row["n"][name] for row in rows) == 85  # type: ignore[index, misc]
+        assert rows[-1]["n"][name] == results.passes(name).sum()  # type: ignore[index]
+    assert {"detected", "on good pixels"} <= {row["step"] for row in rows}
 
 
 @pytest.mark.parametrize("host", [0.0, 3000.0])

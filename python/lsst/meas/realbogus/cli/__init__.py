@@ -22,6 +22,7 @@ _COMMANDS: Mapping[str, str] = {
     "lightcurves": "lightcurves",
     "model": "model",
     "night": "night",
+    "report": "report",
     "score": "score",
     "survey": "survey",
     "train": "train",

@@ -5,7 +5,6 @@ from __future__ import annotations
 __all__ = ("command",)
 
 import datetime
-import functools
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -195,16 +194,11 @@ def _count_failed(failed: int) -> str:
 def _report(survey: DemoImages, output: str, page: Path, title: str, shown: str) -> Summary:
     from lsst.daf.butler import Butler
 
-    from ..evaluation import summarize
-    from ..report import choose_galleries, write_page
-    from ..repository import read_collection, read_stamps
+    from ._run_page import write_run_page
 
     provenance = {"command": shown, "repository": str(survey.repo), "collection": output}
     with Butler.from_config(survey.repo) as butler:
-        results = read_collection(butler, output, provenance=provenance)
-        galleries = choose_galleries(results, functools.partial(read_stamps, butler, output))
-    write_page(page, results, galleries, title=title, overwrite=True)
-    return summarize(results)
+        return write_run_page(page, butler, output, title=title, provenance=provenance, overwrite=True)
 
 
 def _show(summary: Summary, console: Console) -> None:

@@ -181,14 +181,14 @@ def render_cutouts_page(cards: Sequence[CutoutCard], *, title: str, note: str = 
             scores=scores,
             flags=sorted({flag for card in cards for flag in card.flags}),
             labels=sorted({card.label for card in cards if card.label}),
-            facts=_facts(cards, scores),
+            facts=card_facts(cards, scores),
             stamps="\n".join(card.stamps for card in cards),
             total=len(cards),
         )
     )
 
 
-def _facts(cards: Sequence[CutoutCard], scores: Sequence[str]) -> str:
+def card_facts(cards: Sequence[CutoutCard], scores: Sequence[str]) -> str:
     """Write what is known of the sources column by column, a tenth of the size of a list of cards."""
     columns: dict[str, Any] = {
         name: [getattr(card, name) for card in cards] for name in ("id", "snr", "x", "y", "ra", "dec")

@@ -7,7 +7,6 @@ __all__ = (
     "draw_curves",
     "draw_histograms",
     "draw_kinds",
-    "draw_pulls",
     "figure_panels",
     "model_colors",
     "svg",
@@ -25,7 +24,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..evaluation import BinnedFraction, KindResult, Pull, ThresholdCurve
+from ..evaluation import BinnedFraction, KindResult, ThresholdCurve
 from ..truth import Label
 
 if TYPE_CHECKING:
@@ -95,7 +94,8 @@ def figure_panels(n: int, width: float, height: float, rows: int = 1) -> Iterato
 def svg(figure: Figure) -> str:
     """Return a figure as an ``<svg>`` element, its text as text."""
     text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
+    with mpl.rc_context(_STYLE):
+        figure.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
     drawing = text.getvalue()
     return drawing[drawing.index("<svg") :]
 
@@ -251,34 +251,4 @@ def draw_kinds(kinds: Sequence[KindResult], threshold: float) -> str:
         axis.set(xlabel=f"fraction of the sources with a score of at least {threshold:g}", xlim=(-0.02, 1.02))
         axis.set_ylim(len(kinds) - 0.5, -0.5)
         axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(models))
-        return svg(figure)
-
-
-def draw_pulls(pulls: Mapping[str, Pull]) -> str:
-    """Draw histograms of pulls over the normal distribution they should follow.
-
-    Parameters
-    ----------
-    pulls
-        Pulls by what was measured.
-
-    Returns
-    -------
-    str
-        An ``<svg>`` element.
-    """
-    edges = np.linspace(-5, 5, 26).tolist()
-    centre = np.linspace(-5, 5, 201)
-    with figure_panels(len(pulls), 3.0 * len(pulls), 2.7) as (figure, axes):
-        for axis, (name, pull) in zip(axes, pulls.items(), strict=True):
-            axis.hist(np.clip(pull.values, -4.99, 4.99), edges, color=REAL, alpha=0.35)
-            normal = np.exp(-0.5 * centre**2) / np.sqrt(2 * np.pi)
-            axis.plot(centre, normal * pull.values.size * (edges[1] - edges[0]), color=INK, lw=1.2)
-            axis.set(title=name, xlabel="(measured - injected) / error", xlim=(-5, 5))
-            axis.margins(y=0.3)
-            axis.text(
-                0.98, 0.96, f"centre {pull.centre:+.2f} ± {pull.centre_error:.2f}\nwidth {pull.width:.2f}",
-                transform=axis.transAxes, ha="right", va="top", fontsize=8.5, color="#52606d",
-            )  # fmt: skip
-        axes[0].set_ylabel("sources")
         return svg(figure)
