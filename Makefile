@@ -56,11 +56,14 @@ lint: $(READY) ## ruff, docstrings, spelling
 types: $(READY) ## mypy --strict on the package
 	mypy
 
+# One process a core; tests of one file stay together, so that what they share is made once.
+WORKERS := -n logical --maxprocesses 4 --dist loadfile
+
 unit: $(READY) ## every test
-	python -m pytest -q
+	python -m pytest -q $(WORKERS)
 
 unit-fast: $(READY) ## the tests that take a few seconds, in under a minute
-	python -m pytest -q -m "not slow"
+	python -m pytest -q $(WORKERS) -m "not slow"
 
 # An environment of its own, made from pyproject.toml alone: the oldest dependencies that it allows, or the newest.
 RESOLUTION ?= highest
@@ -69,7 +72,7 @@ unit-resolved: $(UV) ## every test with RESOLUTION=lowest-direct or highest depe
 	python=$$(bash tools/find-python)
 	"$(UV)" venv --quiet --clear --python "$$python" "$(RESOLVED)"
 	VIRTUAL_ENV="$(RESOLVED)" "$(UV)" pip install --quiet --resolution $(RESOLUTION) --editable '.[dev]'
-	PATH="$(RESOLVED)/bin:$$PATH" VIRTUAL_ENV="$(RESOLVED)" "$(RESOLVED)/bin/python" -m pytest -q
+	PATH="$(RESOLVED)/bin:$$PATH" VIRTUAL_ENV="$(RESOLVED)" "$(RESOLVED)/bin/python" -m pytest -q $(WORKERS)
 
 models: $(READY) ## train the packaged models again, from simulated surveys (about an hour)
 	python tools/train_packaged_models.py build/training
