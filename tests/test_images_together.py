@@ -41,6 +41,7 @@ from lsst.meas.realbogus.survey._pixels import MASK_SCHEMA
 from lsst.meas.realbogus.survey._visit_image import make_visit_image
 from lsst.meas.realbogus.tasks.extract_cutouts import ExtractCutoutsTask
 from lsst.meas.realbogus.tasks.match_dia_sources import MatchDiaSourcesTask
+from lsst.meas.realbogus.truth import DifferencePlanes
 
 pytestmark = pytest.mark.slow
 
@@ -236,10 +237,10 @@ def test_defect_09_catalogues_of_another_image_are_refused(
 
 
 def test_defect_09_matching_refuses_tables_of_another_image() -> None:
-    place, sources = Place.of(SCIENCE), _sources(visit=11)
+    planes, sources = DifferencePlanes.of(SCIENCE), _sources(visit=11)
     injected = _sources(injection_id=[4, 5, 6], flux=100.0, injection_flag=0, visit=11, detector=9)
     task = MatchDiaSourcesTask()
-    task.run(sources, injected, place=place)
+    task.run(sources, injected, planes=planes)
     for tables, words in (
         ((_sources(visit=12), injected), "DIA sources: visit is 12"),
         ((sources, _sources(injection_id=[4, 5, 6], flux=1.0, injection_flag=0, visit=3)), "visit is 3"),
@@ -247,7 +248,7 @@ def test_defect_09_matching_refuses_tables_of_another_image() -> None:
         ((_sources(OTHER_VISIT), injected), "x, y and ra, dec"),
     ):
         with pytest.raises(InvalidCatalogError, match=words):
-            task.run(*tables, place=place)
+            task.run(*tables, planes=planes)
 
 
 def test_positions_that_say_nothing_are_no_contradiction() -> None:
