@@ -193,9 +193,9 @@ def test_scores_are_a_table_or_an_array() -> None:
 def test_masked_pixels_are_missing(caplog: pytest.LogCaptureFixture) -> None:
     model = rb.load("package:dia")
     masked = np.ma.array(STAMPS["science"], mask=np.zeros(STAMPS["science"].shape, bool))
-    masked[1, :, :43] = np.ma.masked
+    masked[1, :, :47] = np.ma.masked
     table = model.score({**STAMPS, "science": masked})
-    assert table["fraction_missing"][1] == pytest.approx(38 / 41) and table["flag_unscorable"][1]
+    assert table["fraction_missing"][1] == pytest.approx(47 / 51) and table["flag_unscorable"][1]
     assert np.isnan(table["score"][1]) and "No score: 1 source" in caplog.text
 
 

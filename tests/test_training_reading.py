@@ -18,7 +18,14 @@ from lsst.meas.realbogus.cutouts import ROLES
 from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.repository import export_labelled_stamps, run_to_stamps
-from lsst.meas.realbogus.training import LabelledStamps, StampSet, corrupt_labels, read_labelled_stamps
+from lsst.meas.realbogus.training import (
+    LabelledStamps,
+    StampSelection,
+    StampSet,
+    corrupt_labels,
+    read_labelled_stamps,
+    shows_company,
+)
 
 TYPES = ("dia_source_cutouts", "dia_source_match", "dia_source_unstandardized")
 
@@ -158,16 +165,51 @@ def test_no_kind_fills_an_image(tmp_path: Path) -> None:
     repo = _repo(tmp_path / "a")
     whole, thin = tmp_path / "whole", tmp_path / "thin"
     export_labelled_stamps([(repo, "u/run")], whole)
-    counts = [export_labelled_stamps([(repo, "u/run")], thin, most_of_a_kind=3) for _ in range(2)]
+    three = StampSelection(most_of_a_kind=3)
+    counts = [export_labelled_stamps([(repo, "u/run")], thin, selection=three) for _ in range(2)]
     every, kept = StampSet(whole).load(), StampSet(thin).load()
     assert counts[0] == counts[1] == {"0000.parquet": len(kept)}
     for visit in (3, 7):
         for kind in np.unique(every.kind):
             there = np.sum((every.visit == visit) & (every.kind == kind))
             assert np.sum((kept.visit == visit) & (kept.kind == kind)) == min(there, 3)
-    first, second = (every[every.visit == visit] for visit in (3, 7))
-    assert len(first.thinned(1000, 1)) == len(first)
-    again = first.thinned(3, 0, 3, 0)
+    first = every[every.visit == 3]
+    assert len(StampSelection(most_of_a_kind=1000).of(first, 1)) == len(first)
+    again = three.of(first, 0, 3, 0)
     np.testing.assert_array_equal(again.snr, kept[kept.visit == 3].snr)
-    with pytest.raises(InvalidInputError, match="at least one"):
-        second.thinned(0)
+    with pytest.raises(InvalidInputError, match="most_of_a_kind"):
+        StampSelection(most_of_a_kind=0)
+
+
+def _scene(*sources: tuple[int, float, float], width: float = 1.3) -> LabelledStamps:
+    """Stamps of one sky: column, and flux in science image and template, of each source."""
+    rows, columns = np.mgrid[:51, :51]
+    noise = generator(3, "test-company").normal(size=(2, 51, 51))
+    science, template = noise[0], noise[1]
+    for column, in_science, in_template in sources:
+        profile = np.exp(-((columns - column) ** 2 + (rows - 25) ** 2) / (2 * width**2))
+        science, template = science + in_science * profile, template + in_template * profile
+    pixels = {"science": science, "template": template, "difference": science - template}
+    return LabelledStamps.from_arrays(
+        {name: image[np.newaxis].astype(np.float32) for name, image in pixels.items()}
+        | {"label": np.ones(1, np.int8), "psf_fwhm": np.full(1, 2.355 * width, np.float32)}
+    )
+
+
+@pytest.mark.parametrize(
+    ("other", "shown"),
+    [
+        ((45, 30.0, 0.0), True),  # a second flash
+        ((5, 0.0, 30.0), True),  # something that is gone
+        ((45, 500.0, 470.0), False),  # the residual of a star
+        ((45, 500.0, 500.0), False),
+        ((28, 30.0, 0.0), False),  # the source itself, drawn out
+    ],
+)
+def test_company_is_what_one_image_alone_shows(other: tuple[int, float, float], shown: bool) -> None:
+    stamps = _scene((25, 40.0, 0.0), other)
+    assert shows_company(stamps).tolist() == [shown]
+    assert len(StampSelection(with_company=False).of(stamps)) == (not shown)
+    assert len(StampSelection().of(stamps)) == 1
+    bogus = LabelledStamps.from_arrays(stamps.arrays() | {"label": np.zeros(1, np.int8)})
+    assert len(StampSelection(with_company=False).of(bogus)) == 1

@@ -5,7 +5,7 @@ Simulates training surveys (`realbogus survey simulate --preset training-N`), ru
 stamps and labels on each, and gathers them in one set. Every survey has its role: five of seven are learnt
 from, one chooses epochs and calibration, one judges what was chosen and nothing else. Then trains
 
-* dia, nodia: an ensemble of compact networks, distilled into one of them;
+* dia, nodia: compact networks on stamps of 51 pixels;
 * acero-cuellar-dia, acero-cuellar-nodia: the networks of Acero-Cuellar et al. (2023), on the same stamps.
 
 Everything is keyed by the numbers of the surveys and the seeds below. What each step made stays in the
@@ -37,8 +37,8 @@ from lsst.meas.realbogus.survey import (
 from lsst.meas.realbogus.training import (
     Augmentation,
     EpochFigures,
+    StampSelection,
     StampSet,
-    StrategyConfig,
     TrainingConfig,
     assigned_split,
     train_model,
@@ -48,10 +48,8 @@ OUTPUT = "training"
 VERSION = "2"
 REGIMES = TrainedOn(pixel_scale=(0.16, 1.1), psf_fwhm=(1.6, 10.5), stamp_size=(21, 63))
 """What the surveys cover, and the sizes of stamps that augmentation makes of theirs."""
-STAMP_SIZE = 41
-MOST_OF_A_KIND = 25
-"""Stamps of one kind of an image: through clouds, all stars of a crowded field leave the same residual."""
-ENSEMBLE = StrategyConfig(name="ensemble", members=2)
+STAMP_SIZE = 51
+SELECTION = StampSelection(most_of_a_kind=25, with_company=False)
 AUGMENTATION = Augmentation(without_psf=0.35)
 
 
@@ -63,7 +61,7 @@ def compact(name: str, *images: str) -> Contract:
         VERSION,
         inputs=images,
         stamp_size=STAMP_SIZE,
-        missing=MissingRule(rule="ignore", maximum_fraction=0.8, show=True),
+        missing=MissingRule(rule="ignore", maximum_fraction=0.85, show=True),
         description=f"Compact network on {', '.join(images)}; trained on simulated surveys of many cameras.",
         trained=REGIMES,
     )
@@ -84,9 +82,9 @@ def acero_cuellar(network: str) -> Contract:
 MODELS: dict[str, tuple[Callable[[], Contract], TrainingConfig]] = {
     "dia": (
         partial(compact, "dia", "difference", "science", "template"),
-        TrainingConfig(epochs=7, strategy=ENSEMBLE),
+        TrainingConfig(epochs=7),
     ),
-    "nodia": (partial(compact, "nodia", "science", "template"), TrainingConfig(epochs=7, strategy=ENSEMBLE)),
+    "nodia": (partial(compact, "nodia", "science", "template"), TrainingConfig(epochs=7)),
     "acero-cuellar-dia": (partial(acero_cuellar, "dia"), TrainingConfig(epochs=5)),
     "acero-cuellar-nodia": (partial(acero_cuellar, "nodia"), TrainingConfig(epochs=5)),
 }
@@ -172,7 +170,7 @@ def main() -> None:
         runs = list(pool.map(partial(make_run, folder), range(arguments.surveys)))
         if not (folder / "stamps" / "groups.json").exists():
             counts = export_labelled_stamps(
-                [(repo, OUTPUT) for repo in runs], folder / "stamps", most_of_a_kind=MOST_OF_A_KIND
+                [(repo, OUTPUT) for repo in runs], folder / "stamps", selection=SELECTION
             )
             print(f"{sum(counts.values())} stamps of {len(counts)} surveys", flush=True)
         train = partial(make_model, folder, output, arguments.epochs, arguments.surveys)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from ..errors import InvalidInputError
 from ..tables import atomic_output
-from ..training import HandLabels, LabelledStamps, StampWriter
+from ..training import HandLabels, LabelledStamps, StampSelection, StampWriter
 from ._open import find_dataset, find_datasets, open_repository
 from ._pipetask import pipetask_command, run_pipetask
 
@@ -76,7 +76,7 @@ def export_labelled_stamps(
     where: str = "",
     pixel_type: Literal["float32", "float16"] = "float32",
     first_group: int = 0,
-    most_of_a_kind: int | None = None,
+    selection: StampSelection | None = None,
     labels: HandLabels | None = None,
 ) -> dict[str, int]:
     """Write the labelled stamps of runs to a folder, one parquet file a run, in bounded memory.
@@ -94,8 +94,8 @@ def export_labelled_stamps(
         As for `~lsst.meas.realbogus.training.StampWriter`.
     first_group
         Group of the stamps of the first run; those of the others follow.
-    most_of_a_kind
-        Stamps of one kind that are kept of an image at most; `None`: all.
+    selection
+        Which of the stamps of each image to keep; `None`: all.
     labels
         Labels by identifier in the place of those of the runs, which need not have any; other sources are
         left out.
@@ -116,7 +116,7 @@ def export_labelled_stamps(
     counts: dict[str, int] = {}
     for group, (repo, collection) in enumerate(runs, first_group):
         path = folder / f"{group:04d}.parquet"
-        counts[path.name] = _export(repo, collection, path, group, where, pixel_type, most_of_a_kind, labels)
+        counts[path.name] = _export(repo, collection, path, group, where, pixel_type, selection, labels)
         names[str(group)] = f"{repo}:{collection}"
     with atomic_output(names_file, overwrite=True) as place:
         place.write_text(json.dumps(names, indent=1) + "\n")
@@ -130,7 +130,7 @@ def _export(
     group: int,
     where: str,
     pixel_type: Literal["float32", "float16"],
-    most_of_a_kind: int | None,
+    selection: StampSelection | None,
     labels: HandLabels | None,
 ) -> int:
     total = 0
@@ -153,8 +153,8 @@ def _export(
             stamps = LabelledStamps.from_tables(
                 cutouts, match, sources, group, visit=int(ref.dataId["visit"])
             )
-            if most_of_a_kind is not None:
-                stamps = stamps.thinned(most_of_a_kind, group, *(int(ref.dataId[d]) for d in _IMAGE))
+            if selection is not None:
+                stamps = selection.of(stamps, group, *(int(ref.dataId[name]) for name in _IMAGE))
             if len(stamps):
                 writer.write(stamps)
                 total += len(stamps)

@@ -15,6 +15,7 @@ from ._learner import Network
 from ._ordered_model import ModelOptions, ordered_contract, ordered_split, train_ordered_model
 from ._reading import read_labelled_stamps
 from ._search import SearchOptions, search_options
+from ._selection import StampSelection, shows_company
 from ._splits import SIDES, Split, assigned_split, split_stamps
 from ._stamp_batches import BALANCES, StampBatches
 from ._stamp_set import StampSet, StampWriter
@@ -43,6 +44,7 @@ __all__ = (
     "SearchOptions",
     "Split",
     "StampBatches",
+    "StampSelection",
     "StampSet",
     "StampWriter",
     "StrategyConfig",
@@ -65,6 +67,7 @@ __all__ = (
     "read_labelled_stamps",
     "score_baselines",
     "search_options",
+    "shows_company",
     "split_stamps",
     "train_model",
     "train_ordered_model",

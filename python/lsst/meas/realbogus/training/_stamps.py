@@ -17,7 +17,7 @@ from astropy.table import Table
 from ..cutouts import ROLES, stored_stamps
 from ..errors import InvalidCatalogError, InvalidInputError
 from ..model import fit_stamps
-from ..randomness import generator, uniform
+from ..randomness import uniform
 from ..tables import NO_ID, atomic_output, sky_cell
 
 CELL = 60.0
@@ -158,27 +158,6 @@ class LabelledStamps:
     def __getitem__(self, rows: npt.NDArray[Any] | slice) -> Self:
         """Return the given rows (an index or boolean array, or a slice)."""
         return self.from_arrays({name: values[rows] for name, values in self.arrays().items()})
-
-    def thinned(self, most: int, *key: int | str) -> Self:
-        """Keep at most so many stamps of each kind, chosen at random, in their order.
-
-        Parameters
-        ----------
-        most
-            The number: what thousands of stars show in one image teaches no more than what some of them do.
-        *key
-            What the choice depends on, such as the numbers of the visit and the detector.
-
-        Returns
-        -------
-        LabelledStamps
-            The stamps that are kept.
-        """
-        if most < 1:
-            raise InvalidInputError(f"of each kind at least one stamp must be kept; got {most}")
-        order = np.argsort(generator(0, "thinned-stamps", *key).random(len(self)), kind="stable")
-        kept = [order[self.kind[order] == kind][:most] for kind in np.unique(self.kind)]
-        return self[np.sort(np.concatenate([np.zeros(0, np.int64), *kept]))]
 
     @classmethod
     def from_tables(
