@@ -9,7 +9,7 @@ from ._dc2 import Dc2Comparison, compare_with_dc2
 from ._fakes import put_shards, read_fake_stamps, read_injected_catalogs
 from ._light_curves import read_light_curves, sky_image
 from ._night import find_collections, read_focal_plane, read_score_counts
-from ._open import find_datasets, open_repository
+from ._open import find_datasets, handles_by_image, open_repository
 from ._pipetask import Outcome, pipetask_command, run_pipetask, shell_text
 from ._results import read_associations, read_collection, read_stamps
 from ._samples import read_sample_of_run
@@ -24,6 +24,7 @@ __all__ = (
     "export_labelled_stamps",
     "find_collections",
     "find_datasets",
+    "handles_by_image",
     "open_repository",
     "pipetask_command",
     "put_shards",

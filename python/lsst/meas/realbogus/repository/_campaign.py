@@ -26,17 +26,11 @@ from ..evaluation import (
 from ..legacy import get_table
 from ..tables import empty_table
 from ..truth import read_matched_sources
-from ._open import find_datasets, open_repository
+from ._open import find_datasets, handles_by_image, open_repository
 
 type Handles = Mapping[tuple[int, int], DeferredDatasetHandle]
 
 _MEASURED = ("visit", "detector", "diaSourceId", "psfFlux", "psfFluxErr", "x", "y", "xErr", "yErr")
-
-
-def by_image(handles: Iterable[DeferredDatasetHandle]) -> dict[tuple[int, int], DeferredDatasetHandle]:
-    """Sort handles by visit and detector."""
-    found = {(int(h.dataId["visit"]), int(h.dataId["detector"])): h for h in handles}
-    return dict(sorted(found.items()))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +72,7 @@ class Campaign:
         sources, fates, injected, before, after
             As the attributes of the class, in any order.
         """
-        return cls(*(by_image(handles) for handles in (sources, fates, injected, before, after)))
+        return cls(*(handles_by_image(handles) for handles in (sources, fates, injected, before, after)))
 
 
 def validate_collection(

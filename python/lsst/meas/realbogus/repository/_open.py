@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ("find_dataset", "find_datasets", "open_repository")
+__all__ = ("find_dataset", "find_datasets", "handles_by_image", "open_repository")
 
 import contextlib
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from lsst.daf.butler import (
     DataCoordinate,
     DatasetNotFoundError,
     DatasetRef,
+    DeferredDatasetHandle,
     InvalidQueryError,
     MissingCollectionError,
     MissingDatasetTypeError,
@@ -151,3 +152,22 @@ def find_dataset(butler: Butler, dataset_type: str, data_id: DataCoordinate) -> 
         return butler.get(dataset_type, data_id)
     except (DatasetNotFoundError, MissingDatasetTypeError):
         return None
+
+
+def handles_by_image(
+    handles: Iterable[DeferredDatasetHandle],
+) -> dict[tuple[int, int], DeferredDatasetHandle]:
+    """Sort handles by the image that their datasets are of.
+
+    Parameters
+    ----------
+    handles
+        Datasets of a visit and detector each.
+
+    Returns
+    -------
+    dict
+        The handles by visit and detector, in this order.
+    """
+    found = {(int(h.dataId["visit"]), int(h.dataId["detector"])): h for h in handles}
+    return dict(sorted(found.items()))

@@ -25,7 +25,7 @@ from lsst.utils.timer import timeMethod
 
 from ..association import Confirmation, LightCurveOptions, SkyImage, make_light_curves, read_epochs
 from ..legacy import get_table
-from ..repository import sky_image
+from ..repository import handles_by_image, sky_image
 from ._data_errors import RoomTask
 from ._dia_sources import dia_sources_storage_class
 from ._options import to_options, with_options
@@ -114,12 +114,12 @@ class AssociateLightCurvesTask(RoomTask):
     ) -> None:
         """Read the tables of one detector after the other, of each the columns that are needed."""
         inputs = butlerQC.get(inputRefs)
-        scores, labels = ({_image(h): h for h in inputs[name]} for name in ("reliability", "match"))
+        scores, labels = (handles_by_image(inputs[name]) for name in ("reliability", "match"))
         parts, images = [], []
-        for handle in sorted(inputs["diaSources"], key=_image):
+        for where, handle in handles_by_image(inputs["diaSources"]).items():
             image = sky_image(handle.dataId)
-            others = (_read(which.get(_image(handle))) for which in (scores, labels))
-            parts.append(read_epochs(get_table(handle), *others, image=image, name=_name(handle)))
+            others = (_read(which.get(where)) for which in (scores, labels))
+            parts.append(read_epochs(get_table(handle), *others, image=image, name=_name(handle, *where)))
             images.append(image)
         butlerQC.put(self.run(parts, images), outputRefs)
 
@@ -164,12 +164,7 @@ class AssociateLightCurvesTask(RoomTask):
         return Struct(association=curves.association, objects=curves.objects, epochs=curves.epochs)
 
 
-def _image(handle: DeferredDatasetHandle) -> tuple[int, int]:
-    return int(handle.dataId["visit"]), int(handle.dataId["detector"])
-
-
-def _name(handle: DeferredDatasetHandle) -> str:
-    visit, detector = _image(handle)
+def _name(handle: DeferredDatasetHandle, visit: int, detector: int) -> str:
     return f"{handle.ref.datasetType.name} of visit {visit}, detector {detector}"
 
 

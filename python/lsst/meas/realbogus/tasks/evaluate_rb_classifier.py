@@ -9,7 +9,6 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
-from lsst.daf.butler import DeferredDatasetHandle
 from lsst.pex.config import Field
 from lsst.pipe.base import (
     InputQuantizedConnection,
@@ -26,6 +25,7 @@ from lsst.utils.timer import timeMethod
 from ..evaluation import EvaluationOptions, ScoredTables, evaluate, sample_image, stack_images
 from ..legacy import get_table
 from ..report import evaluation_plots
+from ..repository import handles_by_image
 from ._data_errors import RoomTask
 from ._dia_sources import dia_sources_storage_class
 from ._options import to_options, with_options
@@ -115,7 +115,7 @@ class EvaluateRbClassifierTask(RoomTask):
     ) -> None:
         """Read the tables of one detector after the other."""
         inputs = butlerQC.get(inputRefs)
-        by_image = {name: {_image(handle): handle for handle in inputs[name]} for name in inputs}
+        by_image = {name: handles_by_image(inputs[name]) for name in inputs}
         required = (set(handles) for name, handles in by_image.items() if name not in _OPTIONAL)
         images = sorted(set.intersection(*required))
         butlerQC.put(self.run(_read(by_image, image) for image in images), outputRefs)
@@ -165,10 +165,6 @@ class EvaluateRbClassifierTask(RoomTask):
             metrics=dict(evaluation.metrics),
             **{f"{name}Plot": figure for name, figure in plots.items()},
         )
-
-
-def _image(handle: DeferredDatasetHandle) -> tuple[int, int]:
-    return int(handle.dataId["visit"]), int(handle.dataId["detector"])
 
 
 def _read(by_image: dict[str, dict[tuple[int, int], Any]], image: tuple[int, int]) -> ScoredTables:

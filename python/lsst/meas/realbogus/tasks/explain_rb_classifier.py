@@ -27,6 +27,7 @@ from ..cutouts import StampBatch
 from ..explanation import Explainer, ExplanationOptions, count_winners, explain_stamps, labelled_batch
 from ..model import DATASET_TYPE, STORAGE_CLASS, Model, file_from_table, read_model, read_model_file
 from ..report import embedding_figure, segments_figure
+from ..repository import handles_by_image
 from ._butler_models import BUTLER_SCHEME, model_lookup
 from ._data_errors import RoomTask
 from ._options import to_options, with_options
@@ -188,14 +189,10 @@ def _read(
     cutouts: Iterable[DeferredDatasetHandle], match: Iterable[DeferredDatasetHandle]
 ) -> Iterator[StampBatch]:
     """Yield the sources of one detector after the other, in the order of visits and detectors."""
-    labels = {_image(handle): handle for handle in match}
-    for image, handle in sorted(((_image(handle), handle) for handle in cutouts), key=lambda pair: pair[0]):
+    labels = handles_by_image(match)
+    for image, handle in handles_by_image(cutouts).items():
         known = labels.get(image)
         visit, detector = image
         yield labelled_batch(
             handle.get(), None if known is None else known.get(), visit=visit, detector=detector
         )
-
-
-def _image(handle: DeferredDatasetHandle) -> tuple[int, int]:
-    return int(handle.dataId["visit"]), int(handle.dataId["detector"])

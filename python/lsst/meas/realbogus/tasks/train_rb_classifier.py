@@ -34,6 +34,7 @@ from ..model import (
     read_model_file,
     table_from_file,
 )
+from ..repository import handles_by_image
 from ..training import EpochFigures, LabelledStamps, ModelOptions, StampSet, StampWriter, train_ordered_model
 from ._data_errors import RoomTask
 from ._dia_sources import dia_sources_storage_class
@@ -110,9 +111,7 @@ class TrainRbClassifierTask(RoomTask):
     ) -> None:
         """Read the tables of one detector after the other."""
         inputs = butlerQC.get(inputRefs)
-        by_image = [
-            {_image(handle): handle for handle in inputs[name]} for name in ("cutouts", "match", "diaSources")
-        ]
+        by_image = [handles_by_image(inputs[name]) for name in ("cutouts", "match", "diaSources")]
         images = sorted(set.intersection(*(set(handles) for handles in by_image)))
         stamps = (_read(*(handles[image] for handles in by_image)) for image in images)
         butlerQC.put(self.run(stamps), outputRefs)
@@ -182,10 +181,6 @@ class _LoggedFigures:
             figures.auc,
             figures.tpr,
         )
-
-
-def _image(handle: DeferredDatasetHandle) -> tuple[int, int]:
-    return int(handle.dataId["visit"]), int(handle.dataId["detector"])
 
 
 def _read(
