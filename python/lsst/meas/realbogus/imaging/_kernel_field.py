@@ -283,7 +283,10 @@ class KernelField:
         model = piff.PixelGrid(scale=1.0, size=size, centered=False)
         result = piff.SimplePSF(model, interpolant)
         result.chisq, result.last_delta_chisq, result.dof, result.nremoved, result.niter = 0.0, 0.0, 1, 0, 0
-        result.wcs, result.pointing, result.stars = {0: galsim.PixelScale(1.0)}, None, []
+        result.wcs, result.pointing = {0: galsim.PixelScale(1.0)}, None
+        # afw evaluates a PSF at the mean position of its stars.
+        middle = piff.Star.makeTarget(x=bounds.x.center, y=bounds.y.center, scale=1.0, stamp_size=3)
+        result.stars = [middle]
         return PiffWrapper(result, bounds=bounds, stamp_size=size)
 
     def _monomials(self) -> FloatArray:

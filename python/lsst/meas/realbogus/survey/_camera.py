@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ("CameraGeometry", "make_detector")
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -15,6 +16,7 @@ from lsst.images import Box
 from lsst.images.cameras import (
     Amplifier,
     AmplifierCalibrations,
+    AmplifierRawGeometry,
     CameraFrameSet,
     CameraFrameSetSerializationModel,
     Detector,
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 PIXEL_SIZE = 0.01
 """Width of a pixel in the focal plane [mm]."""
+_OVERSCAN = 32
+"""Width of the overscan of raw images [pixels]."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,16 +133,22 @@ def make_detector(
         Electrons.
     saturation
         Saturation level in ADU.
+
+    Notes
+    -----
+    There are no raw images. Their geometry is stated all the same, data with overscan to the right and above,
+    because `lsst.images.cameras.Detector.to_legacy` needs it.
     """
     bbox = camera.boxes[detector]
-    edges = np.linspace(bbox.x.start, bbox.x.stop, len(gains) + 1).astype(int)
+    edges = [int(edge) for edge in np.linspace(bbox.x.start, bbox.x.stop, len(gains) + 1)]
+    parts = [Box.factory[bbox.y.start : bbox.y.stop, start:stop] for start, stop in itertools.pairwise(edges)]
     amplifiers = [
         Amplifier(
             name=f"A{number:02d}",
-            bbox=Box.factory[bbox.y.start : bbox.y.stop, int(edges[number]) : int(edges[number + 1])],
+            bbox=part,
             readout_corner=ReadoutCorner.LL,
-            assembled_raw_geometry=None,
-            unassembled_raw_geometry=None,
+            assembled_raw_geometry=_raw_geometry(part, part.x.start - bbox.x.start + number * _OVERSCAN),
+            unassembled_raw_geometry=_raw_geometry(part, 0),
             nominal_calibrations=AmplifierCalibrations(
                 gain=float(gain),
                 read_noise=float(read_noise),
@@ -148,7 +158,7 @@ def make_detector(
                 linearity_type="None",
             ),
         )
-        for number, gain in enumerate(gains)
+        for number, (part, gain) in enumerate(zip(parts, gains, strict=True))
     ]
     centre = bbox.x.start + (bbox.x.size - 1) / 2, bbox.y.start + (bbox.y.size - 1) / 2
     axis = camera.axes[detector]
@@ -169,6 +179,23 @@ def make_detector(
         physical_type="CCD",
     )
     return Detector(attributes, amplifiers, camera.frames, visit=visit)
+
+
+def _raw_geometry(part: Box, x: int) -> AmplifierRawGeometry:
+    """Place an amplifier's data, then its overscan, from a column of a raw image on."""
+    rows, right, above = part.y.size, x + part.x.size, part.y.size + _OVERSCAN
+    return AmplifierRawGeometry(
+        bbox=Box.factory[0:above, x : right + _OVERSCAN],
+        data_bbox=Box.factory[0:rows, x:right],
+        flip_x=False,
+        flip_y=False,
+        x_offset=part.x.start - x,
+        y_offset=part.y.start,
+        serial_overscan_bbox=Box.factory[0:rows, right : right + _OVERSCAN],
+        parallel_overscan_bbox=Box.factory[rows:above, x:right],
+        prescan_bbox=None,
+        readout_corner=ReadoutCorner.LL,
+    )
 
 
 def _frame_set_text(

@@ -122,7 +122,7 @@ def wrap_piff(
     model
         Piff model of one star.
     x, y
-        Positions in pixels, shape ``(n,)``.
+        Positions in pixels, shape ``(n,)``. They stand for stars: afw evaluates a PSF at their mean.
     parameters
         The model's parameters there, shape ``(n, p)``.
     bbox
@@ -143,7 +143,7 @@ def wrap_piff(
     interpolant.initialize(stars)
     interpolant.solve(stars)
     psf = piff.SimplePSF(model, interpolant)
-    psf.wcs, psf.pointing, psf.stars = {0: galsim.PixelScale(1.0)}, None, []
+    psf.wcs, psf.pointing, psf.stars = {0: galsim.PixelScale(1.0)}, None, stars
     return PiffWrapper(psf, bbox, stamp_size)
 
 
@@ -167,6 +167,6 @@ def psf_of_stamp(stamp: npt.NDArray[np.float64], bbox: Box) -> PiffWrapper:
 
     size = len(stamp)
     model = piff.PixelGrid(1.0, size, interp=galsim.Lanczos(5), centered=False)
-    x, y = np.array([bbox.x.start], float), np.array([bbox.y.start], float)
+    x, y = np.array([bbox.x.center]), np.array([bbox.y.center])
     values = (stamp / stamp.sum()).reshape(1, -1)
     return wrap_piff(model, x, y, values, bbox, piff.Mean(), size)

@@ -16,7 +16,7 @@ from lsst.images.cameras import Detector
 from lsst.images.fields import ChebyshevField
 from lsst.images.psfs import PointSpreadFunction
 
-from ..tables import njy_to_magnitude
+from ..tables import image_id, njy_to_magnitude
 
 
 def make_visit_image(
@@ -57,9 +57,9 @@ def make_visit_image(
     sky
         Mean sky [ADU].
     metadata
-        Flat mapping of scalars.
+        Flat mapping of scalars. ``id`` is added to it, from which tasks of the Science Pipelines seed.
     """
-    bbox = mask.bbox
+    bbox, number = mask.bbox, image_id(visit, detector.id)
     centre = {"x": bbox.x.start + (bbox.x.size - 1) / 2, "y": bbox.y.start + (bbox.y.size - 1) / 2}
     kernel = psf.compute_kernel_image(**centre)
     ixx, iyy, ixy = _moments(kernel.array)
@@ -99,6 +99,10 @@ def make_visit_image(
             instrument=detector.instrument,
             telescope="unknown",
             detector_num=detector.id,
+            detector_name=detector.name,
+            detector_unique_name=detector.name,
+            detector_serial=detector.serial,
+            detector_exposure_id=number,
             physical_filter=physical_filter,
             visit_id=visit,
             exposure_id=visit,
@@ -107,7 +111,7 @@ def make_visit_image(
             datetime_end=begin + exposure_time * u.s,
         ),
         summary_stats=ObservationSummaryStats(**stats),
-        metadata=metadata or {},
+        metadata={"id": number, **(metadata or {})},
     )
 
 

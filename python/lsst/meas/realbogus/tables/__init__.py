@@ -9,7 +9,7 @@ from ._astropy import as_astropy
 from ._checking import apply_schema, check_table
 from ._files import TABLE_ENDINGS, read_table_file, write_table_file
 from ._generations import standard_columns
-from ._ids import MAX_DETECTORS, source_id_base
+from ._ids import MAX_DETECTORS, image_id, source_id_base
 from ._injection_flags import InjectionFlag
 from ._input import open_fits, reading
 from ._magnitudes import magnitude_to_njy, njy_to_magnitude
@@ -34,6 +34,7 @@ __all__ = (
     "atomic_output",
     "check_table",
     "empty_table",
+    "image_id",
     "magnitude_to_njy",
     "make_table",
     "njy_to_magnitude",
