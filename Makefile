@@ -77,8 +77,11 @@ unit-resolved: $(UV) ## every test with RESOLUTION=lowest-direct or highest depe
 models: $(READY) ## train the packaged models again, from simulated surveys (about an hour)
 	python tools/train_packaged_models.py build/training
 
+# Every extra but torch: what only a GPU needs of it is gigabytes.
+EXTRAS := $(foreach extra,train lightcurves umap dev,--extra $(extra))
+
 lock: $(UV) ## resolve the dependencies again
-	"$(UV)" pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.12 \
+	"$(UV)" pip compile pyproject.toml $(EXTRAS) --universal --generate-hashes --python-version 3.12 \
 	  --no-header --no-emit-index-url --no-annotate --quiet -o requirements.lock $(LOCKFLAGS)
 	echo uv | "$(UV)" pip compile - --universal --generate-hashes --no-header --no-emit-index-url \
 	  --no-annotate --quiet -o requirements-bootstrap.lock

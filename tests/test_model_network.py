@@ -160,7 +160,9 @@ def test_layers_that_do_not_fit_are_named(layers: tuple[Layer, ...], reason: str
 def test_engines_that_cannot_run_a_model_say_so() -> None:
     network = named_architecture("nodia")
     graph = to_onnx(network, initial_weights(network))
-    with pytest.raises(InvalidInputError, match="engine"):
+    with pytest.raises(InvalidInputError, match="engine must be one of .*; got 'theano'"):
+        make_engine("theano", graph, None, None)
+    with pytest.raises(InvalidInputError, match="'torch' cannot run it"):
         make_engine("torch", graph, None, None)
     with pytest.raises(InvalidInputError, match="without layers"):
         make_engine("numpy", graph, None, None)

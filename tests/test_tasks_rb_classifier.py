@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import tarfile
 from collections.abc import Callable
@@ -120,6 +121,8 @@ def test_both_models_score_real_sources(
         assert metadata["model"] == "dia-t1"
         assert metadata["model_2"] == "nodia-t1"
         assert len(metadata["model_sha256"]) == 64
+        name, _, version = str(metadata["engine"]).partition("-")
+        assert importlib.import_module(name).__version__ == version and metadata["device"] == "cpu"
         assert metadata["n_sources"] == len(table)
         assert metadata["n_flag_nan"] == table["flag_nan"].sum()
         assert metadata["runEndCpuTime"] > metadata["runStartCpuTime"]

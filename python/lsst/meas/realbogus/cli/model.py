@@ -151,13 +151,15 @@ def inspect(model: str) -> None:
     show_default=True,
     help="Largest difference allowed.",
 )
-@click.option("--engine", type=click.Choice(ENGINES), default="onnxruntime", show_default=True)
+@click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
 def verify(model: str, against: Path | None, tolerance: float, engine: str) -> None:
     """Check that MODEL gives the scores that it must give; fail if it does not."""
     found = read_model(read_model_file(model), model)
     classifier = found.classifier(engine)
     difference = check_golden(classifier, found.golden, float("inf"))
-    click.echo(f"golden scores: largest difference {difference:.3g} ({len(found.golden.score)} sources)")
+    engine_used = f"{classifier.engine.name} {classifier.engine.version}"
+    n_golden = len(found.golden.score)
+    click.echo(f"golden scores: largest difference {difference:.3g} ({n_golden} sources, {engine_used})")
     if found.weights is not None:
         other = check_golden(found.classifier("numpy"), found.golden, float("inf"))
         click.echo(f"weights.h5 in float64: largest difference {other:.3g}")
@@ -203,7 +205,7 @@ def export(model: str, output: Path, overwrite: bool) -> None:
     output.mkdir(parents=True, exist_ok=True)
     stem = f"{found.contract.name}-{found.contract.version}"
     with atomic_output(output / f"{stem}.onnx", overwrite=overwrite) as place:
-        place.write_bytes(found.graph)
+        place.write_bytes(found.onnx_graph())
     with atomic_output(output / f"{stem}.contract.json", overwrite=overwrite) as place:
         place.write_text(found.contract.to_json())
     say(f"{output / stem}.onnx and .contract.json")

@@ -70,10 +70,12 @@ _SIGNS = ("science-minus-template", "as-detected")
     help="FWHM of the science image's PSF in pixels, of all sources, in place of what the inputs say. Only "
     "models that are told the PSF use it.",
 )
-@click.option("--engine", type=click.Choice(["onnxruntime", "tensorflow", "numpy"]), default="onnxruntime",
-              show_default=True, help="What runs the network.")  # fmt: skip
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
-              help="Where it runs.")  # fmt: skip
+@click.option("--engine", type=click.Choice(["auto", "onnxruntime", "torch", "tensorflow", "numpy"]),
+              default="auto", show_default=True,
+              help="What runs the network; auto: the first that is installed of ONNX Runtime, PyTorch and "
+              "numpy.")  # fmt: skip
+@click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", show_default=True,
+              help="Where it runs: on one core, or on a GPU; auto: on a GPU if there is one.")  # fmt: skip
 @click.option("--chunk", type=click.IntRange(min=1), default=4096, show_default=True,
               help="Sources between two points from which an interrupted run goes on.")  # fmt: skip
 @click.option("--keep-going", is_flag=True, help="Leave out inputs that cannot be read; exit code 3.")
@@ -125,8 +127,8 @@ def command(
         sources, score = _stamps(inputs, classifiers, schema, difference_sign, psf_fwhm, size, warned)
     files = [*inputs, *given.values(), *([schema] if schema else [])]
     options = {
-        "engine": engine,
-        "device": device,
+        "engine": classifiers[0].engine.name,
+        "device": classifiers[0].engine.device,
         "difference_sign": difference_sign,
         "psf_fwhm": psf_fwhm,
     }

@@ -1,9 +1,10 @@
-"""What runs a network: ONNX Runtime by default, TensorFlow where installed, plain numpy to check both."""
+"""What runs a network: ONNX Runtime, else PyTorch, else plain numpy; TensorFlow where it is asked for."""
 
 from __future__ import annotations
 
 __all__ = ("DEVICES", "ENGINES", "Engine", "make_engine")
 
+import logging
 from typing import Protocol
 
 import numpy as np
@@ -11,15 +12,36 @@ import numpy.typing as npt
 
 from ..errors import InvalidInputError, MissingDependencyError, ModelContractError, ModelFormatError
 from ._architecture import Architecture, Weights
+from ._graph import to_onnx
 from ._reference import forward
+from ._torch_network import TorchEngine
 
-ENGINES = ("onnxruntime", "tensorflow", "numpy")
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-DEVICES = tuple(_PROVIDERS)
+_DEVICES = {
+    "onnxruntime": ("cpu", "cuda"),
+    "torch": ("cpu", "cuda"),
+    "tensorflow": ("cpu",),
+    "numpy": ("cpu",),
+}
+_IN_ORDER = ("onnxruntime", "torch", "numpy")
+ENGINES = ("auto", *_DEVICES)
+DEVICES = ("cpu", "cuda", "auto")
+
+_LOG = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
-    """Anything that turns normalised stamps into the network's outputs."""
+    """Anything that turns normalised stamps into the network's outputs.
+
+    Attributes
+    ----------
+    name, version, device
+        One of `ENGINES`, the version of the package that runs it, and ``"cpu"`` or ``"cuda"``.
+    """
+
+    name: str
+    version: str
+    device: str
 
     def predict(self, stamps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return outputs ``(n, k)`` for inputs ``(n, rows, columns, channels)``, row by row."""
@@ -37,12 +59,17 @@ class OnnxEngine:
         ``"cpu"`` or ``"cuda"`` (needs an ONNX Runtime built with it).
     """
 
-    def __init__(self, graph: bytes, device: str = "cpu") -> None:
-        import onnxruntime
+    name = "onnxruntime"
 
-        provider = _PROVIDERS.get(device)
-        if provider is None:
-            raise InvalidInputError(f"device must be one of {DEVICES}; got {device!r}")
+    def __init__(self, graph: bytes, device: str = "cpu") -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise MissingDependencyError(
+                "ONNX Runtime is not installed; install onnxruntime and onnx"
+            ) from error
+        provider = _PROVIDERS[device]
+        self.version, self.device = str(onnxruntime.__version__), device
         if provider not in onnxruntime.get_available_providers():
             raise MissingDependencyError(
                 f"the installed ONNX Runtime has no {provider}; it has "
@@ -59,6 +86,8 @@ class OnnxEngine:
             )
         except _onnxruntime_errors() as error:
             raise ModelFormatError(f"ONNX Runtime refuses graph.onnx: {error}") from error
+        if provider not in self._session.get_providers():
+            raise MissingDependencyError(f"ONNX Runtime {self.version} has {provider} and finds no GPU")
         self._input = self._session.get_inputs()[0].name
 
     def predict(self, stamps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -73,12 +102,16 @@ class OnnxEngine:
 class TensorFlowEngine:
     """The network rebuilt in Keras; for machines that have TensorFlow loaded anyway."""
 
+    name = "tensorflow"
+    device = "cpu"
+
     def __init__(self, architecture: Architecture, weights: Weights) -> None:
         from ._keras_model import build_keras
 
         model = build_keras(architecture, weights)
         import tensorflow as tf
 
+        self.version = str(tf.__version__)
         # One trace for every batch size.
         signature = tf.TensorSpec((None, *architecture.input_shape), tf.float32)
         self._call = tf.function(lambda x: model(x, training=False), input_signature=[signature])
@@ -91,6 +124,10 @@ class TensorFlowEngine:
 class NumpyEngine:
     """Float64 numpy; see `reference`."""
 
+    name = "numpy"
+    version = np.__version__
+    device = "cpu"
+
     def __init__(self, architecture: Architecture, weights: Weights) -> None:
         self._architecture, self._weights = architecture, weights
 
@@ -100,18 +137,23 @@ class NumpyEngine:
 
 
 def make_engine(
-    name: str, graph: bytes, architecture: Architecture | None, weights: Weights | None, device: str = "cpu"
+    name: str,
+    graph: bytes | None,
+    architecture: Architecture | None,
+    weights: Weights | None,
+    device: str = "cpu",
 ) -> Engine:
     """Make an engine by name.
 
     Parameters
     ----------
     name
-        One of `ENGINES`.
+        One of `ENGINES`. ``"auto"`` is the first that is installed of ONNX Runtime, PyTorch and numpy.
     graph, architecture, weights
-        The network, as a graph and, where they are known, as layers and weights.
+        The network: as layers and weights, and as a checked graph, either of which may be absent.
     device
-        ``"cpu"``, or ``"cuda"`` for ONNX Runtime.
+        ``"cpu"``; ``"cuda"``, for ONNX Runtime and PyTorch; or ``"auto"``, a GPU if an engine can use one,
+        else the cpu.
 
     Raises
     ------
@@ -120,14 +162,49 @@ def make_engine(
     MissingDependencyError
         Raised if the engine or the device's part of it is not installed.
     """
-    if name == "onnxruntime":
-        return OnnxEngine(graph, device)
     if name not in ENGINES:
         raise InvalidInputError(f"engine must be one of {ENGINES}; got {name!r}")
-    if device != "cpu":
-        raise InvalidInputError(f"engine {name!r} runs on the cpu; got device {device!r}")
+    if device not in DEVICES:
+        raise InvalidInputError(f"device must be one of {DEVICES}; got {device!r}")
     if architecture is None or weights is None:
-        raise InvalidInputError(f"this model is an ONNX graph without layers: engine {name!r} cannot run it")
+        if name not in ("auto", "onnxruntime"):
+            raise InvalidInputError(
+                f"this model is an ONNX graph without layers: engine {name!r} cannot run it"
+            )
+        name = "onnxruntime"
+    names = _IN_ORDER if name == "auto" else (name,)
+    places = [
+        (place, each)
+        for place in (("cuda", "cpu") if device == "auto" else (device,))
+        for each in names
+        if place in _DEVICES[each]
+    ]
+    if not places:
+        raise InvalidInputError(f"engine {name!r} runs on the cpu; got device {device!r}")
+    missing = []
+    for place, each in places:
+        try:
+            engine = _make(each, graph, architecture, weights, place)
+        except MissingDependencyError as error:
+            missing.append(error)
+            continue
+        if each == "numpy" and name == "auto":
+            _LOG.warning("The network runs in numpy, which is slow: %s.", "; ".join(map(str, missing)))
+        return engine
+    raise MissingDependencyError("; ".join(map(str, missing))) from missing[0]
+
+
+def _make(
+    name: str, graph: bytes | None, architecture: Architecture | None, weights: Weights | None, device: str
+) -> Engine:
+    if name == "onnxruntime":
+        if graph is None:
+            assert architecture is not None and weights is not None
+            graph = to_onnx(architecture, weights)
+        return OnnxEngine(graph, device)
+    assert architecture is not None and weights is not None
+    if name == "torch":
+        return TorchEngine(architecture, weights, device)
     return (TensorFlowEngine if name == "tensorflow" else NumpyEngine)(architecture, weights)
 
 

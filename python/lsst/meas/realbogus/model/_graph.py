@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ("check_graph", "graph_shapes", "to_onnx")
+__all__ = ("check_graph", "graph_shapes", "has_onnx", "to_onnx")
 
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from ..errors import ModelContractError, ModelFormatError
+from ..errors import MissingDependencyError, ModelContractError, ModelFormatError
 from ._architecture import (
     Activation,
     ActivationLayer,
@@ -65,7 +65,13 @@ def to_onnx(architecture: Architecture, weights: Weights) -> bytes:
     -------
     bytes
         The same bytes for the same arguments.
+
+    Raises
+    ------
+    MissingDependencyError
+        Raised if ONNX is not installed.
     """
+    _require_onnx()
     from onnx import TensorProto, helper
 
     architecture.check_weights(weights)
@@ -89,6 +95,20 @@ def to_onnx(architecture: Architecture, weights: Weights) -> bytes:
         opset_imports=[helper.make_opsetid("", OPSET)],
     )
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def has_onnx() -> bool:
+    """Tell whether graphs can be written and checked here."""
+    try:
+        import onnx  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def _require_onnx() -> None:
+    if not has_onnx():
+        raise MissingDependencyError("ONNX is not installed, which writes and checks graphs; install onnx")
 
 
 class _Writer:
@@ -212,7 +232,10 @@ def check_graph(content: bytes) -> None:
     ModelFormatError
         Raised for bytes that are no ONNX model, data kept outside the file, operators of other domains,
         functions, or operators that no image classifier needs.
+    MissingDependencyError
+        Raised if ONNX is not installed.
     """
+    _require_onnx()
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 

@@ -16,11 +16,15 @@ class ScoringOptions(Options):
     """What runs a model, and what sources without a score get."""
 
     engine: str = option(
-        "onnxruntime", "What runs the network: ONNX Runtime, TensorFlow, or numpy (slow).", choices=ENGINES
+        "auto",
+        "What runs the network: ONNX Runtime, PyTorch, TensorFlow or numpy (slow); auto: the first that is "
+        "installed of ONNX Runtime, PyTorch and numpy.",
+        choices=ENGINES,
     )
     device: str = option(
         "cpu",
-        "Where the network runs: one core, or a GPU where the installed ONNX Runtime has it.",
+        "Where the network runs: one core, or a GPU, which takes an ONNX Runtime or a PyTorch that is built "
+        "for it; auto: a GPU if there is one.",
         choices=DEVICES,
     )
     batch_size: int = option(64, "Stamps run at once; does not change the scores.", min=1, max=MAX_BATCH)

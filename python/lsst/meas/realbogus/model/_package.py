@@ -14,6 +14,7 @@ __all__ = (
 
 import dataclasses
 import functools
+import logging
 import os
 from collections.abc import Mapping
 
@@ -27,11 +28,12 @@ from ._classifier import Classifier
 from ._contract import Contract
 from ._engines import make_engine
 from ._golden import Golden, check_golden, golden_stamps
-from ._graph import check_graph, graph_shapes, to_onnx
+from ._graph import check_graph, graph_shapes, has_onnx, to_onnx
 from ._locate import read_model_file
 from ._normalization import NORMALIZATIONS
 from ._weights import read_weights, write_weights
 
+_LOG = logging.getLogger(__name__)
 _MEMBERS = ("contract.json", "weights.h5", "graph.onnx", "golden.npz")
 
 
@@ -44,7 +46,8 @@ class Model:
     contract
         What it promises, with the hashes of the other parts.
     graph
-        Serialised ONNX graph.
+        Serialised ONNX graph, checked; `None` where ONNX, which writes and checks it, was not installed. The
+        model then has layers.
     golden
         Stamps and the scores they must give.
     weights
@@ -54,14 +57,12 @@ class Model:
     """
 
     contract: Contract
-    graph: bytes
+    graph: bytes | None
     golden: Golden
     weights: Weights | None
     content_hash: str
 
-    def classifier(
-        self, engine: str = "onnxruntime", device: str = "cpu", batch_size: int = 64
-    ) -> Classifier:
+    def classifier(self, engine: str = "auto", device: str = "cpu", batch_size: int = 64) -> Classifier:
         """Make the model ready to score; see `engines.make_engine`.
 
         Parameters
@@ -79,6 +80,24 @@ class Model:
         made = make_engine(engine, self.graph, self.contract.architecture, self.weights, device)
         return Classifier(self.contract, made, self.content_hash, batch_size)
 
+    def onnx_graph(self) -> bytes:
+        """Return the ONNX graph, written from the layers if the model does not hold one.
+
+        Returns
+        -------
+        bytes
+            Serialised ONNX graph.
+
+        Raises
+        ------
+        MissingDependencyError
+            Raised if it is to be written and ONNX is not installed.
+        """
+        if self.graph is not None:
+            return self.graph
+        assert self.contract.architecture is not None and self.weights is not None
+        return to_onnx(self.contract.architecture, self.weights)
+
 
 def make_model(
     contract: Contract,
@@ -88,6 +107,8 @@ def make_model(
     psf_fwhm: npt.NDArray[np.float32] | None = None,
 ) -> Model:
     """Put a model together: write its graph, score its golden stamps, hash its parts.
+
+    Where ONNX is not installed, a model with layers is made without a graph; what runs it takes the layers.
 
     Parameters
     ----------
@@ -114,7 +135,7 @@ def make_model(
         Raised if graph and contract do not fit.
     """
     if contract.architecture is not None and weights is not None:
-        graph = to_onnx(contract.architecture, weights)
+        graph = to_onnx(contract.architecture, weights) if has_onnx() else None
         engine = make_engine("numpy", graph, contract.architecture, weights)
     elif graph is not None:
         contract = contract.model_copy(update={"architecture": None})
@@ -132,9 +153,7 @@ def make_model(
     score = Classifier(contract, engine).score(images, is_negative=is_negative, psf_fwhm=psf_fwhm).score
     used = {name: images[name] for name in images if name in contract.inputs or contract.negative == "flip"}
     golden = Golden(used, is_negative, score, psf_fwhm)
-    parts = {"graph.onnx": graph, "golden.npz": golden.to_bytes()}
-    if weights is not None:
-        parts["weights.h5"] = write_weights(weights)
+    parts = _parts(graph, golden, weights)
     contract = contract.model_copy(
         update={"members": {name: sha256(part) for name, part in sorted(parts.items())}}
     )
@@ -154,15 +173,28 @@ def write_model(model: Model) -> bytes:
     bytes
         Content of the model file.
     """
-    parts = {"graph.onnx": model.graph, "golden.npz": model.golden.to_bytes()}
-    if model.weights is not None:
-        parts["weights.h5"] = write_weights(model.weights)
-    for name, part in parts.items():
-        if model.contract.members.get(name) != sha256(part):
+    parts = _parts(model.graph, model.golden, model.weights)
+    for name in sorted(parts.keys() | model.contract.members.keys()):
+        if name not in parts:
+            raise ModelContractError(
+                f"{name} of model {model.contract.name!r} is not held: ONNX was not there to check it when "
+                "the model was read. Copy the file, or install onnx"
+            )
+        if model.contract.members.get(name) != sha256(parts[name]):
             raise ModelContractError(
                 f"{name} of model {model.contract.name!r} is not what its contract hashes"
             )
     return write_members({"contract.json": model.contract.to_json().encode(), **dict(sorted(parts.items()))})
+
+
+def _parts(graph: bytes | None, golden: Golden, weights: Weights | None) -> dict[str, bytes]:
+    """Return what a model file holds beside the contract."""
+    parts = {"golden.npz": golden.to_bytes()}
+    if graph is not None:
+        parts["graph.onnx"] = graph
+    if weights is not None:
+        parts["weights.h5"] = write_weights(weights)
+    return parts
 
 
 def read_model(content: bytes, name: str = "model") -> Model:
@@ -197,13 +229,19 @@ def read_model(content: bytes, name: str = "model") -> Model:
     for key, part in others.items():
         if sha256(part) != contract.members[key]:
             raise ModelFormatError(f"{name}: {key} is not the file its contract hashes")
-    for key in ("graph.onnx", "golden.npz"):
-        if key not in others:
-            raise ModelFormatError(f"{name} has no {key}")
+    if "golden.npz" not in others:
+        raise ModelFormatError(f"{name} has no golden.npz")
     if (contract.architecture is None) != ("weights.h5" not in others):
         raise ModelFormatError(f"{name}: layers and weights.h5 must be given both or not at all")
-    check_graph(others["graph.onnx"])
-    _check_shapes(contract, others["graph.onnx"])
+    graph = others.get("graph.onnx")
+    if graph is None:
+        if contract.architecture is None:
+            raise ModelFormatError(f"{name} has neither layers nor graph.onnx")
+    elif contract.architecture is not None and not has_onnx():
+        graph = None  # it cannot be checked, and the layers say the same
+    else:
+        check_graph(graph)
+        _check_shapes(contract, graph)
     if contract.normalization.name not in NORMALIZATIONS:
         raise ModelContractError(
             f"{name} wants the normalisation {contract.normalization.name!r}, which this version "
@@ -213,7 +251,7 @@ def read_model(content: bytes, name: str = "model") -> Model:
         None if contract.architecture is None else read_weights(others["weights.h5"], contract.architecture)
     )
     golden = Golden.from_bytes(others["golden.npz"])
-    return Model(contract, others["graph.onnx"], golden, weights, sha256(members["contract.json"]))
+    return Model(contract, graph, golden, weights, sha256(members["contract.json"]))
 
 
 def split_members(content: bytes, name: str = "model") -> dict[str, bytes]:
@@ -254,7 +292,7 @@ def _check_shapes(contract: Contract, graph: bytes) -> None:
 def load_classifier(
     source: str | os.PathLike[str] | bytes,
     name: str = "",
-    engine: str = "onnxruntime",
+    engine: str = "auto",
     device: str = "cpu",
     batch_size: int = 64,
 ) -> Classifier:
@@ -312,4 +350,13 @@ def _load(source: _Named, engine: str, device: str, batch_size: int) -> Classifi
     model = read_model(source.content, source.name)
     classifier = model.classifier(engine, device, batch_size)
     check_golden(classifier, model.golden)
+    made = classifier.engine
+    _LOG.info(
+        "Model %s %s is run by %s %s on the %s.",
+        model.contract.name,
+        model.contract.version,
+        made.name,
+        made.version,
+        made.device,
+    )
     return classifier

@@ -187,7 +187,7 @@ class Scorer:
 def load(
     source: str | os.PathLike[str] | bytes,
     *,
-    engine: str = "onnxruntime",
+    engine: str = "auto",
     device: str = "cpu",
     batch_size: int = 64,
 ) -> Scorer:

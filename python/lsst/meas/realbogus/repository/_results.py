@@ -42,6 +42,7 @@ _PACKAGES = (
     "astropy",
     "photutils",
     "onnxruntime",
+    "torch",
 )
 
 Stamps = dict[str, npt.NDArray[np.float32]]
@@ -294,6 +295,8 @@ class _Run:
             name = str(task[f"model{suffix}"])
             models[name] = column
             described[f"model {name}"] = f"sha256 {task[f'model_sha256{suffix}']}"
+        if "engine" in task.names():
+            described["engine"] = str(task["engine"])
         return models, described
 
     def stamps(self, places: Table) -> list[Stamps]:

@@ -177,6 +177,9 @@ class RbClassifierTask(RoomTask):
             # One word: a version that looks like a number would come back as one.
             self.metadata[f"model{suffix}"] = f"{contract.name}-{contract.version}"
             self.metadata[f"model_sha256{suffix}"] = classifier.content_hash
+        engine = classifiers[0].engine
+        self.metadata["engine"] = f"{engine.name}-{engine.version}"
+        self.metadata["device"] = engine.device
         self.metadata["n_sources"] = len(table)
         for flag, count in counts.items():
             self.metadata[f"n_{flag}"] = count
@@ -184,9 +187,12 @@ class RbClassifierTask(RoomTask):
         self.metadata["n_above_half"] = above
         self.metadata["score_cpu_seconds"] = cpu_seconds
         self.log.info(
-            "%d DIA sources scored with %s: %d at 0.5 or above, %d without a score (%.2f CPU s).",
+            "%d DIA sources scored with %s (%s %s, %s): %d at 0.5 or above, %d without a score (%.2f CPU s).",
             len(table),
             " and ".join(f"{c.contract.name} {c.contract.version}" for c in classifiers),
+            engine.name,
+            engine.version,
+            engine.device,
             above,
             counts["flag_unscorable"],
             cpu_seconds,
