@@ -264,6 +264,26 @@ def test_an_image_that_another_task_has_injected_can_be_injected_again(tmp_path:
         assert (metadata["INJECTED"], metadata["INJECTION_SEED"], metadata["OTHER"]) == ("ours", 8, 3)
 
 
+class PropertyList(dict[str, object]):
+    """``lsst.daf.base.PropertyList``, which becomes the header of an afw exposure."""
+
+    @staticmethod
+    def from_astropy_header(header: astropy.io.fits.Header) -> dict[str, object]:
+        return dict(header)
+
+
+def test_what_was_injected_stands_in_the_header_of_an_afw_exposure() -> None:
+    """There, metadata of lsst.images are numbered pairs of cards that nobody else reads."""
+    image = make_image()
+    rows = make_rows(image, np.array([1128.0]), np.array([560.0]), 20.0)
+    injected = inject(image, rows, seed=7, dataset_type="visit_image").image
+    header = PropertyList()
+    injected._fill_legacy_metadata(header)
+    assert header["INJECTED"] == "visit_image"
+    assert (header["INJECTION_SEED"], header["INJECTION_N_DRAWN"]) == (7, 1)
+    assert image._opaque_metadata is None  # headers are shared by copies: that of the input is left alone
+
+
 def test_templates_have_planes_of_their_own() -> None:
     image = make_image()
     rows = make_rows(image, np.array([1128.0, 1128.0]), np.array([560.0, 700.0]), 20.0)

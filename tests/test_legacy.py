@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import types
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ import pytest
 from astropy.table import Table
 from lsst.images import Box, Image, Mask, MaskPlane, MaskSchema
 
+import stand_in_stack
 from lsst.meas.realbogus import legacy
 from lsst.meas.realbogus.cutouts import open_pixels
+from lsst.meas.realbogus.errors import InvalidInputError
 
 BOX = Box.factory[5:45, 3:43]
 
@@ -37,11 +40,22 @@ class Handle:
 
     stack: bool
     storageClass: str | None = None
+    skewed: bool = False
+    declared: str = "VisitImage"
+
+    @property
+    def ref(self) -> Any:
+        dataset_type = types.SimpleNamespace(
+            name="a_dataset", nameAndComponent=lambda: ("a_dataset", None), storageClass_name=self.declared
+        )
+        return types.SimpleNamespace(datasetType=dataset_type)
 
     def get(self, **kwargs: Any) -> Any:
         component = kwargs.get("component")
         if self.storageClass == "ExposureF":
             if self.stack:
+                if self.skewed:
+                    raise AttributeError("'Exposure' object has no attribute 'exposure_record'")
                 return f"afw {component}"
             raise ValueError("The new storage class (ExposureF) is not compatible")
         match component, kwargs.get("storageClass"):
@@ -94,6 +108,26 @@ def test_projections_read_in_both_worlds(monkeypatch: pytest.MonkeyPatch) -> Non
     assert converted == ("converted", "afw wcs")
 
 
+def test_versions_of_the_stack_that_do_not_fit_end_no_run() -> None:
+    """The other way is taken, and both failures are told where that fails too."""
+    assert legacy.read_projection(Handle(stack=True, skewed=True)) == "native projection"  # type: ignore[arg-type]
+
+    class Broken(Handle):
+        def get(self, **kwargs: Any) -> Any:
+            if kwargs.get("component") == "sky_projection":
+                raise ValueError("no Detector")
+            return super().get(**kwargs)
+
+    with pytest.raises(ValueError, match="no Detector") as failure:
+        legacy.read_projection(Broken(stack=True, skewed=True))  # type: ignore[arg-type]
+    assert "no attribute 'exposure_record'" in failure.value.__notes__[0]
+
+
+def test_a_coadd_of_cells_is_no_exposure_where_the_butler_does_not_know() -> None:
+    assert legacy.is_exposure(Handle(stack=True))  # type: ignore[arg-type]
+    assert not legacy.is_exposure(Handle(stack=True, declared="CellCoadd"))  # type: ignore[arg-type]
+
+
 def test_psfs_read_in_both_worlds() -> None:
     """That of an exposure is evaluated by afw; neither is asked for a Detector."""
     from lsst.images.psfs import LegacyPointSpreadFunction
@@ -110,9 +144,6 @@ def test_an_image_of_ours_is_not_converted_to_read_its_projection() -> None:
     class Native(Handle):
         butler = types.SimpleNamespace(
             get_dataset_type=lambda name: types.SimpleNamespace(storageClass_name="VisitImage")
-        )
-        ref = types.SimpleNamespace(
-            datasetType=types.SimpleNamespace(nameAndComponent=lambda: ("image", None))
         )
 
     assert legacy.stored_class(Native(stack=True)) == "VisitImage"  # type: ignore[arg-type]
@@ -132,48 +163,41 @@ def test_stamps_are_cut_from_a_deferred_image() -> None:
     assert stamps.leaves_image.tolist() == [False, True]
 
 
-class Record(dict[str, Any]):
-    pass
+SCORES = Table(
+    {
+        "id": np.array([2**62, 5]),
+        "score": np.array([0.25, np.nan], np.float32),
+        "version": np.array(["dia-1", "dia-1"], "U7"),
+        "score_dia": np.array([0.25, np.nan], np.float32),
+        "fraction_missing": np.array([0.0, 0.5], np.float32),
+        "flag_edge": [True, False],
+    }
+)
 
 
-class Schema:
-    def __init__(self) -> None:
-        self.fields: dict[str, tuple[str, int | None]] = {}
-
-    def addField(self, name: str, *, type: str, doc: str, size: int | None = None) -> None:
-        assert doc
-        self.fields[name] = (type, size)
+@pytest.fixture
+def afw(monkeypatch: pytest.MonkeyPatch) -> None:
+    if importlib.util.find_spec("lsst.afw") is None:
+        stand_in_stack.install(monkeypatch)
 
 
-class BaseCatalog(list[Record]):
-    def __init__(self, schema: Schema) -> None:
-        super().__init__()
-        self.schema = schema
-
-    def addNew(self) -> Record:
-        self.append(Record())
-        return self[-1]
-
-
-def test_scores_become_the_catalogue_that_ap_association_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("afw")
+def test_scores_become_a_catalogue_with_every_column() -> None:
     """Fields id (L), score (F), version (String, 7), row by row; see FilterDiaSourceReliabilityTask."""
-    table_module = types.ModuleType("lsst.afw.table")
-    table_module.__dict__.update(BaseCatalog=BaseCatalog, Schema=Schema)
-    monkeypatch.setitem(sys.modules, "lsst.afw", types.ModuleType("lsst.afw"))
-    monkeypatch.setitem(sys.modules, "lsst.afw.table", table_module)
-    table = Table(
-        {
-            "id": np.array([2**62, 5]),
-            "score": np.array([0.25, np.nan], np.float32),
-            "version": ["dia-1"] * 2,
-            "flag_edge": [True, False],
-        }
-    )
-    catalog = legacy.afw_catalog(table)
-    assert catalog.schema.fields == {"id": ("L", None), "score": ("F", None), "version": ("String", 7)}
+    catalog = legacy.afw_catalog(SCORES)
     assert [record["id"] for record in catalog] == [2**62, 5]
-    assert catalog[0] == {"id": 2**62, "score": 0.25, "version": "dia-1"}
-    assert np.isnan(catalog[1]["score"])
+    read = catalog.asAstropy()
+    assert read.colnames == SCORES.colnames
+    for name in SCORES.colnames:
+        np.testing.assert_array_equal(read[name], SCORES[name])
+        assert read[name].dtype == SCORES[name].dtype
+    assert len(legacy.afw_catalog(SCORES[:0])) == 0
+
+
+@pytest.mark.usefixtures("afw")
+def test_what_afw_cannot_hold_is_named() -> None:
+    with pytest.raises(InvalidInputError, match="stamp"):
+        legacy.afw_catalog(Table({"id": [1], "stamp": np.zeros((1, 3, 3))}))
 
 
 def test_without_the_stack_an_afw_catalogue_is_an_import_error() -> None:

@@ -96,6 +96,7 @@ def command(
 
 def _read_map(file: Path | None, butler: Butler) -> SourceMap | None:
     """Read the map of a file, or else that of the run's explanation, if it has one."""
+    from ..legacy import get_table
     from ..report import SourceMap
     from ..repository import find_datasets
     from ..tables import Column, apply_schema, read_table_file
@@ -109,7 +110,7 @@ def _read_map(file: Path | None, butler: Butler) -> SourceMap | None:
         name, tables = str(file), [read_table_file(file)]
     else:
         name = "dia_source_explanation"
-        tables = [butler.get(ref) for ref in find_datasets(butler, name)]
+        tables = [get_table(butler.getDeferred(ref)) for ref in find_datasets(butler, name)]
     if not tables:
         return None
     parts = [apply_schema(table, columns, name=name) for table in tables]

@@ -6,8 +6,10 @@ __all__ = ("DifferenceProducts", "subtract_visit")
 
 import dataclasses
 
-from lsst.images import DifferenceImage, VisitImage
+from lsst.images import DifferenceImage, MaskedImage, VisitImage
+from lsst.images.psfs import PointSpreadFunction
 
+from ..imaging import own_psf
 from ._kernel_fit import to_convolution_kernel
 from ._options import SubtractionOptions
 from ._subtraction import subtract
@@ -33,7 +35,11 @@ class DifferenceProducts:
 
 
 def subtract_visit(
-    science: VisitImage, template: VisitImage, options: SubtractionOptions | None = None
+    science: VisitImage,
+    template: MaskedImage,
+    options: SubtractionOptions | None = None,
+    *,
+    template_psf: PointSpreadFunction | None = None,
 ) -> DifferenceProducts:
     """Subtract a template from a visit image.
 
@@ -43,13 +49,16 @@ def subtract_visit(
         Images on one pixel grid, as for `lsst.meas.realbogus.diffim.subtract`.
     options
         How to do it.
+    template_psf
+        PSF of the template, by default the one that it carries.
 
     Returns
     -------
     DifferenceProducts
         The difference carries its own PSF, the kernel, and everything else of the science image.
     """
-    result = subtract(science, template, options=options)
+    template_psf = own_psf(template) if template_psf is None else template_psf
+    result = subtract(science, template, template_psf=template_psf, options=options)
     swapped = result.summary["convolved"] == "science"
     difference = DifferenceImage(
         result.difference.image,
@@ -72,7 +81,7 @@ def subtract_visit(
         result.template.image,
         mask=result.template.mask,
         variance=result.template.variance,
-        psf=template.psf if swapped else science.psf,
+        psf=template_psf if swapped else science.psf,
         sky_projection=science.sky_projection,
         obs_info=science.obs_info,
         detector=science.detector,

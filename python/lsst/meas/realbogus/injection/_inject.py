@@ -16,6 +16,7 @@ from lsst.images import Mask, MaskPlane, MaskSchema, VisitImage
 
 from ..errors import InvalidCatalogError, InvalidInputError
 from ..imaging import local_jacobian
+from ..legacy import write_header_cards
 from ..tables import InjectionFlag, apply_schema, as_astropy, magnitude_to_njy, sky_to_pixel
 from ._gain import GainRegion, gain_regions
 from ._options import InjectionOptions
@@ -105,9 +106,7 @@ def inject(
         _Painter(image, regions, options, seed).paint(rows, _image_flux(image, flux, x, y))
     rows.meta.update(FLAG_BITS)
     drawn = int(np.count_nonzero(np.asarray(rows["injection_flag"]) == 0))
-    # As a whole: one key at a time may not cover what lsst.source_injection has put into the FITS header.
-    image.metadata = {
-        **image.metadata.native,
+    told: dict[str, str | int] = {
         "INJECTED": dataset_type,
         "INJECTION_SEED": seed,
         "INJECTION_PLANE": options.planes[0],
@@ -115,6 +114,9 @@ def inject(
         "INJECTION_N_FLAGGED": len(rows) - drawn,
         "INJECTION_N_DROPPED": n_dropped,
     }
+    # As a whole: one key at a time may not cover what lsst.source_injection has put into the FITS header.
+    image.metadata = {**image.metadata.native, **told}
+    write_header_cards(image, told)
     return Injection(image, rows, n_dropped)
 
 

@@ -69,7 +69,9 @@ def read_ap_collection(
                     f"{collection} has {matches} but no {sources} at {ref.dataId}"
                 ) from error
             table = standard_columns(table, counts=True, name=f"{sources} at {ref.dataId}")
-            read = read_ap_matches(butler.get(ref), table, unmatched_is_bogus=unmatched_is_bogus)
+            read = read_ap_matches(
+                get_table(butler.getDeferred(ref)), table, unmatched_is_bogus=unmatched_is_bogus
+            )
             _add_scores(butler, scores, ref.dataId, read.sources)
             primary = read.fates[np.asarray(read.fates["is_primary"])]
             for rows in (read.sources, primary):

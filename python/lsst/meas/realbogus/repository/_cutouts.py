@@ -14,7 +14,8 @@ from lsst.daf.butler import Butler
 from ..cutouts import StampBatch
 from ..errors import InvalidInputError
 from ..explanation import labelled_batch
-from ._open import find_dataset, find_datasets, open_repository
+from ..legacy import get_table
+from ._open import find_datasets, find_table, open_repository
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +83,7 @@ def read_cutouts(
         raise InvalidInputError(f"{collections} has no {cutouts}" + (f" where {where}" if where else ""))
     left = max_sources
     for number, ref in enumerate(refs):
-        table = butler.get(ref)
+        table = get_table(butler.getDeferred(ref))
         total = len(table)
         if left is not None:
             share = left // (len(refs) - number)
@@ -91,7 +92,7 @@ def read_cutouts(
                 table = table[[int(row * step) for row in range(share)]]
             left -= len(table)
         visit, detector = int(ref.dataId["visit"]), int(ref.dataId["detector"])
-        known = [find_dataset(butler, name, ref.dataId) for name in (scores, match)]
+        known = [find_table(butler, name, ref.dataId) for name in (scores, match)]
         yield StoredCutouts(f"visit {visit}, detector {detector}", visit, detector, table, total, *known)
 
 

@@ -13,7 +13,8 @@ from lsst.images import Box, NoOverlapError
 
 from ..errors import InvalidCatalogError, InvalidInputError
 from ..injection import stack_catalogs, trixels
-from ._open import find_dataset, find_datasets
+from ..legacy import get_table
+from ._open import find_datasets, find_table
 
 Pixels = npt.NDArray[np.float64]
 
@@ -123,9 +124,9 @@ def read_injected_catalogs(
     if not refs:
         collections = ", ".join(butler.collections.defaults)
         raise InvalidInputError(f"{collections} has no {dataset_type}" + (f" where {where}" if where else ""))
-    catalogs = [butler.get(ref) for ref in refs]
+    catalogs = [get_table(butler.getDeferred(ref)) for ref in refs]
     for ref, catalog in zip(refs, catalogs, strict=True):
-        _add_fates(catalog, find_dataset(butler, fates, ref.dataId))
+        _add_fates(catalog, find_table(butler, fates, ref.dataId))
     return stack_catalogs(catalogs)
 
 

@@ -15,7 +15,7 @@ from lsst.daf.butler import Butler, DatasetRef
 
 from ..errors import InvalidInputError
 from ..evaluation import REASONS, NightOptions, count_scores
-from ..legacy import focal_plane_corners
+from ..legacy import focal_plane_corners, get_table
 from ._open import find_dataset, find_datasets, open_repository
 
 _BATCH = 500
@@ -110,7 +110,7 @@ def read_score_counts(
 def _count(
     butler: Butler, refs: Sequence[DatasetRef], score: str, options: NightOptions | None, collection: str
 ) -> Table:
-    tables = [butler.get(ref) for ref in refs]
+    tables = [get_table(butler.getDeferred(ref)) for ref in refs]
     if score not in tables[0].colnames:
         known = [name for name in tables[0].colnames if name.startswith("score")]
         raise InvalidInputError(f"{refs[0]} has no column {score}; its scores are {', '.join(known)}")

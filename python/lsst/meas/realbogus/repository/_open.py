@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("find_dataset", "find_datasets", "handles_by_image", "open_repository")
+__all__ = ("find_dataset", "find_datasets", "find_table", "handles_by_image", "open_repository")
 
 import contextlib
 import difflib
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from astropy.table import Table
 from lsst.daf.butler import (
     Butler,
     DataCoordinate,
@@ -23,6 +24,7 @@ from lsst.daf.butler import (
 )
 
 from ..errors import InvalidInputError
+from ..legacy import get_table
 
 _SHOWN = 12
 _NAME = re.compile(r"[\w+:.@-]+(/[\w+:.@-]+)*")
@@ -152,6 +154,30 @@ def find_dataset(butler: Butler, dataset_type: str, data_id: DataCoordinate) -> 
         return butler.get(dataset_type, data_id)
     except (DatasetNotFoundError, MissingDatasetTypeError):
         return None
+
+
+def find_table(butler: Butler, dataset_type: str, data_id: DataCoordinate) -> Table | None:
+    """Read a table that may not be there, whatever it is stored as.
+
+    Parameters
+    ----------
+    butler
+        Butler with collections to look into.
+    dataset_type
+        Name of the dataset type.
+    data_id
+        Which one.
+
+    Returns
+    -------
+    astropy.table.Table or None
+        The table, None if there is none.
+    """
+    try:
+        handle = butler.getDeferred(dataset_type, data_id)
+    except (DatasetNotFoundError, MissingDatasetTypeError):
+        return None
+    return get_table(handle)
 
 
 def handles_by_image(

@@ -7,20 +7,19 @@ __all__ = ("SOURCES", "model_columns", "read_associations", "read_collection", "
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from astropy.table import Table, vstack
-from lsst.daf.butler import Butler, DatasetNotFoundError, DatasetRef, MissingDatasetTypeError
+from lsst.daf.butler import Butler, DatasetRef, MissingDatasetTypeError
 
 from ..cutouts import ROLES, concatenate, extract_triplets, stamps_of
 from ..errors import InvalidInputError
 from ..evaluation import Results
-from ..legacy import DeferredImage
-from ..tables import empty_table
+from ..legacy import DeferredImage, get_table
+from ..tables import empty_table, standard_columns
 from ..truth import INJECTED_FATE, REAL_KINDS, Label
-from ._open import find_datasets, open_repository
+from ._open import find_datasets, find_table, open_repository
 
 SOURCES = "dia_source_unstandardized"
 _STAMP_SIZE = 51
@@ -122,7 +121,7 @@ def read_associations(
     """
     with open_repository(repo, collection) as butler:
         refs = find_datasets(butler, dataset_type)
-        return _stack([butler.get(ref) for ref in refs]) if refs else None
+        return _stack([get_table(butler.getDeferred(ref)) for ref in refs]) if refs else None
 
 
 def read_stamps(repo: Butler | str | Path, collection: str, places: Table) -> list[Stamps]:
@@ -210,23 +209,11 @@ class _Run:
         refs = find_datasets(self.butler, dataset_type, self.where)
         return sorted(refs, key=lambda ref: (ref.dataId["visit"], ref.dataId["detector"]))
 
-    def get(self, dataset_type: str, data_id: Any) -> Any:
-        """Read one dataset."""
-        return self.butler.get(dataset_type, data_id)
-
-    def get_if_any(self, dataset_type: str, data_id: Any) -> Any:
-        """Read one dataset, `None` if there is none."""
-        try:
-            return self.get(dataset_type, data_id)
-        except (DatasetNotFoundError, MissingDatasetTypeError):
-            return None
-
     def sources(self, ref: DatasetRef) -> Table:
         """Read the DIA sources of an image with their labels and scores."""
-        table = self.butler.get(ref)
-        labels, scores = (
-            self.get_if_any(name, ref.dataId) for name in ("dia_source_match", "dia_source_reliability")
-        )
+        table = standard_columns(get_table(self.butler.getDeferred(ref)), counts=True, name=str(ref))
+        names = ("dia_source_match", "dia_source_reliability")
+        labels, scores = (find_table(self.butler, name, ref.dataId) for name in names)
         if labels is None:
             table["label"], table["label_reason"] = np.int8(Label.UNDECIDED), ""
         if scores is not None:
@@ -244,7 +231,7 @@ class _Run:
 
     def fates(self, ref: DatasetRef) -> Table:
         """Read the fates of an image's injected sources; of the two rows of a variable, the primary one."""
-        table = self.get_if_any("injected_supernova_fate", ref.dataId)
+        table = find_table(self.butler, "injected_supernova_fate", ref.dataId)
         if table is None:
             table = empty_table(INJECTED_FATE)
         if "is_primary" in table.colnames:  # repositories of earlier versions count the second row too
@@ -258,7 +245,7 @@ class _Run:
         """Read what changed on the sky at each image; `None` where no truth is known."""
         parts = []
         for ref in refs:
-            truth = self.get_if_any("visit_truth", ref.dataId)
+            truth = find_table(self.butler, "visit_truth", ref.dataId)
             if truth is None:
                 continue
             visit, detector = int(ref.dataId["visit"]), int(ref.dataId["detector"])
@@ -318,7 +305,7 @@ class _Run:
 
     def _stored_stamps(self, ref: DatasetRef, identifiers: npt.NDArray[np.int64]) -> dict[int, Stamps]:
         """Read the stamps of the given sources, as far as they were kept."""
-        table = self.get_if_any("dia_source_cutouts", ref.dataId)
+        table = find_table(self.butler, "dia_source_cutouts", ref.dataId)
         if table is None:
             return {}
         table = table[np.isin(table["diaSourceId"], identifiers)]

@@ -11,7 +11,8 @@ from lsst.daf.butler import Butler, DatasetRef
 
 from ..errors import InvalidInputError
 from ..evaluation import ScoredSample, ScoredTables, sample_image, stack_images
-from ._open import find_dataset, find_datasets, open_repository
+from ..legacy import get_table
+from ._open import find_datasets, find_table, open_repository
 from ._results import SOURCES, model_columns
 
 _INJECTED = ("injected_preliminary_visit_image_catalog", "injected_template_detector_catalog")
@@ -51,15 +52,15 @@ def read_sample_of_run(repo: Butler | str | Path, collection: str, *, where: str
 
 def _tables(butler: Butler, ref: DatasetRef) -> ScoredTables:
     data_id = butler.registry.expandDataId(ref.dataId)
-    injected = [find_dataset(butler, name, data_id) for name in _INJECTED]
+    injected = [find_table(butler, name, data_id) for name in _INJECTED]
     return ScoredTables(
         visit=int(data_id["visit"]),
         detector=int(data_id["detector"]),
         band=str(data_id["band"]),
-        sources=butler.get(ref),
-        match=find_dataset(butler, "dia_source_match", data_id),
-        reliability=find_dataset(butler, "dia_source_reliability", data_id),
-        fates=find_dataset(butler, "injected_supernova_fate", data_id),
+        sources=get_table(butler.getDeferred(ref)),
+        match=find_table(butler, "dia_source_match", data_id),
+        reliability=find_table(butler, "dia_source_reliability", data_id),
+        fates=find_table(butler, "injected_supernova_fate", data_id),
         injected=tuple(part for part in injected if part is not None),
-        truth=find_dataset(butler, "visit_truth", data_id),
+        truth=find_table(butler, "visit_truth", data_id),
     )

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import InvalidInputError
+from ..legacy import get_table
 from ..tables import atomic_output
 from ..training import HandLabels, LabelledStamps, StampSelection, StampWriter
-from ._open import find_dataset, find_datasets, open_repository
+from ._open import find_datasets, find_table, open_repository
 from ._pipetask import pipetask_command, run_pipetask
 
 _IMAGE = ("visit", "detector")
@@ -141,10 +142,10 @@ def _export(
             raise InvalidInputError(f"{repo}: {collection} has no dia_source_cutouts{condition}")
         for ref in refs:
             match, sources = (
-                find_dataset(butler, name, ref.dataId)
+                find_table(butler, name, ref.dataId)
                 for name in ("dia_source_match", "dia_source_unstandardized")
             )
-            cutouts = butler.get(ref)
+            cutouts = get_table(butler.getDeferred(ref))
             if labels is not None:
                 match = labels.match(cutouts["diaSourceId"], match)
             if match is None or sources is None:

@@ -52,7 +52,7 @@ class AssociateLightCurvesConnections(PipelineTaskConnections, dimensions=("inst
     reliability = connectionTypes.Input(
         doc="Scores of the same sources.",
         name="dia_source_reliability",
-        storageClass="ArrowAstropy",
+        storageClass="AstropyTable",
         dimensions=_IMAGE,
         multiple=True,
         deferLoad=True,
@@ -169,4 +169,4 @@ def _name(handle: DeferredDatasetHandle, visit: int, detector: int) -> str:
 
 
 def _read(handle: DeferredDatasetHandle | None) -> Any:
-    return None if handle is None else handle.get()
+    return None if handle is None else get_table(handle)

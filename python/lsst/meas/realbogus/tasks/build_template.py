@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ("BuildTemplateConfig", "BuildTemplateConnections", "BuildTemplateTask")
 
+import dataclasses
 import typing
 from collections.abc import Sequence
 
@@ -24,7 +25,9 @@ from lsst.pipe.base import (
 )
 from lsst.utils.timer import timeMethod
 
-from ..templates import TemplateOptions, build_template, needed_box
+from ..legacy import read_grid, read_parts
+from ..templates import PatchCoadd, TemplateOptions, build_template, needed_box
+from ._coadds import coadds_storage_class, declared_as, in_order, read_patch
 from ._data_errors import RoomTask
 from ._options import to_options, with_options
 
@@ -56,10 +59,16 @@ class BuildTemplateConnections(PipelineTaskConnections, dimensions=("instrument"
         dimensions=("instrument", "visit", "detector"),
     )
 
+    def __init__(self, *, config: BuildTemplateConfig) -> None:
+        stored = declared_as(config.coadds_storage_class)
+        self.coadds = dataclasses.replace(self.coadds, storageClass=stored)
+
 
 @with_options(TemplateOptions)
 class BuildTemplateConfig(PipelineTaskConfig, pipelineConnections=BuildTemplateConnections):
     """How coadds are warped: `~lsst.meas.realbogus.templates.TemplateOptions`."""
+
+    coadds_storage_class = coadds_storage_class()
 
 
 class BuildTemplateTask(RoomTask):
@@ -77,13 +86,10 @@ class BuildTemplateTask(RoomTask):
     ) -> None:
         """Read the coadds, and of the science image no pixels."""
         inputs = butlerQC.get(inputRefs)
-        grid = {name: inputs["science"].get(component=name) for name in _COMPONENTS}
-        handles = sorted(
-            inputs["coadds"], key=lambda h: (h.dataId["skymap"], h.dataId["tract"], h.dataId["patch"])
-        )
+        grid = read_parts(inputs["science"], _COMPONENTS)
         coadds = [
             coadd
-            for handle in handles
+            for handle in in_order(inputs["coadds"])
             if (coadd := self._read_needed(handle, grid["bbox"], grid["sky_projection"])) is not None
         ]
         struct = self.run(
@@ -98,20 +104,17 @@ class BuildTemplateTask(RoomTask):
 
     def _read_needed(
         self, handle: DeferredDatasetHandle, bbox: Box, projection: SkyProjection[DetectorFrame]
-    ) -> CellCoadd | None:
+    ) -> CellCoadd | PatchCoadd | None:
         """Read the part of a coadd that lies under the detector, `None` where none does."""
-        place = {name: handle.get(component=name) for name in ("sky_projection", "bbox")}
+        whole, coadd_projection = read_grid(handle)
         border = to_options(self.config, TemplateOptions).border
-        part = needed_box(place["sky_projection"], place["bbox"], projection, bbox.padded(border))
-        if part is None:
-            return None
-        coadd: CellCoadd = handle.get() if part == place["bbox"] else handle.get(parameters={"bbox": part})
-        return coadd
+        part = needed_box(coadd_projection, whole, projection, bbox.padded(border))
+        return None if part is None else read_patch(handle, whole, part)
 
     @timeMethod
     def run(
         self,
-        coadds: Sequence[CellCoadd],
+        coadds: Sequence[CellCoadd | PatchCoadd],
         bbox: Box,
         projection: SkyProjection[DetectorFrame],
         *,

@@ -7,7 +7,8 @@ __all__ = ("DetectAndMeasureConfig", "DetectAndMeasureConnections", "DetectAndMe
 import typing
 
 from lsst.daf.butler import DataCoordinate
-from lsst.images import DifferenceImage, VisitImage
+from lsst.images import DifferenceImage, MaskedImage, VisitImage
+from lsst.images.psfs import PointSpreadFunction
 from lsst.pipe.base import (
     InputQuantizedConnection,
     Instrument,
@@ -20,6 +21,7 @@ from lsst.pipe.base import (
 )
 from lsst.utils.timer import timeMethod
 
+from ..legacy import read_masked_image, read_psf
 from ..measurement import DetectionOptions, measure_difference
 from ._data_errors import RoomTask
 from ._options import to_options, with_options
@@ -41,6 +43,7 @@ class DetectAndMeasureConnections(PipelineTaskConnections, dimensions=("instrume
         name="template_matched",
         storageClass="VisitImage",
         dimensions=("instrument", "visit", "detector"),
+        deferLoad=True,
     )
     difference = connectionTypes.Input(
         doc="Difference image, before detection.",
@@ -80,18 +83,24 @@ class DetectAndMeasureTask(RoomTask):
         inputRefs: InputQuantizedConnection,
         outputRefs: OutputQuantizedConnection,
     ) -> None:
-        """Make the identifiers of the sources from the data id."""
+        """Make the identifiers of the sources from the data id, and read the template part by part.
+
+        As ip_diffim matches it, it has no Detector.
+        """
         inputs = butlerQC.get(inputRefs)
-        base = _packed_id_base(outputRefs.diaSources.dataId)
-        butlerQC.put(self.run(**inputs, id_base=base), outputRefs)
+        handle = inputs.pop("matchedTemplate")
+        inputs["matchedTemplate"], inputs["template_psf"] = read_masked_image(handle), read_psf(handle)
+        inputs["id_base"] = _packed_id_base(outputRefs.diaSources.dataId)
+        butlerQC.put(self.run(**inputs), outputRefs)
 
     @timeMethod
     def run(
         self,
         science: VisitImage,
-        matchedTemplate: VisitImage,
+        matchedTemplate: MaskedImage,
         difference: DifferenceImage,
         *,
+        template_psf: PointSpreadFunction | None = None,
         id_base: int = 0,
     ) -> Struct:
         """Detect and measure.
@@ -100,6 +109,8 @@ class DetectAndMeasureTask(RoomTask):
         ----------
         science, matchedTemplate, difference
             Images of one box.
+        template_psf
+            PSF of the matched template, by default the one that it carries.
         id_base
             Added to the number of each source to make its identifier.
 
@@ -115,7 +126,7 @@ class DetectAndMeasureTask(RoomTask):
             science,
             matchedTemplate,
             science_psf=science.psf,
-            template_psf=matchedTemplate.psf,
+            template_psf=template_psf,
             id_base=id_base,
             options=to_options(self.config, DetectionOptions),
         )

@@ -34,11 +34,13 @@ _IMAGE = ("instrument", "visit", "detector")
 _OPTIONAL = ("fates", "injected", "injectedTemplate", "truth")
 
 
-def _input(doc: str, name: str, *, optional: bool = False) -> connectionTypes.Input:
+def _input(
+    doc: str, name: str, *, optional: bool = False, storage: str = "ArrowAstropy"
+) -> connectionTypes.Input:
     return connectionTypes.Input(
         doc=doc,
         name=name,
-        storageClass="ArrowAstropy",
+        storageClass=storage,
         dimensions=_IMAGE,
         multiple=True,
         deferLoad=True,
@@ -58,7 +60,7 @@ class EvaluateRbClassifierConnections(PipelineTaskConnections, dimensions=("inst
 
     diaSources = _input("DIA sources.", "dia_source_unstandardized")
     match = _input("Labels of the same sources.", "dia_source_match")
-    reliability = _input("Scores of the same sources.", "dia_source_reliability")
+    reliability = _input("Scores of the same sources.", "dia_source_reliability", storage="AstropyTable")
     fates = _input("What became of every injected source.", "injected_supernova_fate", optional=True)
     injected = _input(
         "Catalogues of injected sources, for their hosts.",
@@ -170,7 +172,7 @@ class EvaluateRbClassifierTask(RoomTask):
 def _read(by_image: dict[str, dict[tuple[int, int], Any]], image: tuple[int, int]) -> ScoredTables:
     sources = by_image["diaSources"][image]
     handles = {name: others.get(image) for name, others in by_image.items() if name != "diaSources"}
-    table = {name: None if handle is None else handle.get() for name, handle in handles.items()}
+    table = {name: None if handle is None else get_table(handle) for name, handle in handles.items()}
     injected = (table["injected"], table["injectedTemplate"])
     return ScoredTables(
         visit=image[0],

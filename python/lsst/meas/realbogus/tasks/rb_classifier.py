@@ -42,6 +42,7 @@ from ._butler_models import BUTLER_SCHEME
 from ._data_errors import RoomTask, UnusableDataError
 from ._dia_sources import read_placed
 from ._options import to_options
+from ._transinet import say_what_is_ignored
 from .rb_classifier_config import DIMENSIONS, RbClassifierConfig, RbClassifierConnections
 
 _FLAGS = ("flag_edge", "flag_nan", "flag_degenerate", "flag_no_template", "flag_unscorable")
@@ -64,6 +65,9 @@ class RbClassifierTask(RoomTask):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._options = to_options(self.config, ScoringOptions)
+        if ignored := self.config.ignored():
+            given = ", ".join(f"{name}={value!r}" for name, value in ignored.items())
+            say_what_is_ignored(self.log.name, given, " and ".join(self.config.uris()))
         self._classifiers = {
             uri: self._load(uri) for uri in self.config.uris() if not uri.startswith(BUTLER_SCHEME)
         }
@@ -99,7 +103,7 @@ class RbClassifierTask(RoomTask):
             classifiers=[found[uri] for uri in self.config.uris()],
         )
         scores = results.classifications
-        if self.config.classifications_storage_class == "Catalog":
+        if self.config.written_as() == "Catalog":
             results.classifications = afw_catalog(scores)
         butlerQC.put(results, outputRefs)
         if len(scores) >= _NOT_BY_CHANCE and scores["flag_unscorable"].all():

@@ -7,7 +7,7 @@ __all__ = ("DIMENSIONS", "RbClassifierConfig", "RbClassifierConnections")
 import dataclasses
 
 from lsst.pex.config import ChoiceField, Field
-from lsst.pipe.base import PipelineTaskConfig, PipelineTaskConnections, connectionTypes
+from lsst.pipe.base import connectionTypes
 
 from ..cutouts import PixelOptions
 from ..errors import ModelContractError, ModelNotFoundError
@@ -15,12 +15,13 @@ from ..model import DATASET_TYPE, STORAGE_CLASS, Contract, ScoringOptions, peek_
 from ._butler_models import BUTLER_SCHEME, model_lookup
 from ._dia_sources import dia_sources_storage_class
 from ._options import with_options
+from ._transinet import TransiNetConfig, TransiNetConnections
 
 DIMENSIONS = ("instrument", "visit", "detector")
 
 
-class RbClassifierConnections(PipelineTaskConnections, dimensions=DIMENSIONS):
-    """Images, DIA sources and scores, by the connection names of AP's ``computeReliability``."""
+class RbClassifierConnections(TransiNetConnections, dimensions=DIMENSIONS):
+    """Images, DIA sources and scores, by the connection names of ``RBTransiNetTask``."""
 
     science = connectionTypes.Input(
         doc="Science image.",
@@ -46,7 +47,7 @@ class RbClassifierConnections(PipelineTaskConnections, dimensions=DIMENSIONS):
     diaSources = connectionTypes.Input(
         doc="Sources to score: a DIA source table or catalogue of any pipeline generation.",
         name="dia_source_unstandardized",
-        storageClass="ArrowAstropy",
+        storageClass="AstropyTable",
         dimensions=DIMENSIONS,
         deferLoad=True,
     )
@@ -82,37 +83,47 @@ class RbClassifierConnections(PipelineTaskConnections, dimensions=DIMENSIONS):
         if not config.wants_difference():
             del self.difference
         self.diaSources = dataclasses.replace(self.diaSources, storageClass=config.dia_sources_storage_class)
-        self.classifications = dataclasses.replace(
-            self.classifications, storageClass=config.classifications_storage_class
-        )
+        self.classifications = dataclasses.replace(self.classifications, storageClass=config.written_as())
 
 
 @with_options(ScoringOptions, PixelOptions)
-class RbClassifierConfig(PipelineTaskConfig, pipelineConnections=RbClassifierConnections):
+class RbClassifierConfig(TransiNetConfig, pipelineConnections=RbClassifierConnections):
     """Which models, how they run, and how tables are stored."""
 
     model_uri = Field[str](
         doc="Model that gives the score: 'package:NAME', a path or URI of an .rbmodel file, 'butler:' (the "
         "rb_model of the input collections), or 'butler:NAME/VERSION' (the one of run models/NAME/VERSION). "
-        "Empty: only nodia_model_uri.",
+        "None: only nodia_model_uri (on the command line -c rbClassifier:model_uri=None).",
         default="package:dia",
         optional=True,
     )
     nodia_model_uri = Field[str](
-        doc="Model without difference image to run beside it, or alone if model_uri is empty; as model_uri.",
+        doc="Model without difference image to run beside it, or alone if model_uri is None; as model_uri.",
         default=None,
         optional=True,
     )
     dia_sources_storage_class = dia_sources_storage_class()
     classifications_storage_class = ChoiceField[str](
-        doc="How the scores are written: Catalog for AP's filterDiaSourcePostReliability (full stack only).",
+        doc="How the scores are written. None: as Catalog, which filterDiaSourcePostReliability reads, where "
+        "the configuration is one of RBTransiNetTask's, otherwise as ArrowAstropy.",
         allowed={
-            "ArrowAstropy": "Parquet table with every column.",
+            "ArrowAstropy": "Parquet table.",
             "AstropyTable": "ecsv table.",
-            "Catalog": "afw.",
+            "Catalog": "afw catalogue, in the full stack only.",
         },
-        default="ArrowAstropy",
+        default=None,
+        optional=True,
     )
+
+    def written_as(self) -> str:
+        """Return the storage class of the scores.
+
+        Returns
+        -------
+        str
+            ``ArrowAstropy``, ``AstropyTable`` or ``Catalog``.
+        """
+        return self.classifications_storage_class or ("Catalog" if self.ignored() else "ArrowAstropy")
 
     def uris(self) -> list[str]:
         """Return the models that are asked for, the one that gives the score first.

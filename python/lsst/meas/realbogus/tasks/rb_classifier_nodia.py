@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ("RbClassifierNoDiaConfig", "RbClassifierNoDiaConnections", "RbClassifierNoDiaTask")
 
+import dataclasses
 import functools
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,16 +12,17 @@ from typing import Any
 
 from astropy.table import Table
 from lsst.daf.butler import DeferredDatasetHandle
-from lsst.images import Box, Image, Mask, MaskedImage, SkyProjection
+from lsst.images import Box, MaskedImage, SkyProjection
 from lsst.pipe.base import NoWorkFound, Struct, connectionTypes
 from lsst.utils.timer import timeMethod
 
 from ..cutouts import read_sources
 from ..errors import ModelContractError
 from ..imaging import pixel_scale
-from ..legacy import DeferredImage, read_projection
+from ..legacy import DeferredImage, read_grid, read_pixels
 from ..model import Classifier, Contract
 from ..templates import CoaddPixels, TemplateOptions, needed_box, sparse_template
+from ._coadds import coadds_storage_class, declared_as
 from ._dia_sources import read_placed
 from .rb_classifier import (
     DIMENSIONS,
@@ -57,9 +59,17 @@ class RbClassifierNoDiaConnections(RbClassifierConnections, dimensions=DIMENSION
         dimensions=DIMENSIONS,
     )
 
+    def __init__(self, *, config: RbClassifierNoDiaConfig | None = None) -> None:
+        super().__init__(config=config)
+        assert config is not None
+        stored = declared_as(config.coadds_storage_class)
+        self.template = dataclasses.replace(self.template, storageClass=stored)
+
 
 class RbClassifierNoDiaConfig(RbClassifierConfig, pipelineConnections=RbClassifierNoDiaConnections):
     """As for `RbClassifierTask`, with a model that needs no difference image."""
+
+    coadds_storage_class = coadds_storage_class()
 
     def setDefaults(self) -> None:
         """Take the packaged model without difference image."""
@@ -161,7 +171,7 @@ class RbClassifierNoDiaTask(RbClassifierTask):
 
 def _grid(science: Any) -> tuple[Box, SkyProjection[Any]]:
     if isinstance(science, DeferredImage):
-        return science.get(component="bbox"), read_projection(science.handle)
+        return read_grid(science.handle)
     return science.bbox, science.sky_projection
 
 
@@ -172,13 +182,7 @@ def _place_coadds(coadds: Any, box: Box, projection: SkyProjection[Any]) -> Iter
         if isinstance(coadd, MaskedImage):
             yield CoaddPixels.of(coadd)
             continue
-        place = coadd.get(component="components", parameters={"components": ["sky_projection", "bbox"]})
-        part = needed_box(place["sky_projection"], place["bbox"], projection, box.padded(_BORDER))
+        whole, place = read_grid(coadd)
+        part = needed_box(place, whole, projection, box.padded(_BORDER))
         if part is not None:
-            yield CoaddPixels(part, place["sky_projection"], functools.partial(_read_pixels, coadd))
-
-
-def _read_pixels(coadd: DeferredDatasetHandle, part: Box) -> tuple[Image, Mask]:
-    parameters = {"components": ["image", "mask"], "bbox": part}
-    pixels = coadd.get(component="components", parameters=parameters)
-    return pixels["image"], pixels["mask"]
+            yield CoaddPixels(part, place, functools.partial(read_pixels, coadd))

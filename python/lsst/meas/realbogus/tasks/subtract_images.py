@@ -6,16 +6,21 @@ __all__ = ("SubtractImagesConfig", "SubtractImagesConnections", "SubtractImagesT
 
 import typing
 
-from lsst.images import VisitImage
+from lsst.images import MaskedImage, VisitImage
+from lsst.images.psfs import PointSpreadFunction
 from lsst.pipe.base import (
+    InputQuantizedConnection,
+    OutputQuantizedConnection,
     PipelineTaskConfig,
     PipelineTaskConnections,
+    QuantumContext,
     Struct,
     connectionTypes,
 )
 from lsst.utils.timer import timeMethod
 
 from ..diffim import SubtractionOptions, subtract_visit
+from ..legacy import read_masked_image, read_psf
 from ._data_errors import RoomTask
 from ._options import to_options, with_options
 
@@ -34,6 +39,7 @@ class SubtractImagesConnections(PipelineTaskConnections, dimensions=("instrument
         name="template_detector",
         storageClass="VisitImage",
         dimensions=("instrument", "visit", "detector"),
+        deferLoad=True,
     )
     difference = connectionTypes.Output(
         doc="Difference image, before detection.",
@@ -61,14 +67,30 @@ class SubtractImagesTask(RoomTask):
     _DefaultName: typing.ClassVar = "subtractImages"
     config: SubtractImagesConfig
 
+    def runQuantum(
+        self,
+        butlerQC: QuantumContext,
+        inputRefs: InputQuantizedConnection,
+        outputRefs: OutputQuantizedConnection,
+    ) -> None:
+        """Read the template part by part: as ip_diffim warps it, it has no Detector."""
+        inputs = butlerQC.get(inputRefs)
+        handle = inputs["template"]
+        template, psf = read_masked_image(handle), read_psf(handle)
+        butlerQC.put(self.run(inputs["science"], template, template_psf=psf), outputRefs)
+
     @timeMethod
-    def run(self, science: VisitImage, template: VisitImage) -> Struct:
+    def run(
+        self, science: VisitImage, template: MaskedImage, *, template_psf: PointSpreadFunction | None = None
+    ) -> Struct:
         """Subtract.
 
         Parameters
         ----------
         science, template
             Images on one pixel grid.
+        template_psf
+            PSF of the template, by default the one that it carries.
 
         Returns
         -------
@@ -76,7 +98,8 @@ class SubtractImagesTask(RoomTask):
             ``difference``, a `lsst.images.DifferenceImage`, and ``matchedTemplate``, a
             `lsst.images.VisitImage`.
         """
-        products = subtract_visit(science, template, to_options(self.config, SubtractionOptions))
+        options = to_options(self.config, SubtractionOptions)
+        products = subtract_visit(science, template, options, template_psf=template_psf)
         for name, value in products.summary.items():
             self.metadata[name] = value
         self.log.info(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._coadd import CoaddInput, assemble_coadd, prepare_input
 from ._options import CoaddOptions, TemplateOptions
+from ._patch_coadd import PatchCoadd
 from ._pixel_map import needed_box
 from ._sparse_template import CoaddPixels, sparse_template
 from ._template import build_template
@@ -14,6 +15,7 @@ __all__ = (
     "CoaddInput",
     "CoaddOptions",
     "CoaddPixels",
+    "PatchCoadd",
     "TemplateOptions",
     "Tract",
     "assemble_coadd",

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ("build_template",)
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +16,9 @@ from lsst.images.cells import CellCoadd
 
 from lsst.meas.realbogus.errors import ImageMismatchError, InvalidInputError
 
-from ..imaging import TEMPLATE_PLANES, KernelField, ensure_planes, overlap, psf_nodes
+from ..imaging import TEMPLATE_PLANES, KernelField, ensure_planes, overlap, psf_nodes, resize
 from ._options import TemplateOptions
+from ._patch_coadd import PatchCoadd
 from ._pixel_map import SPLINE_REACH, PixelMap, map_pixels
 from ._warp import warp_by_map, warp_kernel
 
@@ -26,7 +28,7 @@ _DEFAULT = TemplateOptions()
 
 
 def build_template(
-    coadds: Sequence[CellCoadd],
+    coadds: Sequence[CellCoadd | PatchCoadd],
     bbox: Box,
     projection: SkyProjection[DetectorFrame],
     *,
@@ -40,7 +42,8 @@ def build_template(
     Parameters
     ----------
     coadds
-        Coadds of one band; where they overlap, a patch's inner box goes first, and earlier tracts.
+        Coadds of one band; where they overlap, a patch's inner box goes first (a later patch, where the boxes
+        are not known), and earlier tracts.
     bbox, projection
         Pixel grid of the science image.
     detector, obs_info, band
@@ -58,7 +61,7 @@ def build_template(
     parts: list[MaskedImage] = []
     kernels: list[tuple[float, float, FloatArray]] = []
     for group in _by_tract(coadds):
-        pixels = map_pixels(projection, grown, group[0].sky_projection)
+        pixels = map_pixels(projection, grown, _projection(group[0]))
         if pixels is None:
             continue
         wanted = overlap(pixels.source_bbox.padded(2 * SPLINE_REACH), _hull(group))
@@ -76,7 +79,9 @@ def build_template(
         return None
     variance = image.variance.array
     image.mask.set("HIGH_VARIANCE", good & (variance > options.high_variance * np.median(variance[good])))
-    x, y, stamps = (np.array(part) for part in zip(*kernels, strict=True))
+    x, y = (np.array([kernel[axis] for kernel in kernels]) for axis in (0, 1))
+    reach = max(stamp.shape[0] // 2 for _, _, stamp in kernels)
+    stamps = np.concatenate([resize(stamp[None], reach) for _, _, stamp in kernels])
     psf = KernelField.fit(stamps, x, y, grown, options.psf_order).to_psf(grown)
     return VisitImage(
         image.image,
@@ -90,44 +95,52 @@ def build_template(
     )
 
 
-def _by_tract(coadds: Sequence[CellCoadd]) -> list[list[CellCoadd]]:
+def _by_tract(coadds: Sequence[CellCoadd | PatchCoadd]) -> list[list[PatchCoadd]]:
     if not coadds:
         raise InvalidInputError("a template needs at least one coadd; got none")
-    groups: dict[tuple[str, int], list[CellCoadd]] = {}
+    groups: dict[tuple[str, int], list[PatchCoadd]] = {}
     for coadd in coadds:
-        groups.setdefault((coadd.skymap, coadd.tract), []).append(coadd)
-    units = {str(coadd.unit) for coadd in coadds}
+        patch = PatchCoadd.of(coadd) if isinstance(coadd, CellCoadd) else coadd
+        groups.setdefault((patch.skymap, patch.tract), []).append(patch)
+    units = {str(patch.image.unit) for group in groups.values() for patch in group}
     if len(units) > 1:
         raise ImageMismatchError(f"coadds have different units: {sorted(units)}")
     return list(groups.values())
 
 
-def _hull(coadds: Sequence[CellCoadd]) -> Box:
+def _projection(coadd: PatchCoadd) -> SkyProjection[Any]:
+    if coadd.image.sky_projection is None:
+        raise ImageMismatchError("a coadd without a sky projection cannot be warped")
+    return coadd.image.sky_projection
+
+
+def _hull(coadds: Sequence[PatchCoadd]) -> Box:
     """Return the smallest box that holds coadds."""
-    y0, y1 = min(c.bbox.y.start for c in coadds), max(c.bbox.y.stop for c in coadds)
-    x0, x1 = min(c.bbox.x.start for c in coadds), max(c.bbox.x.stop for c in coadds)
+    boxes = [coadd.image.bbox for coadd in coadds]
+    y0, y1 = min(box.y.start for box in boxes), max(box.y.stop for box in boxes)
+    x0, x1 = min(box.x.start for box in boxes), max(box.x.stop for box in boxes)
     return Box.factory[y0:y1, x0:x1]
 
 
-def _mosaic(coadds: Sequence[CellCoadd], bbox: Box) -> MaskedImage:
+def _mosaic(coadds: Sequence[PatchCoadd], bbox: Box) -> MaskedImage:
     """Paste coadds of one tract together, inner boxes over borders."""
-    mask = ensure_planes(coadds[0].mask, TEMPLATE_PLANES)
-    names = {name for coadd in coadds for name in coadd.mask.schema.names}
+    mask = ensure_planes(coadds[0].image.mask, TEMPLATE_PLANES)
+    names = {name for coadd in coadds for name in coadd.image.mask.schema.names}
     schema = ensure_planes(mask, sorted(names)).schema
     out = MaskedImage(
-        Image(np.full(bbox.shape, np.nan, dtype=np.float32), bbox=bbox, unit=coadds[0].unit),
+        Image(np.full(bbox.shape, np.nan, dtype=np.float32), bbox=bbox, unit=coadds[0].image.unit),
         mask=Mask(0, schema=schema, bbox=bbox),
         variance=Image(np.full(bbox.shape, np.nan, dtype=np.float32), bbox=bbox),
-        sky_projection=coadds[0].sky_projection,
+        sky_projection=coadds[0].image.sky_projection,
     )
     out.mask.set("NO_DATA")
     for inner in (False, True):
         for coadd in coadds:
-            box = overlap(bbox, coadd.bbox)
+            box = overlap(bbox, coadd.image.bbox)
             if inner and box is not None:
-                box = overlap(box, coadd.patch.inner_bbox)
+                box = None if coadd.inner_bbox is None else overlap(box, coadd.inner_bbox)
             if box is not None:
-                _paste(out, coadd, box)
+                _paste(out, coadd.image, box)
     return out
 
 
@@ -140,25 +153,23 @@ def _paste(target: MaskedImage, source: MaskedImage, box: Box) -> None:
 
 
 def _warped_kernels(
-    coadds: Sequence[CellCoadd], pixels: PixelMap, bbox: Box, n_nodes: int
+    coadds: Sequence[PatchCoadd], pixels: PixelMap, bbox: Box, n_nodes: int
 ) -> list[tuple[float, float, FloatArray]]:
     """Sample the PSFs of the cells under a grid of nodes, on the detector's grid."""
     out = []
     for x, y in zip(*psf_nodes(bbox, n_nodes), strict=True):
         row = min(max(round(y) - bbox.y.start, 1), bbox.y.size - 2)
         column = min(max(round(x) - bbox.x.start, 1), bbox.x.size - 2)
-        kernel = _cell_kernel(coadds, float(pixels.x[row, column]), float(pixels.y[row, column]))
+        kernel = _kernel(coadds, round(float(pixels.x[row, column])), round(float(pixels.y[row, column])))
         if kernel is not None:
             radius = kernel.shape[0] // 2
             out.append((float(x), float(y), warp_kernel(kernel, pixels.jacobian(row, column), radius)))
     return out
 
 
-def _cell_kernel(coadds: Sequence[CellCoadd], x: float, y: float) -> FloatArray | None:
-    for coadd in coadds:
-        if coadd.bounds.contains(x=round(x), y=round(y)):
-            return np.asarray(coadd.psf.compute_kernel_image(x=x, y=y).array, dtype=np.float64)
-    return None
+def _kernel(coadds: Sequence[PatchCoadd], x: int, y: int) -> FloatArray | None:
+    kernels = (coadd.kernel(x, y) for coadd in coadds)
+    return next((kernel for kernel in kernels if kernel is not None), None)
 
 
 def _stack(parts: Sequence[MaskedImage]) -> MaskedImage:

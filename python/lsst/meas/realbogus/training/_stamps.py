@@ -18,7 +18,7 @@ from ..cutouts import ROLES, stored_stamps
 from ..errors import InvalidCatalogError, InvalidInputError
 from ..model import fit_stamps
 from ..randomness import uniform
-from ..tables import NO_ID, atomic_output, sky_cell
+from ..tables import NO_ID, atomic_output, sky_cell, standard_columns
 
 CELL = 60.0
 """Side of a sky cell [arcsec]."""
@@ -191,7 +191,8 @@ class LabelledStamps:
             Raised if a source of which there are stamps is not in the other tables.
         """
         match = _rows_of(cutouts, match, "dia_source_match")
-        sources = _rows_of(cutouts, sources, "dia_source_unstandardized")
+        name = "dia_source_unstandardized"
+        sources = _rows_of(cutouts, standard_columns(sources, counts=True, name=name), name)
         rows = np.flatnonzero(np.asarray(match["label"]) >= 0)
         cutouts, match, sources = cutouts[rows], match[rows], sources[rows]
         roles = [role for role in ROLES if role in cutouts.colnames]

@@ -1,0 +1,302 @@
+"""Tasks on what the Science Pipelines wrote: exposures and catalogues of afw, in a Butler repository.
+
+Where `lsst.afw` can be imported it reads them; elsewhere a stand-in does (`stand_in_stack`).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import tarfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from click.testing import CliRunner
+from lsst.daf.butler import Butler, DatasetType
+from lsst.images import DifferenceImage, VisitImage
+from lsst.pipe.base import Pipeline
+from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
+from lsst.sphgeom import ConvexPolygon, LonLat, UnitVector3d
+
+import stand_in_stack
+from lsst.meas.realbogus import legacy
+from lsst.meas.realbogus.cli import main
+from lsst.meas.realbogus.cutouts import read_dia_sources
+from lsst.meas.realbogus.model import SCORE_COLUMNS
+from lsst.meas.realbogus.repository import read_collection
+
+pytestmark = pytest.mark.slow
+
+TASKS = "lsst.meas.realbogus.tasks"
+INSTRUMENT = "OracleCam"
+IMAGES = {42: 4, 43: 7}
+OF_TABLES = f"""
+description: the tasks that read catalogues
+tasks:
+  computeReliability:
+    class: {TASKS}.rb_classifier.RbClassifierTask
+    config:
+      # As ap_pipe has it for RBTransiNetTask, and a second model.
+      connections.coaddName: goodSeeing
+      connections.science: preliminary_visit_image
+      connections.template: template_detector
+      connections.difference: difference_image
+      connections.diaSources: dia_source_unstandardized
+      connections.classifications: dia_source_reliability
+      modelPackageStorageMode: butler
+      nodia_model_uri: package:nodia
+  extractCutouts: {TASKS}.extract_cutouts.ExtractCutoutsTask
+  matchDiaSources:
+    class: {TASKS}.match_dia_sources.MatchDiaSourcesTask
+    config:
+      connections.injected: preliminary_visit_image_injection_truth
+  evaluateRbClassifier:
+    class: {TASKS}.evaluate_rb_classifier.EvaluateRbClassifierTask
+    config:
+      connections.injected: preliminary_visit_image_injection_truth
+      plots: false
+  createFakeSupernovae:
+    class: {TASKS}.create_fake_supernovae.CreateFakeSupernovaeTask
+    config:
+      connections.sources: science_sources
+      write_ap_catalog: true
+"""
+OF_IMAGES = f"""
+description: the tasks that read templates and coadds
+tasks:
+  subtractImages:
+    class: {TASKS}.subtract_images.SubtractImagesTask
+    config:
+      connections.science: preliminary_visit_image
+      connections.difference: our_difference_predetection
+      connections.matchedTemplate: our_template_matched
+  detectAndMeasureDiaSource:
+    class: {TASKS}.detect_and_measure.DetectAndMeasureTask
+    config:
+      connections.science: preliminary_visit_image
+      connections.matchedTemplate: template_matched
+      connections.difference: our_difference_predetection
+      connections.subtractedMeasuredExposure: our_difference
+      connections.diaSources: our_dia_source
+  buildTemplate:
+    class: {TASKS}.build_template.BuildTemplateTask
+    config:
+      connections.template: our_template_detector
+      coadds_storage_class: ExposureF
+  rbClassifierNoDia:
+    class: {TASKS}.rb_classifier_nodia.RbClassifierNoDiaTask
+    config:
+      connections.diaSources: dia_source_unstandardized
+      coadds_storage_class: ExposureF
+"""
+
+
+def data_id(visit: int) -> dict[str, Any]:
+    return {"instrument": INSTRUMENT, "visit": visit, "detector": IMAGES[visit]}
+
+
+@pytest.fixture(scope="module")
+def repo(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A repository that the stack wrote, with a coadd and science sources."""
+    folder = tmp_path_factory.mktemp("stack")
+    with tarfile.open(shared_data / "stack" / "butler" / "repo.tar.gz") as archive:
+        archive.extractall(folder, filter="data")
+    with pytest.MonkeyPatch.context() as patch:
+        if importlib.util.find_spec("lsst.afw") is None:
+            stand_in_stack.install(patch)
+        add_inputs(folder / "repo")
+        yield folder / "repo"
+
+
+def add_inputs(path: Path) -> None:
+    with Butler.from_config(path, writeable=True, collections="oracle/run", run="extra") as butler:
+        handle = butler.getDeferred("template_detector", data_id(43), storageClass="VisitImage")
+        box, projection = legacy.read_grid(handle)
+        y, x = np.array([(y, x) for y, x in box.boundary()], float).T
+        sky = projection.pixel_to_sky(x=x, y=y)
+        corners = [UnitVector3d(LonLat.fromDegrees(place.ra.deg, place.dec.deg)) for place in sky]
+        region = ConvexPolygon.convexHull(corners)
+        sync = butler.registry.syncDimensionData
+        sizes = dict.fromkeys(("tract_max", "patch_nx_max", "patch_ny_max"), 1)
+        sync("skymap", {"name": "toy", "hash": b"0" * 20, **sizes})
+        sync("tract", {"skymap": "toy", "id": 0, "region": region})
+        sync("patch", {"skymap": "toy", "tract": 0, "id": 0, "cell_x": 0, "cell_y": 0, "region": region})
+        dimensions = ("skymap", "tract", "patch", "band")
+        coadds = DatasetType("template_coadd", dimensions, "ExposureF", universe=butler.dimensions)
+        butler.registry.registerDatasetType(coadds)
+        where = {"skymap": "toy", "tract": 0, "patch": 0, "band": "r"}
+        butler.put(butler.get("template_detector", data_id(43)), coadds, where)
+        dimensions = ("instrument", "visit", "detector")
+        sources = DatasetType("science_sources", dimensions, "SourceCatalog", universe=butler.dimensions)
+        butler.registry.registerDatasetType(sources)
+        for visit in IMAGES:
+            handle = butler.getDeferred("preliminary_visit_image", data_id(visit), storageClass="VisitImage")
+            butler.put(science_sources(*legacy.read_grid(handle)), sources, data_id(visit))
+
+
+def science_sources(box: Any, projection: Any) -> Any:
+    """Galaxies and stars as calibrateImage's catalogues hold them."""
+    from lsst.afw.table import SourceCatalog, SourceTable
+
+    rng = np.random.default_rng(3)
+    n = 60
+    x, y = rng.uniform(box.x.min, box.x.max, n), rng.uniform(box.y.min, box.y.max, n)
+    sky = projection.pixel_to_sky(x=x, y=y)
+    flux, moment = 10 ** rng.uniform(3.5, 4.5, n), rng.uniform(6.0, 20.0, n)
+    moments = {"xx": moment, "yy": moment, "xy": np.zeros(n)}
+    columns = {
+        "base_SdssCentroid_x": x,
+        "base_SdssCentroid_y": y,
+        "base_ClassificationExtendedness_value": (np.arange(n) % 3 > 0).astype(float),
+        "base_CircularApertureFlux_12_0_flux": flux,
+        "base_CircularApertureFlux_12_0_fluxErr": 0.01 * flux,
+        **{f"base_SdssShape_{name}": values for name, values in moments.items()},
+        **{f"base_SdssShape_psf_{name}": np.full(n, 3.6 * (name != "xy")) for name in moments},
+    }
+    schema = SourceTable.makeMinimalSchema()
+    for name in columns:
+        schema.addField(name, type="D", doc="measured")
+    catalog = SourceCatalog(schema)
+    catalog.resize(n)
+    catalog["id"] = np.arange(1, n + 1)
+    catalog["coord_ra"], catalog["coord_dec"] = np.asarray(sky.ra.rad), np.asarray(sky.dec.rad)
+    for name, values in columns.items():
+        catalog[name] = np.asarray(values, np.float64)
+    return catalog
+
+
+def run(repo: Path, pipeline: str, name: str, where: str) -> Butler:
+    butler = SimplePipelineExecutor.prep_butler(str(repo), inputs=["extra", "oracle/run"], output=name)
+    executor = SimplePipelineExecutor.from_pipeline(Pipeline.fromString(pipeline), where=where, butler=butler)
+    executor.run(register_dataset_types=True)
+    return Butler.from_config(repo, collections=[name, "extra", "oracle/run"])
+
+
+@pytest.fixture(scope="module")
+def tables(repo: Path) -> Butler:
+    return run(repo, OF_TABLES, "u/tables", f"instrument='{INSTRUMENT}'")
+
+
+@pytest.fixture(scope="module")
+def images(repo: Path) -> Butler:
+    return run(repo, OF_IMAGES, "u/images", f"instrument='{INSTRUMENT}' AND visit=43 AND skymap='toy'")
+
+
+def read(butler: Butler, name: str, visit: int) -> Table:
+    return legacy.get_table(butler.getDeferred(name, data_id(visit)))
+
+
+@pytest.mark.parametrize("visit", IMAGES)
+def test_scores_are_a_catalogue_with_every_column(tables: Butler, visit: int) -> None:
+    """It is what filterDiaSourcePostReliability reads, and nothing of ours is lost in it."""
+    assert tables.get_dataset_type("dia_source_reliability").storageClass_name == "Catalog"
+    catalog = tables.get("dia_source_reliability", data_id(visit))
+    fields = {"id": "L", "score": "F", "version": "String"}
+    if hasattr(catalog, "rows"):  # the stand-in
+        assert type(catalog).__name__ == "BaseCatalog"
+    else:
+        assert {name: catalog.schema.find(name).key.getTypeString() for name in fields} == fields
+    scores = read(tables, "dia_source_reliability", visit)
+    wanted = set(SCORE_COLUMNS) - {"flag_unscorable_nodia"}
+    assert wanted <= set(scores.colnames)
+    sources = read(tables, "dia_source_unstandardized", visit)
+    np.testing.assert_array_equal(scores["id"], sources["id"])
+    for name in wanted:
+        assert scores[name].dtype.kind == SCORE_COLUMNS[name].numpy_dtype.kind, name
+    assert np.isfinite(scores["score"]).sum() > 15
+    np.testing.assert_array_equal(np.isnan(scores["score"]), scores["flag_unscorable"])
+    metadata = tables.get("computeReliability_metadata", data_id(visit))["computeReliability"]
+    assert metadata["n_flag_edge"] == scores["flag_edge"].sum()
+
+
+def test_dia_sources_and_injected_catalogues_of_rubin_are_matched(tables: Butler) -> None:
+    """AP's own matching finds 25 and 15 of them."""
+    for visit, n_found in {42: 24, 43: 14}.items():
+        fates = tables.get("injected_supernova_fate", data_id(visit))
+        match = tables.get("dia_source_match", data_id(visit))
+        injected = tables.get("preliminary_visit_image_injection_truth", data_id(visit))
+        assert not {"flux", "x", "y"} & set(injected.colnames)
+        assert len(fates) == len(injected) and len(match) == len(
+            read(tables, "dia_source_unstandardized", visit)
+        )
+        assert (np.asarray(fates["fate"]) == "found").sum() == n_found
+        assert (np.asarray(match["label"]) == 1).sum() == n_found
+        assert (
+            np.isfinite(fates["x"]).all() and np.isfinite(fates["flux"][fates["injection_flag"] == 0]).all()
+        )
+
+
+def test_fakes_are_made_of_the_hosts_of_an_afw_catalogue(tables: Butler) -> None:
+    for visit in IMAGES:
+        fakes = tables.get("fake_supernova_catalog", data_id(visit))
+        sources = read(tables, "science_sources", visit)
+        hosted = fakes[np.asarray(fakes["host_id"]) > 0]
+        assert len(hosted) > 1
+        row = {int(i): k for k, i in enumerate(sources["id"])}
+        hosts = sources[[row[int(i)] for i in hosted["host_id"]]]
+        np.testing.assert_allclose(hosted["host_ra"], np.rad2deg(hosts["coord_ra"]), atol=1e-9)
+        assert (hosts["base_ClassificationExtendedness_value"] == 1).any()
+        for_ap = tables.get("VisitDetectorFakeSourceCat", data_id(visit))
+        # AP's matching joins twins wherever there is the column, and fails where there are none.
+        assert len(for_ap) == len(fakes) and ("twin_id" in for_ap.colnames) == bool(fakes["twin_id"].any())
+
+
+def test_stamps_are_cut_and_scores_judged(tables: Butler) -> None:
+    for visit in IMAGES:
+        stamps = tables.get("dia_source_cutouts", data_id(visit))
+        ids = read_dia_sources(read(tables, "dia_source_unstandardized", visit))["id"]
+        np.testing.assert_array_equal(stamps["diaSourceId"], ids)
+    sample = tables.get("rb_evaluation_sources", instrument=INSTRUMENT)
+    assert (np.asarray(sample["label"]) == 1).sum() >= 38 and np.isfinite(sample["score"]).sum() > 30
+
+
+def test_results_are_read_back(tables: Butler, repo: Path, tmp_path: Path) -> None:
+    results = read_collection(repo, "u/tables")
+    n_sources = sum(len(read(tables, "dia_source_unstandardized", visit)) for visit in IMAGES)
+    assert len(results.sources) == n_sources and np.isfinite(results.sources["score_dia"]).any()
+    page = tmp_path / "stamps.html"
+    done = CliRunner().invoke(main, ["cutouts", "show", str(repo), "u/tables", "-o", str(page)])
+    assert done.exit_code == 0, done.output
+    assert page.stat().st_size > 10_000
+
+
+def test_a_template_without_detector_is_subtracted_and_measured(images: Butler) -> None:
+    difference = images.get("our_difference", data_id(43))
+    assert isinstance(difference, DifferenceImage)
+    theirs = read_dia_sources(read(images, "dia_source_unstandardized", 43))
+    ours = images.get("our_dia_source", data_id(43))
+    near = np.hypot(
+        np.asarray(theirs["x"])[:, None] - np.asarray(ours["x"]),
+        np.asarray(theirs["y"])[:, None] - np.asarray(ours["y"]),
+    )
+    assert (near.min(axis=1) < 1.5).mean() > 0.7
+
+
+def test_coadds_that_are_exposures_give_templates_and_scores(images: Butler) -> None:
+    template = images.get("our_template_detector", data_id(43))
+    assert isinstance(template, VisitImage)
+    handle = images.getDeferred("template_detector", data_id(43), storageClass="VisitImage")
+    theirs = legacy.read_masked_image(handle)
+    box = template.bbox.intersection(theirs.bbox)
+    both = ~template.mask[box].get("NO_DATA") & np.isfinite(theirs.image[box].array)
+    assert both.mean() > 0.8
+    # The coadd is on the grid of the image, so that warping it changes nothing.
+    apart = template.image[box].array[both] - theirs.image[box].array[both]
+    assert np.sqrt(np.mean(apart**2)) < 0.05 * np.std(theirs.image[box].array[both])
+    scores = images.get("source_reliability", data_id(43))
+    np.testing.assert_array_equal(scores["id"], read(images, "dia_source_unstandardized", 43)["id"])
+    assert np.isfinite(scores["score"]).sum() > 15
+
+
+def test_declared_classes(tables: Butler, images: Butler) -> None:
+    """Nothing that the stack wrote was registered anew."""
+    stored: Sequence[tuple[str, str]] = (
+        ("template_detector", "ExposureF"),
+        ("template_coadd", "ExposureF"),
+        ("dia_source_unstandardized", "SourceCatalog"),
+    )
+    for name, kind in stored:
+        assert images.get_dataset_type(name).storageClass_name == kind
