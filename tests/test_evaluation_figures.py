@@ -7,7 +7,7 @@ import pytest
 import sklearn.metrics as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm
+from scipy.stats import binom, norm
 
 from lsst.meas.realbogus.evaluation import (
     FIGURES,
@@ -18,7 +18,9 @@ from lsst.meas.realbogus.evaluation import (
     rate_at_false_positives,
     threshold_curve,
 )
+from lsst.meas.realbogus.evaluation._cells import ScoreRanks
 from lsst.meas.realbogus.evaluation._groups import ScoreGroup, resample_groups
+from lsst.meas.realbogus.evaluation._units import Units
 from lsst.meas.realbogus.randomness import generator
 
 
@@ -60,9 +62,9 @@ def test_every_figure_is_that_of_scikit_learn(key: int, threshold: float, digits
 def test_cells_of_neighbouring_scores_change_no_figure() -> None:
     scores, labels = _scores(3, 20_000, digits=9)
     real = labels == 1
-    single, merged = (ScoreGroup(scores, real, Criteria(), n_cells=n) for n in (10**6, 768))
+    single, merged = (ScoreGroup(ScoreRanks.of(scores), real, Criteria(), n_cells=n) for n in (10**6, 768))
     draws = resample_groups([single, merged], real, None, 40)
-    assert merged.n_codes < 1600 < single.n_codes
+    assert merged.cells.counts.size < 1600 < single.cells.counts.size
     for i, name in enumerate(FIGURES):
         if "threshold" in name:
             continue
@@ -71,6 +73,48 @@ def test_cells_of_neighbouring_scores_change_no_figure() -> None:
     # At the threshold nothing is merged.
     at = [FIGURES.index(name) for name in ("completeness", "purity", "npv", "mcc", "accuracy")]
     np.testing.assert_allclose(draws[:, 0, at], draws[:, 1, at], rtol=1e-12)
+
+
+def test_groups_that_share_cells_get_the_counts_of_their_own() -> None:
+    """Bins, what they are part of and what overlaps them: the same draws, with and without sharing."""
+    scores, labels = _scores(5, 4000, digits=5)
+    real, rng = labels == 1, generator(6, "test-figures-shared")
+    scores[rng.random(4000) < 0.05] = -np.inf
+    ranks, bins = ScoreRanks.of(scores), rng.integers(0, 4, 4000)
+    chosen = [np.arange(4000), *(np.flatnonzero(bins == i) for i in range(4)), np.flatnonzero(bins > 1)]
+    chosen += [np.flatnonzero(real & (bins < 2)), np.empty(0, np.intp)]
+    draws = [
+        resample_groups(
+            [
+                ScoreGroup(ranks, real, Criteria(), rows, n_cells=60, family=f"{i * apart}")
+                for i, rows in enumerate(chosen)
+            ],
+            real,
+            None,
+            7,
+        )
+        for apart in (0, 1)
+    ]
+    np.testing.assert_array_equal(*draws)
+    assert np.isfinite(draws[0][:, :6, 0]).all()
+
+
+@pytest.mark.parametrize("size", [30, 300, 5000])
+def test_draws_of_objects_are_multinomial(size: int) -> None:
+    units = Units.of(np.zeros(size))
+    counts = np.concatenate(
+        [np.concatenate([part for _, part in block], axis=0) for block in units.draw(400)], axis=1
+    )
+    assert counts.shape == (size, 400) and (counts.sum(axis=0) == size).all()
+    hits = counts.ravel().astype(int)
+    expected = binom.pmf(np.arange(6), size, 1 / size)
+    np.testing.assert_allclose(
+        np.bincount(hits, minlength=6)[:6] / hits.size, expected, atol=5 * np.sqrt(0.25 / hits.size)
+    )
+    # Sums of parts vary as they do where single units are drawn.
+    half = counts[: size // 2].sum(axis=0)
+    assert half.mean() == pytest.approx(size // 2, abs=5 * np.sqrt(size / 4 / 400))
+    assert half.var() == pytest.approx(size / 4, rel=0.4)
 
 
 def test_what_was_not_detected_is_missed_end_to_end() -> None:

@@ -356,11 +356,30 @@ def test_the_page_has_all_sections_and_fits_a_phone(tmp_path: Path) -> None:
         assert browser.run("document.title") == "Scores"
         sections = browser.run("[...document.querySelectorAll('h2')].map(h => h.textContent)")
         assert {"Figures", "Confusion matrices", "Curves", "OSS-REQ-0353", "In bins"} <= set(sections)
-        assert browser.run("document.querySelectorAll('svg').length") == 6
-        assert "0.5" in browser.run("document.querySelector('#s4').textContent")
+        assert browser.run("document.querySelectorAll('svg').length") == 7
+        assert "0.5" in browser.run("document.querySelector('#s5').textContent")
         assert browser.faults() == [] and browser.overflow() == 0
         browser.resize(380)
         assert browser.overflow() == 0
+
+
+def test_curves_pass_through_the_figures_of_their_part() -> None:
+    result = usual()
+    named = ("model", "scope", "variable", "name")
+    parts = {tuple(row[name] for name in named): row for row in result.figures}
+    curves = {tuple(row[name] for name in named) for row in result.curves}
+    drawn = {"all", "band", "magnitude limit", "SNR cut"}
+    assert curves == {part for part in parts if part[2] in drawn}
+    compared = set()
+    for part in curves:
+        here = np.all([result.curves[name] == value for name, value in zip(named, part, strict=True)], axis=0)
+        curve, figures = result.curves[here], parts[part]
+        above = curve[curve["threshold"] >= Criteria().threshold]
+        if 0 < len(above) and len(curve) < 0.9 * EvaluationOptions().n_points:  # all scores are there
+            compared.add(part[2])
+            assert above["completeness"][-1] == pytest.approx(figures["completeness"], nan_ok=True)
+            assert above["purity"][-1] == pytest.approx(figures["purity"], nan_ok=True)
+    assert {"band", "magnitude limit"} <= compared
 
 
 def test_criteria_reach_every_part() -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from ._added_light import ADDED_LIGHT, measure_added_light
 from ._binned import BinnedFraction, bin_fraction, even_edges
 from ._bootstrap import Estimate, bootstrap, stack_estimates
+from ._cell_figures import FIGURES
 from ._checks import CHECKS, Check, Status
 from ._comparison import Comparison, compare_models
 from ._confusion import Confusion, count_confusion
+from ._criteria import Criteria
 from ._curves import ThresholdCurve, area_under_roc, lowest_threshold, threshold_curve
 from ._efficiency import EfficiencyFit, fit_efficiency
 from ._evaluate import Evaluation, evaluate
 from ._gather import ScoredTables, sample_image, stack_images
-from ._groups import FIGURES, Criteria
 from ._intervals import CONFIDENCE, Fraction, fraction, fraction_intervals
 from ._judgement import Judgement, judge_by_snr, judge_scores, rate_at_false_positives
 from ._kinds import KindResult, KindScores, count_kinds

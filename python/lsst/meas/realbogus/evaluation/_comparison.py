@@ -12,7 +12,10 @@ from scipy.stats import binomtest, norm
 
 from ..errors import InvalidInputError
 from ._bootstrap import N_BOOTSTRAP, Estimate, summarize_draws
-from ._groups import FIGURES, Criteria, ScoreGroup, resample_groups
+from ._cell_figures import FIGURES
+from ._cells import ScoreRanks
+from ._criteria import Criteria
+from ._groups import ScoreGroup, resample_groups
 from ._intervals import CONFIDENCE
 from ._performance import scored_labels
 from ._units import Units
@@ -93,7 +96,7 @@ def compare_models(
     if one.shape != two.shape:
         raise InvalidInputError(f"the two sets of scores differ in shape: {one.shape} and {two.shape}")
     ids = None if objects is None else np.asarray(objects, np.int64)[np.asarray(labels) >= 0]
-    groups = [ScoreGroup(values, real, criteria) for values in (one, two)]
+    groups = [ScoreGroup(ScoreRanks.of(values), real, criteria) for values in (one, two)]
     samples = resample_groups(groups, real, ids, n_resamples)
     differences = summarize_draws(
         groups[1].values - groups[0].values, samples[:, 1] - samples[:, 0], confidence

@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from ..model import shift_prior
 from ._bootstrap import N_BOOTSTRAP
-from ._groups import Criteria, ScoreGroup, estimate_groups
+from ._cells import ScoreRanks
+from ._criteria import Criteria
+from ._groups import ScoreGroup, estimate_groups
 from ._intervals import CONFIDENCE, fraction_intervals
 from ._performance import scored_labels
 
@@ -124,7 +126,7 @@ def area_under_roc(
     if not real.any() or real.all():
         return (float("nan"),) * 3
     ids = None if objects is None else np.asarray(objects, np.int64)[np.asarray(labels) >= 0]
-    group = ScoreGroup(values, real, Criteria())
+    group = ScoreGroup(ScoreRanks.of(values), real, Criteria())
     (figures,) = estimate_groups([group], real, ids, n_resamples=n_bootstrap, confidence=confidence)
     return dataclasses.astuple(figures["area"])
 

@@ -120,7 +120,7 @@ def fit_efficiency(
     start = np.array([3.0, float(np.median(mags[is_found])) + 0.5, _LOG_WIDTH])
     best = _maximum(centre, *_hits(whole), start)
     drawn = draw_counts(units, member, n_resamples)
-    samples = [_parameters(_redraw(centre, *_hits(counts), best), centre) for counts in drawn]
+    samples = [_parameters(_redraw(centre, *_hits(counts.T), best), centre) for counts in drawn]
     m50, plateau, midpoint, width = summarize_draws(
         _parameters(best, centre), np.concatenate([np.empty((0, 4)), *samples]), confidence
     )

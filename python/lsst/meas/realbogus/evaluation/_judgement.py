@@ -13,7 +13,10 @@ from astropy.table import Table
 
 from ..errors import InvalidInputError
 from ._bootstrap import N_BOOTSTRAP, Estimate
-from ._groups import FIGURES, Criteria, ScoreGroup, ScoreRanks, estimate_groups
+from ._cell_figures import FIGURES
+from ._cells import ScoreRanks
+from ._criteria import Criteria
+from ._groups import ScoreGroup, estimate_groups
 from ._intervals import CONFIDENCE
 from ._performance import scored_labels
 
@@ -126,7 +129,7 @@ def judge_scores(
     """
     values, real = scored_labels(scores, labels)
     ids = None if objects is None else np.asarray(objects, np.int64)[np.asarray(labels) >= 0]
-    group = ScoreGroup(values, real, Criteria(threshold, false_positives, real_fraction))
+    group = ScoreGroup(ScoreRanks.of(values), real, Criteria(threshold, false_positives, real_fraction))
     (figures,) = estimate_groups([group], real, ids, n_resamples=n_resamples, confidence=confidence)
     return Judgement(
         n_real=group.n_real,
@@ -234,7 +237,7 @@ def judge_by_snr(
     )
     bins = [np.flatnonzero((levels >= low) & (levels < high)) for low, high in itertools.pairwise(ends)]
     ranks = ScoreRanks.of(values)
-    groups = [ScoreGroup(values[rows], real[rows], criteria, rows, ranks=ranks) for rows in bins]
+    groups = [ScoreGroup(ranks, real, criteria, rows) for rows in bins]
     rows = []
     judged = estimate_groups(groups, real, ids, n_resamples=n_resamples)
     for low, high, group, figures in zip(ends, ends[1:], groups, judged, strict=False):

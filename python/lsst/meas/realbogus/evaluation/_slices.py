@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..options import Options, option
 from ..truth import Label
-from ._groups import Criteria
+from ._criteria import Criteria
 from ._sample import ScoredSample
 
 type Bools = npt.NDArray[np.bool_]
@@ -21,6 +21,8 @@ type Floats = npt.NDArray[np.float64]
 
 DETECTED, END_TO_END = "detected", "end_to_end"
 """What figures are of: the sources that were detected, or all real changes and the bogus sources."""
+
+_FAMILIES = {"SNR cut": "SNR", "magnitude limit": "magnitude", "kind": "all"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,6 +99,11 @@ class Slice:
     rows: npt.NDArray[np.int32]
     low: float = float("nan")
     high: float = float("nan")
+
+    @property
+    def family(self) -> str:
+        """Slices of one family are bins of one quantity, or parts of each other."""
+        return self.name if self.variable == "flag" else _FAMILIES.get(self.variable, self.variable)
 
 
 def slice_sample(sample: ScoredSample, options: EvaluationOptions) -> list[Slice]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 __all__ = ("Units", "draw_counts")
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse
+from scipy.stats import poisson
 
 from ..errors import InvalidInputError
 from ..randomness import generator
@@ -20,6 +22,7 @@ type Floats = npt.NDArray[np.float32]
 _DRAWS = 32
 _UNITS = 32768
 """How many draws of how many units are made at a time: their counts fit into the cache of a core."""
+_MARGIN, _OPEN = 8.0, 255
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,18 +114,50 @@ class Units:
             sizes = np.diff(edges)
             totals = rng.multinomial(last - first, sizes / sizes.sum(), size=n_draws)
             for i, size in enumerate(sizes.tolist()):
-                flat = rng.integers(0, size, totals[:, i].sum(), np.uint16).astype(np.int64)
-                flat *= n_draws
-                flat += np.repeat(np.arange(n_draws), totals[:, i])
-                drawn = np.bincount(flat, minlength=size * n_draws).reshape(size, n_draws)
+                counts = _draw_multinomial(rng, totals[:, i], size).astype(np.float32)
                 unit = slice(edges[i], edges[i + 1])
                 begin = int(self.start[unit][0])
                 end = begin + int(self.count[unit].sum())
-                counts = drawn.astype(np.float32)
                 if end - begin > size:
                     counts = np.repeat(counts, self.count[unit], axis=0)
                 yield slice(begin, end), counts
             first = last
+
+
+def _draw_multinomial(rng: np.random.Generator, totals: Rows, size: int) -> npt.NDArray[np.uint8]:
+    """Draw units with replacement: ``totals`` of ``size``, as counts of shape ``(size, n_draws)``.
+
+    Poisson numbers with a given sum are multinomial. Somewhat too few are drawn first, and single units then
+    fill up each draw, which is quicker than to draw all singly.
+    """
+    shape = (size, totals.size)
+    mean = 1 - _MARGIN / np.sqrt(size)
+    counts = _draw_poisson(rng, mean, shape) if mean > 0 else np.zeros(shape, np.uint8)
+    while (over := np.flatnonzero((rest := totals - counts.sum(axis=0, dtype=np.int64)) < 0)).size:
+        counts[:, over] = _draw_poisson(rng, mean, (size, over.size))  # one in thousands
+    single = rng.integers(0, size, int(rest.sum()), np.uint16).astype(np.int64)
+    single *= totals.size
+    single += np.repeat(np.arange(totals.size), rest)
+    np.add.at(counts.reshape(-1), single, np.uint8(1))
+    return counts
+
+
+def _draw_poisson(rng: np.random.Generator, mean: float, shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Look Poisson numbers up by 16 random bits, and by more where these leave them open."""
+    table, ends = _poisson_table(mean)
+    bits = rng.integers(0, 2**16, shape[0] * shape[1], np.uint16)
+    counts: npt.NDArray[np.uint8] = table[bits]
+    at = np.flatnonzero(counts == _OPEN)
+    counts[at] = np.searchsorted(ends, (bits[at] + rng.random(at.size)) / 2**16, side="right")
+    return counts.reshape(shape)
+
+
+@functools.lru_cache(maxsize=8)
+def _poisson_table(mean: float) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+    """Return the Poisson number of each 16 bits, and the cumulative probabilities."""
+    ends = poisson.cdf(np.arange(32), mean)
+    low, high = (np.searchsorted(ends, np.arange(at, at + 2**16) / 2**16, side="right") for at in (0, 1))
+    return np.where(low == high, low, _OPEN).astype(np.uint8), ends
 
 
 def _rows_of(cells: scipy.sparse.csr_array, rows: slice) -> scipy.sparse.csr_array:
@@ -148,7 +183,7 @@ def draw_counts(units: Units, cells: scipy.sparse.csr_array, n_draws: int) -> It
     Yields
     ------
     numpy.ndarray
-        Counts of some draws at a time, float32 of shape ``(n_draws, n_cells)``; below 2**24 they are exact.
+        Counts of some draws at a time, float32 of shape ``(n_cells, n_draws)``; below 2**24 they are exact.
     """
     parts: dict[int, scipy.sparse.csc_array] = {}
     for block in units.draw(n_draws):
@@ -159,4 +194,4 @@ def draw_counts(units: Units, cells: scipy.sparse.csr_array, n_draws: int) -> It
             here = parts[rows.start] @ counts
             total = here if total is None else np.add(total, here, out=total)
         if total is not None:
-            yield np.ascontiguousarray(total.T)
+            yield total

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from scipy.special import expit
@@ -46,12 +45,13 @@ def evaluation_plots(evaluation: Evaluation) -> dict[str, Figure]:
     -------
     dict
         Figures by name: ``curves`` (ROC, purity against completeness with the recall that detection allows,
-        DET), ``confusion`` (matrices with their rates), ``thresholds``, ``bins``, ``efficiency``,
-        ``calibration``.
+        DET), ``parts`` (purity against completeness to limits of magnitude, above cuts of SNR, and by band),
+        ``confusion`` (matrices with their rates), ``thresholds``, ``bins``, ``efficiency``, ``calibration``.
     """
     models = list(dict.fromkeys(evaluation.figures["model"].tolist()))
     return {
         "curves": _draw_curves(evaluation, models),
+        "parts": _draw_parts(evaluation, models),
         "confusion": _draw_confusion(evaluation, models),
         "thresholds": _draw_thresholds(evaluation, models),
         "bins": _draw_bins(evaluation, models),
@@ -69,7 +69,7 @@ def _chosen(table: Table, **values: str) -> Table:
 
 def _draw_curves(evaluation: Evaluation, models: Sequence[str]) -> Figure:
     colors = model_colors(models)
-    with figure_panels(4, 15.5, 4.4) as (figure, (roc, purity, det, limits)):
+    with figure_panels(3, 12.6, 4.4) as (figure, (roc, purity, det)):
         for model, scope in itertools.product(models, (DETECTED, END_TO_END)):
             curve = _chosen(evaluation.curves, model=model, scope=scope, variable="all", name="all")
             if not len(curve):
@@ -86,7 +86,6 @@ def _draw_curves(evaluation: Evaluation, models: Sequence[str]) -> Figure:
                 inside = (passing > 0) & (complete < 1)
                 det.plot(norm.ppf(passing[inside]), norm.ppf(1 - complete[inside]), **line)
         purity.plot([], [], color=MUTED, lw=1, ls=":", label="completeness that detection allows")
-        _limit_curves(limits, evaluation, models[0])
         roc.set(
             title="ROC", xlabel="false positive rate", ylabel="completeness", xlim=(-0.01, 1), ylim=(0, 1.02)
         )
@@ -97,21 +96,28 @@ def _draw_curves(evaluation: Evaluation, models: Sequence[str]) -> Figure:
             side.set_ticks(norm.ppf(ticks).tolist(), [f"{tick:g}" for tick in ticks])
         det.set(title="DET", xlabel="false positive rate", ylabel="fraction of reals missed")
         det.set(xlim=norm.ppf((0.0005, 0.9)), ylim=norm.ppf((0.0005, 0.9)))
-        for axis in (roc, purity, limits):
+        for axis in (roc, purity):
             axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), fontsize=8)
         return figure
 
 
-def _limit_curves(axis: Axes, evaluation: Evaluation, model: str) -> None:
-    """Draw purity against completeness to limits of magnitude and above cuts of SNR (DMTN-274, figure 3)."""
-    parts = _chosen(evaluation.curves, model=model, scope=END_TO_END)
-    parts = parts[np.isin(np.asarray(parts["variable"]), ["SNR cut", "magnitude limit"])]
-    names = list(dict.fromkeys(parts["name"].tolist()))
-    for name, color in model_colors(names).items():
-        curve = _chosen(parts, name=name)
-        axis.plot(curve["completeness"], curve["purity"], color=color, lw=1.5, label=name)
-    axis.set(title=f"{model}, end to end", xlabel="completeness", ylabel="purity")
-    axis.set(xlim=(0, 1.02), ylim=(0, 1.02))
+def _draw_parts(evaluation: Evaluation, models: Sequence[str]) -> Figure:
+    """Draw purity against completeness to limits and above cuts (DMTN-274, figure 3), and by band."""
+    kinds = {"to limits and above cuts": ["SNR cut", "magnitude limit"], "by band": ["band"]}
+    with figure_panels(4, 16.4, 4.0 * len(models), rows=len(models)) as (figure, axes):
+        panels = itertools.product(models, kinds.items(), (DETECTED, END_TO_END))
+        for axis, (model, (title, variables), scope) in zip(axes, panels, strict=True):
+            parts = _chosen(evaluation.curves, model=model, scope=scope)
+            parts = parts[np.isin(np.asarray(parts["variable"]), variables)]
+            names = list(dict.fromkeys(parts["name"].tolist()))
+            for name, color in model_colors(names).items():
+                curve = _chosen(parts, name=name)
+                axis.plot(curve["completeness"], curve["purity"], color=color, lw=1.5, label=name)
+            axis.set(title=f"{model}, {_SAID[scope]},\n{title}", xlabel="completeness", ylabel="purity")
+            axis.set(xlim=(0, 1.02), ylim=(0, 1.02))
+            if names:
+                axis.legend(loc="lower left", fontsize=8)
+        return figure
 
 
 def _draw_confusion(evaluation: Evaluation, models: Sequence[str]) -> Figure:

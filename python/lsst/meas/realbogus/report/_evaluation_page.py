@@ -103,9 +103,15 @@ def _sections(evaluation: Evaluation) -> Iterator[StudySection]:
     )
     yield _drawn(
         "Curves",
-        "The dotted line is the completeness that detection allows: no threshold gives more. At the right: "
-        "purity against completeness to limits of magnitude and above cuts of SNR.",
+        "The dotted line is the completeness that detection allows: no threshold gives more.",
         drawings["curves"],
+    )
+    yield _drawn(
+        "Curves by brightness and band",
+        "Purity against completeness of what is brighter than limits of magnitude (DMTN-274, figure 3) and "
+        "above cuts of SNR, and in each band. Detected sources are chosen by what was measured, end to end "
+        "real changes by what is true.",
+        drawings["parts"],
     )
     yield StudySection(
         "OSS-REQ-0353",

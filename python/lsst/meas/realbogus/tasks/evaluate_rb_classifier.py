@@ -81,6 +81,9 @@ class EvaluateRbClassifierConnections(PipelineTaskConnections, dimensions=("inst
     comparison = _output("Differences between models, with tests.", "comparison")
     metrics = _output("Numbers by name.", "metrics", "StructuredDataDict")
     curvesPlot = _output("ROC, purity and completeness, DET.", "curves_plot", "Plot")
+    partsPlot = _output(
+        "Purity and completeness to limits of magnitude, above cuts of SNR, by band.", "parts_plot", "Plot"
+    )
     confusionPlot = _output("Confusion matrices.", "confusion_plot", "Plot")
     thresholdsPlot = _output("Rates against threshold.", "thresholds_plot", "Plot")
     binsPlot = _output("Completeness and purity in bins.", "bins_plot", "Plot")
