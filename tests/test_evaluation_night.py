@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,10 @@ import pytest
 from astropy.table import Table, vstack
 from click.testing import CliRunner
 from lsst.daf.butler import Butler, DatasetType
+from lsst.pipe.base import Pipeline
+from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
+from lsst.pipe.base.testUtils import lintConnections
+from lsst.sphgeom import Circle
 from scipy.stats import ks_2samp
 
 from lsst.meas.realbogus.cli import main
@@ -18,6 +23,7 @@ from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.report import write_night_page
 from lsst.meas.realbogus.repository import find_collections, read_focal_plane, read_score_counts
 from lsst.meas.realbogus.tables import read_table_file
+from lsst.meas.realbogus.tasks.compare_night import CompareNightConnections, CompareNightTask
 
 
 def counted(
@@ -166,6 +172,8 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
             run = f"u/night-{visit // 8}"
             butler.collections.register(run)
             for detector in range(2):
+                place = {"instrument": "Cam", "visit": visit, "detector": detector}
+                insert("visit_detector_region", {**place, "region": Circle()})
                 score = rng.beta(2, 2, 200) if visit == 9 else rng.beta(1, 4, 200)
                 table = Table({"id": np.arange(200), "score": score.astype(np.float32)})
                 table["flag_edge"] = np.zeros(200, bool)
@@ -195,3 +203,46 @@ def test_the_command_finds_the_visit_against_a_reference_and_among_many_collecti
     assert missing.exit_code == 1 and "no collection like v/*" in missing.output
     wrong = CliRunner().invoke(main, ["night", str(repo), "u/night-0", "--score", "score_dia"])
     assert wrong.exit_code == 1 and "no column score_dia" in wrong.output
+
+
+def run_task(
+    repo: Path, inputs: list[str], output: str, where: str = "visit >= 0", *, is_reference: bool = False
+) -> Butler:
+    pipeline = Pipeline.from_uri("$MEAS_REALBOGUS_DIR/pipelines/Embedded/CompareNight.yaml")
+    if is_reference:
+        pipeline.addConfigOverride("compareNight", "connections.counts", "rb_night_reference")
+    butler = SimplePipelineExecutor.prep_butler(repo, inputs=inputs, output=output)
+    SimplePipelineExecutor.from_pipeline(
+        pipeline, where=f"instrument = 'Cam' AND {where}", butler=butler
+    ).run(register_dataset_types=True)
+    return butler
+
+
+@pytest.mark.slow
+def test_the_task_writes_what_the_functions_make(repo: Path, tmp_path: Path) -> None:
+    shutil.copytree(repo, tmp_path / "repo")
+    repo = tmp_path / "repo"
+    run_task(repo, ["u/night-0"], "u/reference", is_reference=True)
+    butler = run_task(repo, ["u/night-1", "u/reference"], "u/glance", "visit >= 8")
+    expected = compare_night(*(read_score_counts(repo, [f"u/night-{i}"]) for i in (1, 0)))
+    drift = butler.get("rb_night_drift", instrument="Cam")
+    assert drift.colnames == expected.drift.colnames and len(drift) == len(expected.drift)
+    for name in ("visit", "ratio", "q_value", "drifted"):
+        np.testing.assert_array_equal(np.asarray(drift[name]), np.asarray(expected.drift[name]))
+    metrics = butler.get("rb_night_metrics", instrument="Cam")
+    assert (metrics["numImages"], metrics["numAllDiaSources"], metrics["numDriftedVisits"]) == (16, 3200, 1)
+    for name in ("focal_plane", "visits", "scores"):
+        assert butler.exists(f"rb_night_{name}_plot", instrument="Cam")
+    # Without a reference, of several collections at once: each is compared with the others.
+    many = run_task(repo, ["u/night-0", "u/night-1"], "u/both")
+    both = many.get("rb_night_drift", instrument="Cam")
+    groups = np.asarray(both["group"]).astype(str)
+    assert set(np.asarray(both["collection"])[groups == "collection"]) == {"u/night-0", "u/night-1"}
+    assert set(both["visit"][(groups == "visit") & np.asarray(both["drifted"], bool)]) == {9}
+
+
+def test_a_single_image_has_no_plots_of_groups() -> None:
+    lintConnections(CompareNightConnections)
+    result = CompareNightTask().run(count_scores([(1, 0)], [0, 0], [0.5, 0.6]))
+    assert result.focalPlanePlot is None and result.visitsPlot is None and result.scoresPlot is not None
+    assert result.metrics["numAllDiaSources"] == 2 and not len(result.drift)

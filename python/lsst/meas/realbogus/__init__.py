@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from .association import LightCurveOptions, make_light_curves
     from .cutouts import extract
     from .diffim import SubtractionOptions, subtract
-    from .evaluation import EvaluationOptions, evaluate, read_sample
+    from .evaluation import (
+        EvaluationOptions,
+        NightOptions,
+        ValidationOptions,
+        compare_night,
+        evaluate,
+        read_sample,
+    )
     from .explanation import (
         ExplanationOptions,
         count_winners,
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
         read_collection,
         read_light_curves,
         read_sample_of_run,
+        read_score_counts,
         read_stamps_with_labels,
         validate_collection,
     )
@@ -51,8 +59,11 @@ __all__ = (
     "LightCurveOptions",
     "MatchRules",
     "ModelOptions",
+    "NightOptions",
     "StampSet",
     "SubtractionOptions",
+    "ValidationOptions",
+    "compare_night",
     "compare_with_dc2",
     "corrupt_labels",
     "count_winners",
@@ -79,6 +90,7 @@ __all__ = (
     "read_light_curves",
     "read_sample",
     "read_sample_of_run",
+    "read_score_counts",
     "read_stamps_with_labels",
     "split_segments",
     "subtract",
@@ -99,8 +111,11 @@ _HOMES = MappingProxyType(
         "LightCurveOptions": "association",
         "MatchRules": "truth",
         "ModelOptions": "training",
+        "NightOptions": "evaluation",
         "StampSet": "training",
         "SubtractionOptions": "diffim",
+        "ValidationOptions": "evaluation",
+        "compare_night": "evaluation",
         "compare_with_dc2": "repository",
         "corrupt_labels": "training",
         "count_winners": "explanation",
@@ -125,6 +140,7 @@ _HOMES = MappingProxyType(
         "read_collection": "repository",
         "read_dc2_tables": "truth",
         "read_light_curves": "repository",
+        "read_score_counts": "repository",
         "read_stamps_with_labels": "repository",
         "split_segments": "explanation",
         "read_sample": "evaluation",

@@ -79,6 +79,23 @@ class Night:
         """Rows of what drifted."""
         return self.drift[np.asarray(self.drift["drifted"], bool)]
 
+    @property
+    def metrics(self) -> dict[str, int]:
+        """Numbers of a dashboard: what was counted, and how many groups have drifted in anything."""
+        scored, every = (int(np.asarray(self.counts[name]).sum()) for name in ("n_scored", "n"))
+        names = ("group", "collection", "visit", "detector")
+        groups = {tuple(str(row[name]) for name in names) for row in self.drifted}
+        return {
+            "numImages": len(self.counts),
+            "numAllDiaSources": every,
+            "numUnscoredDiaSources": every - scored,
+            "numDiaSourcesAboveThreshold": int(np.asarray(self.counts["n_above"]).sum()),
+            **{
+                f"numDrifted{name.capitalize()}s": sum(group[0] == name for group in groups)
+                for name in names[1:]
+            },
+        }
+
 
 @dataclasses.dataclass(frozen=True)
 class _Groups:

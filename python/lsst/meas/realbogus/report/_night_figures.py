@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("Corners", "draw_distributions", "draw_focal_plane", "draw_visits")
+__all__ = ("Corners", "night_plots")
 
 from collections.abc import Mapping
 
@@ -11,10 +11,11 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from ..evaluation import Night
-from ._figures import BOGUS, INK, MUTED, REAL, figure_panels, svg
+from ._figures import BOGUS, INK, MUTED, REAL, figure_panels
 
 type Corners = Mapping[int, npt.NDArray[np.float64]]
 
@@ -27,8 +28,8 @@ _MANY = 30
 """More detectors than this are not named on the map."""
 
 
-def draw_focal_plane(night: Night, corners: Corners | None = None) -> str:
-    """Draw the rates of each detector over those of the reference where the detectors lie.
+def night_plots(night: Night, corners: Corners | None = None) -> dict[str, Figure]:
+    """Draw a night.
 
     Parameters
     ----------
@@ -39,14 +40,26 @@ def draw_focal_plane(night: Night, corners: Corners | None = None) -> str:
 
     Returns
     -------
-    str
-        An ``<svg>`` element; detectors that drifted have a thick outline. Empty for a single detector.
+    dict
+        Figures by name: ``focal_plane``, rates of each detector over those of the reference where the
+        detectors lie, those that drifted with a thick outline; ``visits``, rates of every visit; ``scores``,
+        how the scores of each collection are distributed. Without the first two where no detectors or visits
+        were compared.
     """
+    figures = {
+        "focal_plane": _draw_focal_plane(night, corners or {}),
+        "visits": _draw_visits(night),
+        "scores": _draw_distributions(night),
+    }
+    return {name: figure for name, figure in figures.items() if figure is not None}
+
+
+def _draw_focal_plane(night: Night, corners: Corners) -> Figure | None:
     drift = night.drift[np.asarray(night.drift["group"]) == "detector"]
     detectors = np.unique(np.asarray(drift["detector"]))
     if not len(detectors):
-        return ""
-    places = _places(detectors, corners or {})
+        return None
+    places = _places(detectors, corners)
     with figure_panels(len(_SHOWN), 13.2, 4.6) as (figure, axes):
         for axis, (quantity, label) in zip(axes, _SHOWN.items(), strict=True):
             rows = drift[np.asarray(drift["quantity"]) == quantity]
@@ -74,7 +87,7 @@ def draw_focal_plane(night: Night, corners: Corners | None = None) -> str:
             bar.set_ticks([0.5, 0.7, 1, 1.4, 2], labels=["0.5", "0.7", "1", "1.4", "2"])
             bar.ax.minorticks_off()
             bar.set_label("over the reference")
-        return svg(figure)
+        return figure
 
 
 def _places(detectors: npt.NDArray[np.int64], corners: Corners) -> dict[int, npt.NDArray[np.float64]]:
@@ -86,22 +99,10 @@ def _places(detectors: npt.NDArray[np.int64], corners: Corners) -> dict[int, npt
     return {int(number): square + (i % side, -(i // side)) for i, number in enumerate(detectors)}
 
 
-def draw_visits(night: Night) -> str:
-    """Draw the rates of every visit over those of the reference, in order of the visits.
-
-    Parameters
-    ----------
-    night
-        As for `draw_focal_plane`.
-
-    Returns
-    -------
-    str
-        An ``<svg>`` element. Empty for a single visit.
-    """
+def _draw_visits(night: Night) -> Figure | None:
     drift = night.drift[np.asarray(night.drift["group"]) == "visit"]
     if not len(drift):
-        return ""
+        return None
     with figure_panels(1, 13.2, 7.6, rows=len(_SHOWN)) as (figure, axes):
         for axis, (quantity, label) in zip(axes, _SHOWN.items(), strict=True):
             rows = drift[np.asarray(drift["quantity"]) == quantity]
@@ -109,7 +110,7 @@ def draw_visits(night: Night) -> str:
             _draw_rates(axis, rows)
             axis.set(title=label, ylabel="over the reference")
         axes[-1].set_xlabel("visits, in order")
-        return svg(figure)
+        return figure
 
 
 def _draw_rates(axis: Axes, rows: npt.NDArray[np.void]) -> None:
@@ -129,19 +130,7 @@ def _draw_rates(axis: Axes, rows: npt.NDArray[np.void]) -> None:
     axis.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.5)))
 
 
-def draw_distributions(night: Night) -> str:
-    """Draw how the scores of each collection are distributed, and those of the reference.
-
-    Parameters
-    ----------
-    night
-        As for `draw_focal_plane`.
-
-    Returns
-    -------
-    str
-        An ``<svg>`` element.
-    """
+def _draw_distributions(night: Night) -> Figure:
     names = np.asarray(night.counts["collection"]).astype(str)
     edges = np.linspace(0, 1, np.shape(night.counts["histogram"])[1] + 1)
     with figure_panels(1, 8.8, 3.2) as (figure, (axis,)):
@@ -155,7 +144,7 @@ def draw_distributions(night: Night) -> str:
         axis.yaxis.set_major_formatter("{x:g}")
         if axis.get_legend_handles_labels()[1]:
             axis.legend(loc="upper right")
-        return svg(figure)
+        return figure
 
 
 def _stairs(

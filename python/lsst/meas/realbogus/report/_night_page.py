@@ -11,7 +11,8 @@ import numpy as np
 from astropy.table import Table
 
 from ..evaluation import REASONS, Night
-from ._night_figures import Corners, draw_distributions, draw_focal_plane, draw_visits
+from ._figures import svg
+from ._night_figures import Corners, night_plots
 from ._study_page import StudySection, write_study_page
 
 _ROWS = 60
@@ -94,18 +95,18 @@ def _row(row: Table.Row) -> tuple[str, ...]:
 
 
 def _figures(night: Night, corners: Corners | None) -> Iterator[StudySection]:
-    figures = {
-        "Focal plane": (
-            draw_focal_plane(night, corners),
+    said = {
+        "focal_plane": (
+            "Focal plane",
             "Rates of each detector, visits that drifted left out. A thick outline: it drifted."
             + ("" if corners else " The geometry is not known: detectors lie in order of their numbers."),
         ),
-        "Visits": (draw_visits(night), "Rates of each visit. Orange: it drifted."),
-        "Scores": (draw_distributions(night), "Of all visits and detectors together."),
+        "visits": ("Visits", "Rates of each visit. Orange: it drifted."),
+        "scores": ("Scores", "Of all visits and detectors together."),
     }
-    for title, (drawing, text) in figures.items():
-        if drawing:
-            yield StudySection(title, text, (), (), drawings=(drawing,))
+    for name, figure in night_plots(night, corners).items():
+        title, text = said[name]
+        yield StudySection(title, text, (), (), drawings=(svg(figure),))
 
 
 def _counts(night: Night) -> StudySection:

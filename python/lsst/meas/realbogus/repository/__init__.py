@@ -8,7 +8,13 @@ from ._cutouts import StoredCutouts, read_cutouts, read_stamps_with_labels
 from ._dc2 import Dc2Comparison, compare_with_dc2
 from ._fakes import put_shards, read_fake_stamps, read_injected_catalogs
 from ._light_curves import read_light_curves, sky_image
-from ._night import find_collections, read_focal_plane, read_score_counts
+from ._night import (
+    corners_of_detectors,
+    count_score_tables,
+    find_collections,
+    read_focal_plane,
+    read_score_counts,
+)
 from ._open import find_datasets, handles_by_image, open_repository
 from ._pipetask import Outcome, pipetask_command, run_pipetask, shell_text
 from ._results import read_associations, read_collection, read_stamps
@@ -21,6 +27,8 @@ __all__ = (
     "Outcome",
     "StoredCutouts",
     "compare_with_dc2",
+    "corners_of_detectors",
+    "count_score_tables",
     "export_labelled_stamps",
     "find_collections",
     "find_datasets",

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-__all__ = ("find_collections", "read_focal_plane", "read_score_counts")
+__all__ = (
+    "corners_of_detectors",
+    "count_score_tables",
+    "find_collections",
+    "read_focal_plane",
+    "read_score_counts",
+)
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from astropy.table import Table, vstack
-from lsst.daf.butler import Butler, DatasetRef
+from lsst.daf.butler import Butler, DeferredDatasetHandle
+from lsst.images.cameras import Detector
 
 from ..errors import InvalidInputError
 from ..evaluation import REASONS, NightOptions, count_scores
 from ..legacy import focal_plane_corners, get_table
-from ._open import find_dataset, find_datasets, open_repository
+from ._open import find_dataset, find_datasets, handles_by_image, open_repository
 
 _BATCH = 500
 """Images read before their scores are counted and forgotten."""
@@ -101,20 +108,53 @@ def read_score_counts(
                 raise InvalidInputError(f"{name} has no {dataset_type}{selection}: nothing to count")
             done = 0
             for batch in itertools.batched(refs, _BATCH):
-                parts.append(_count(butler, batch, score, options, name))
+                parts.append(_count([butler.getDeferred(ref) for ref in batch], score, options, name))
                 done += len(batch)
                 follow(done, len(refs))
     return vstack(parts, metadata_conflicts="silent")
 
 
-def _count(
-    butler: Butler, refs: Sequence[DatasetRef], score: str, options: NightOptions | None, collection: str
+def count_score_tables(
+    handles: Iterable[DeferredDatasetHandle], *, score: str = "score", options: NightOptions | None = None
 ) -> Table:
-    tables = [get_table(butler.getDeferred(ref)) for ref in refs]
+    """Count the scores of datasets that the middleware hands out, each in the collection that holds it.
+
+    Parameters
+    ----------
+    handles
+        Tables of scores, one for each image.
+    score, options
+        As for `read_score_counts`.
+
+    Returns
+    -------
+    astropy.table.Table
+        As from `read_score_counts`, in the order of collections, visits and detectors.
+
+    Raises
+    ------
+    InvalidInputError
+        Raised if there are no tables, or no such column.
+    """
+    ordered = sorted(handles_by_image(handles).values(), key=lambda handle: handle.ref.run)
+    parts = [
+        _count(batch, score, options, run)
+        for run, of_run in itertools.groupby(ordered, key=lambda handle: handle.ref.run)
+        for batch in itertools.batched(of_run, _BATCH)
+    ]
+    if not parts:
+        raise InvalidInputError("there are no scores to count")
+    return vstack(parts, metadata_conflicts="silent")
+
+
+def _count(
+    handles: Sequence[DeferredDatasetHandle], score: str, options: NightOptions | None, collection: str
+) -> Table:
+    tables = [get_table(handle) for handle in handles]
     if score not in tables[0].colnames:
         known = [name for name in tables[0].colnames if name.startswith("score")]
-        raise InvalidInputError(f"{refs[0]} has no column {score}; its scores are {', '.join(known)}")
-    images = [(int(ref.dataId["visit"]), int(ref.dataId["detector"])) for ref in refs]
+        raise InvalidInputError(f"{handles[0].ref} has no column {score}; its scores are {', '.join(known)}")
+    images = [(int(handle.dataId["visit"]), int(handle.dataId["detector"])) for handle in handles]
     suffix = score.removeprefix("score")
     flags = {}
     for reason in REASONS:
@@ -169,10 +209,31 @@ def _from_images(butler: Butler) -> Iterator[tuple[int, npt.NDArray[np.float64]]
             detector = find_dataset(butler, f"{name}.detector", ref.dataId)
             if detector is None:
                 break
-            box = detector.bbox
-            x = np.array([box.x.min, box.x.max, box.x.max, box.x.min], float)
-            y = np.array([box.y.min, box.y.min, box.y.max, box.y.max], float)
-            corner = detector.to_focal_plane.apply_forward(x=x, y=y)
-            yield number, np.stack([np.asarray(corner.x), np.asarray(corner.y)], axis=1)
+            yield number, _corners(detector)
         if one_each:
             return
+
+
+def corners_of_detectors(handles: Iterable[DeferredDatasetHandle]) -> dict[int, npt.NDArray[np.float64]]:
+    """Read where detectors lie from one image of each.
+
+    Parameters
+    ----------
+    handles
+        Visit images or difference images.
+
+    Returns
+    -------
+    dict
+        As from `read_focal_plane`.
+    """
+    one_each = {int(handle.dataId["detector"]): handle for handle in handles}
+    return {number: _corners(handle.get(component="detector")) for number, handle in one_each.items()}
+
+
+def _corners(detector: Detector) -> npt.NDArray[np.float64]:
+    box = detector.bbox
+    x = np.array([box.x.min, box.x.max, box.x.max, box.x.min], float)
+    y = np.array([box.y.min, box.y.min, box.y.max, box.y.max], float)
+    corner = detector.to_focal_plane.apply_forward(x=x, y=y)
+    return np.stack([np.asarray(corner.x), np.asarray(corner.y)], axis=1)
