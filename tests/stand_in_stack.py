@@ -102,6 +102,16 @@ class Mask(Image):
         return self._planes
 
 
+class PhotoCalib:
+    """``lsst.afw.image.PhotoCalib``."""
+
+    def __init__(self, mean: float) -> None:
+        self._mean = mean
+
+    def getCalibrationMean(self) -> float:
+        return self._mean
+
+
 class Psf:
     """``lsst.afw.detection.Psf``."""
 
@@ -141,7 +151,9 @@ class ExposureReader:
         self.has_detector = "template" not in Path(path).name
 
     def part(self, name: str) -> Any:
-        return MaskedImage.read_legacy(self.path, component=name)
+        """As read; templates that GetTemplateTask makes have no unit."""
+        part = MaskedImage.read_legacy(self.path, component=name)
+        return part if self.has_detector or name == "mask" else type(part)(part.array, bbox=part.bbox)
 
     @property
     def box(self) -> Box:
@@ -233,6 +245,8 @@ class FitsExposureFormatter(FormatterV2):
                 return Wcs(reader.projection)
             case (_, "psf"):
                 return reader.psf
+            case (_, "photoCalib"):
+                return PhotoCalib(1.0)
             case ("MaskX", "mask"):
                 return reader.mask
             case (_, None):
@@ -368,6 +382,7 @@ _MODULES: dict[str, dict[str, Any]] = {
         "Mask": Mask,
         "MaskX": Mask,
         "MaskedImage": type("MaskedImage", (), {}),
+        "PhotoCalib": PhotoCalib,
     },
     "lsst.afw.table": {
         "Catalog": Catalog,

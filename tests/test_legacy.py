@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import tarfile
 import types
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 import pytest
 from astropy.table import Table
+from lsst.daf.butler import Butler
 from lsst.images import Box, Image, Mask, MaskPlane, MaskSchema
 
 import stand_in_stack
@@ -192,6 +196,56 @@ def test_scores_become_a_catalogue_with_every_column() -> None:
         np.testing.assert_array_equal(read[name], SCORES[name])
         assert read[name].dtype == SCORES[name].dtype
     assert len(legacy.afw_catalog(SCORES[:0])) == 0
+
+
+class Template:
+    """A template in counts, without a unit."""
+
+    ref = Handle(stack=True).ref
+
+    def get(self, **kwargs: Any) -> Any:
+        pixels = {"image": 2.0, "variance": 9.0}
+        match kwargs["component"]:
+            case "mask":
+                return native_mask()
+            case "sky_projection":
+                return None
+            case name:
+                return Image(np.full((40, 40), pixels[name], np.float32), bbox=BOX)
+
+
+def test_pixels_and_fluxes_in_counts_become_njy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lsst.meas.realbogus.legacy._images.read_projection", lambda handle: None)
+    for module in ("_images", "_calibration"):
+        monkeypatch.setattr(f"lsst.meas.realbogus.legacy.{module}.read_calibration", lambda handle: 50.0)
+    image = legacy.read_masked_image(Template(), BOX.padded(-5))  # type: ignore[arg-type]
+    assert image.unit == u.nJy and image.bbox == BOX.padded(-5)
+    assert (image.image.array == 100.0).all() and (image.variance.array == 22_500.0).all()
+    sources = Table({"a_instFlux": [1.0], "a_instFluxErr": [0.5], "b_instFlux": [2.0], "b_flux": [7.0]})
+    calibrated = legacy.calibrate_catalog(sources, Template())  # type: ignore[arg-type]
+    assert calibrated["a_flux", "a_fluxErr", "b_flux"].as_array()[0].item() == (50.0, 25.0, 7.0)
+    assert sources.colnames == ["a_instFlux", "a_instFluxErr", "b_instFlux", "b_flux"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("lsst.afw") is not None, reason="the full stack is here")
+def test_afw_catalogues_are_read_where_there_is_no_afw(shared_data: Path, tmp_path: Path) -> None:
+    folder = shared_data / "stack"
+    with tarfile.open(folder / "butler" / "repo.tar.gz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    with Butler.from_config(tmp_path / "repo", collections="oracle/run") as butler:
+        where = {"instrument": "OracleCam", "visit": 42, "detector": 4}
+        handles = [butler.getDeferred("dia_source_reliability", where)]
+        handles.append(butler.getDeferred("dia_source_reliability", where, storageClass="AstropyTable"))
+        expected = Table.read(folder / "diffim" / "dia_source_unstandardized.parquet")
+        for handle in handles:
+            scores = legacy.get_table(handle)
+            np.testing.assert_array_equal(scores["id"], expected["id"])
+            assert scores["score"].dtype == np.float32 and set(scores["version"]) == {"v1.2.3"}
+            assert ((scores["score"] > 0) & (scores["score"] < 1)).all()
+        sources = legacy.get_table(butler.getDeferred("dia_source_unstandardized", where))
+    for name in ("coord_ra", "slot_Centroid_x", "base_PixelFlags_flag_edge"):
+        np.testing.assert_array_equal(sources[name], expected[name])
 
 
 @pytest.mark.usefixtures("afw")

@@ -57,12 +57,31 @@ tasks:
     class: {TASKS}.evaluate_rb_classifier.EvaluateRbClassifierTask
     config:
       connections.injected: preliminary_visit_image_injection_truth
+      n_resamples: 10
       plots: false
   createFakeSupernovae:
     class: {TASKS}.create_fake_supernovae.CreateFakeSupernovaeTask
     config:
       connections.sources: science_sources
       write_ap_catalog: true
+"""
+OF_AP_MATCHES = f"""
+description: what reads the match tables of AP
+tasks:
+  associateLightCurves:
+    class: {TASKS}.associate_light_curves.AssociateLightCurvesTask
+    config:
+      connections.match: fakes_matches
+      unmatched_is_bogus: true
+  evaluateRbClassifier:
+    class: {TASKS}.evaluate_rb_classifier.EvaluateRbClassifierTask
+    config:
+      connections.match: fakes_matches
+      connections.fates: no_fates
+      connections.injected: preliminary_visit_image_injection_truth
+      unmatched_is_bogus: true
+      n_resamples: 10
+      plots: false
 """
 OF_IMAGES = f"""
 description: the tasks that read templates and coadds
@@ -107,11 +126,11 @@ def repo(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with pytest.MonkeyPatch.context() as patch:
         if importlib.util.find_spec("lsst.afw") is None:
             stand_in_stack.install(patch)
-        add_inputs(folder / "repo")
+        add_inputs(folder / "repo", shared_data / "stack" / "match")
         yield folder / "repo"
 
 
-def add_inputs(path: Path) -> None:
+def add_inputs(path: Path, reference: Path) -> None:
     with Butler.from_config(path, writeable=True, collections="oracle/run", run="extra") as butler:
         handle = butler.getDeferred("template_detector", data_id(43), storageClass="VisitImage")
         box, projection = legacy.read_grid(handle)
@@ -132,13 +151,16 @@ def add_inputs(path: Path) -> None:
         dimensions = ("instrument", "visit", "detector")
         sources = DatasetType("science_sources", dimensions, "SourceCatalog", universe=butler.dimensions)
         butler.registry.registerDatasetType(sources)
-        for visit in IMAGES:
+        matches = DatasetType("fakes_matches", dimensions, "ArrowAstropy", universe=butler.dimensions)
+        butler.registry.registerDatasetType(matches)
+        for visit, matched in {42: "matched_trim0.ecsv", 43: "matched_trim0_43.ecsv"}.items():
+            butler.put(Table.read(reference / matched), matches, data_id(visit))
             handle = butler.getDeferred("preliminary_visit_image", data_id(visit), storageClass="VisitImage")
             butler.put(science_sources(*legacy.read_grid(handle)), sources, data_id(visit))
 
 
 def science_sources(box: Any, projection: Any) -> Any:
-    """Galaxies and stars as calibrateImage's catalogues hold them."""
+    """Galaxies and stars as catalogues of measurement hold them, with fluxes in counts."""
     from lsst.afw.table import SourceCatalog, SourceTable
 
     rng = np.random.default_rng(3)
@@ -151,8 +173,8 @@ def science_sources(box: Any, projection: Any) -> Any:
         "base_SdssCentroid_x": x,
         "base_SdssCentroid_y": y,
         "base_ClassificationExtendedness_value": (np.arange(n) % 3 > 0).astype(float),
-        "base_CircularApertureFlux_12_0_flux": flux,
-        "base_CircularApertureFlux_12_0_fluxErr": 0.01 * flux,
+        "base_CircularApertureFlux_12_0_instFlux": flux,
+        "base_CircularApertureFlux_12_0_instFluxErr": 0.01 * flux,
         **{f"base_SdssShape_{name}": values for name, values in moments.items()},
         **{f"base_SdssShape_psf_{name}": np.full(n, 3.6 * (name != "xy")) for name in moments},
     }
@@ -168,11 +190,12 @@ def science_sources(box: Any, projection: Any) -> Any:
     return catalog
 
 
-def run(repo: Path, pipeline: str, name: str, where: str) -> Butler:
-    butler = SimplePipelineExecutor.prep_butler(str(repo), inputs=["extra", "oracle/run"], output=name)
+def run(repo: Path, pipeline: str, name: str, where: str, *inputs: str) -> Butler:
+    inputs = (*inputs, "extra", "oracle/run")
+    butler = SimplePipelineExecutor.prep_butler(str(repo), inputs=inputs, output=name)
     executor = SimplePipelineExecutor.from_pipeline(Pipeline.fromString(pipeline), where=where, butler=butler)
     executor.run(register_dataset_types=True)
-    return Butler.from_config(repo, collections=[name, "extra", "oracle/run"])
+    return Butler.from_config(repo, collections=[name, *inputs])
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +236,7 @@ def test_scores_are_a_catalogue_with_every_column(tables: Butler, visit: int) ->
 
 
 def test_dia_sources_and_injected_catalogues_of_rubin_are_matched(tables: Butler) -> None:
-    """AP's own matching finds 25 and 15 of them."""
+    """They are those that AP's own matching finds, as far as the filter has left them."""
     for visit, n_found in {42: 24, 43: 14}.items():
         fates = tables.get("injected_supernova_fate", data_id(visit))
         match = tables.get("dia_source_match", data_id(visit))
@@ -238,6 +261,8 @@ def test_fakes_are_made_of_the_hosts_of_an_afw_catalogue(tables: Butler) -> None
         row = {int(i): k for k, i in enumerate(sources["id"])}
         hosts = sources[[row[int(i)] for i in hosted["host_id"]]]
         np.testing.assert_allclose(hosted["host_ra"], np.rad2deg(hosts["coord_ra"]), atol=1e-9)
+        flux = hosts["base_CircularApertureFlux_12_0_instFlux"]  # a count is a nJy here
+        np.testing.assert_allclose(hosted["host_mag"], -2.5 * np.log10(flux) + 31.4, atol=1e-3)
         assert (hosts["base_ClassificationExtendedness_value"] == 1).any()
         for_ap = tables.get("VisitDetectorFakeSourceCat", data_id(visit))
         # AP's matching joins twins wherever there is the column, and fails where there are none.
@@ -251,6 +276,18 @@ def test_stamps_are_cut_and_scores_judged(tables: Butler) -> None:
         np.testing.assert_array_equal(stamps["diaSourceId"], ids)
     sample = tables.get("rb_evaluation_sources", instrument=INSTRUMENT)
     assert (np.asarray(sample["label"]) == 1).sum() >= 38 and np.isfinite(sample["score"]).sum() > 30
+
+
+def test_match_tables_of_ap_are_labels(tables: Butler, repo: Path) -> None:
+    """Theirs are of the sources before filtering, of which all but two are left."""
+    butler = run(repo, OF_AP_MATCHES, "u/ap", f"instrument='{INSTRUMENT}'", "u/tables")
+    sample = butler.get("rb_evaluation_sources", instrument=INSTRUMENT)
+    detected = sample[np.asarray(sample["is_detected"])]
+    n_sources = sum(len(read(tables, "dia_source_unstandardized", visit)) for visit in IMAGES)
+    assert len(detected) == n_sources
+    assert (np.asarray(detected["label"]) == 1).sum() == 38 and (np.asarray(detected["label"]) == 0).any()
+    epochs = butler.get("dia_object_light_curve", instrument=INSTRUMENT)
+    assert len(epochs) == n_sources and np.isfinite(epochs["score"]).sum() > 30
 
 
 def test_results_are_read_back(tables: Butler, repo: Path, tmp_path: Path) -> None:

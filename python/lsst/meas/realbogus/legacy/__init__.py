@@ -7,6 +7,7 @@ only, and on repositories of afw exposures and catalogues inside the full stack.
 
 from __future__ import annotations
 
+from ._calibration import calibrate_catalog, read_calibration
 from ._camera import focal_plane_corners
 from ._catalogs import afw_catalog, get_table
 from ._headers import write_header_cards
@@ -25,9 +26,11 @@ from ._stored import is_exposure, stored_class
 __all__ = (
     "DeferredImage",
     "afw_catalog",
+    "calibrate_catalog",
     "focal_plane_corners",
     "get_table",
     "is_exposure",
+    "read_calibration",
     "read_grid",
     "read_mask",
     "read_masked_image",

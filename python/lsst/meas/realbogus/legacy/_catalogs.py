@@ -49,7 +49,11 @@ def _read_fits(uri: Any, name: str) -> Table:
     from ..tables import as_astropy
 
     with uri.as_local() as local:
-        return as_astropy(Table.read(local.ospath, hdu=1, character_as_bytes=False), name)
+        table = Table.read(local.ospath, hdu=1, character_as_bytes=False)
+    for column in table.colnames:
+        if not table[column].dtype.isnative:
+            table[column] = table[column].astype(table[column].dtype.newbyteorder("="))
+    return as_astropy(table, name)
 
 
 def afw_catalog(table: Table) -> Any:
@@ -92,7 +96,7 @@ def afw_catalog(table: Table) -> Any:
             raise InvalidInputError(f"column {name} ({column.dtype}) cannot be part of an afw catalogue")
     catalog = BaseCatalog(schema)
     catalog.resize(len(table))
-    for name in table.colnames:
+    for name in table.colnames if len(table) else ():
         if name not in words:
             catalog[name] = table[name].data
     for name in words:

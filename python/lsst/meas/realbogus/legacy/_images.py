@@ -17,7 +17,8 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ._stored import NATIVE, is_exposure, stored_class
+from ._calibration import read_calibration
+from ._stored import NATIVE, NO_EXPOSURE, is_exposure, stored_class
 
 if TYPE_CHECKING:
     from lsst.daf.butler import DeferredDatasetHandle
@@ -32,9 +33,6 @@ _RENAMED_PLANES = {
     "SAT": "SATURATED",
     "UNMASKEDNAN": "UNMASKED_NAN",
 }
-# What asking for a component of afw's raises where the dataset is no exposure, there is no afw, or afw and
-# lsst.images are of versions that do not fit.
-_NO_EXPOSURE = (AttributeError, ImportError, TypeError, ValueError)
 
 
 def read_mask(handle: DeferredDatasetHandle, **parameters: Any) -> Mask:
@@ -84,7 +82,7 @@ def _read_component[T](
             found = dataclasses.replace(handle, storageClass="ExposureF").get(component=legacy)
             if found is not None:
                 return convert(found)
-        except _NO_EXPOSURE as error:
+        except NO_EXPOSURE as error:
             failure = error
     try:
         part: T = handle.get(component=native)
@@ -221,13 +219,18 @@ def read_masked_image(handle: DeferredDatasetHandle, box: Box | None = None) -> 
     -------
     lsst.images.MaskedImage
         What a warped template of ip_diffim has, which cannot become a `~lsst.images.VisitImage`; its PSF is
-        read by `read_psf`.
+        read by `read_psf`. Pixels without a unit, which templates have, are brought to nJy.
     """
-    from lsst.images import MaskedImage
+    import astropy.units as u
+    from lsst.images import Image, MaskedImage
 
     (image, mask), variance = read_pixels(handle, box), handle.get(component="variance")
     if box is not None:
         variance = variance[box]
+    scale = read_calibration(handle) if image.unit is None else None
+    if scale is not None:
+        image = Image(image.array * image.array.dtype.type(scale), bbox=image.bbox, unit=u.nJy)
+        variance = Image(variance.array * variance.array.dtype.type(scale**2), bbox=image.bbox, unit=u.nJy**2)
     return MaskedImage(image, mask=mask, variance=variance, sky_projection=read_projection(handle))
 
 

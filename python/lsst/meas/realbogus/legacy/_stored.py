@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("NATIVE", "is_exposure", "stored_class")
+__all__ = ("NATIVE", "NO_EXPOSURE", "is_exposure", "stored_class")
 
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
 NATIVE = frozenset({"CellCoadd", "DifferenceImage", "MaskedImageV2", "VisitImage"})
 """Storage classes of `lsst.images` with a ``components`` component and reads of boxes."""
+
+# What asking for a component of afw's raises where the dataset is no exposure, there is no afw, or afw and
+# lsst.images are of versions that do not fit.
+NO_EXPOSURE = (AttributeError, ImportError, TypeError, ValueError)
 
 
 def stored_class(handle: DeferredDatasetHandle) -> str | None:

@@ -7,7 +7,6 @@ __all__ = ("AssociateLightCurvesConfig", "AssociateLightCurvesConnections", "Ass
 import collections
 import dataclasses
 from collections.abc import Iterable
-from typing import Any
 
 from astropy.table import Table, vstack
 from lsst.daf.butler import DeferredDatasetHandle
@@ -28,6 +27,7 @@ from ..legacy import get_table
 from ..repository import handles_by_image, sky_image
 from ._data_errors import RoomTask
 from ._dia_sources import dia_sources_storage_class
+from ._matches import read_match, unmatched_is_bogus
 from ._options import to_options, with_options
 
 _IMAGE = ("instrument", "visit", "detector")
@@ -97,6 +97,7 @@ class AssociateLightCurvesConfig(PipelineTaskConfig, pipelineConnections=Associa
     """Radius, and what confirms an object: `~lsst.meas.realbogus.association.LightCurveOptions`."""
 
     dia_sources_storage_class = dia_sources_storage_class()
+    unmatched_is_bogus = unmatched_is_bogus()
 
 
 class AssociateLightCurvesTask(RoomTask):
@@ -118,8 +119,13 @@ class AssociateLightCurvesTask(RoomTask):
         parts, images = [], []
         for where, handle in handles_by_image(inputs["diaSources"]).items():
             image = sky_image(handle.dataId)
-            others = (_read(which.get(where)) for which in (scores, labels))
-            parts.append(read_epochs(get_table(handle), *others, image=image, name=_name(handle, *where)))
+            table, name = get_table(handle), _name(handle, *where)
+            found = get_table(scores[where]) if where in scores else None
+            match = None
+            if where in labels:
+                bogus = self.config.unmatched_is_bogus
+                match, _ = read_match(labels[where], table, unmatched_is_bogus=bogus)
+            parts.append(read_epochs(table, found, match, image=image, name=name))
             images.append(image)
         butlerQC.put(self.run(parts, images), outputRefs)
 
@@ -166,7 +172,3 @@ class AssociateLightCurvesTask(RoomTask):
 
 def _name(handle: DeferredDatasetHandle, visit: int, detector: int) -> str:
     return f"{handle.ref.datasetType.name} of visit {visit}, detector {detector}"
-
-
-def _read(handle: DeferredDatasetHandle | None) -> Any:
-    return None if handle is None else get_table(handle)

@@ -29,7 +29,7 @@ from ..injection import (
     make_catalog,
     to_visit_detector_fakes,
 )
-from ..legacy import get_table, read_projection
+from ..legacy import calibrate_catalog, get_table, read_projection
 from ..tables import read_table_file
 from ..truth import read_dc2_truth
 from ._data_errors import RoomTask
@@ -127,7 +127,7 @@ class CreateFakeSupernovaeTask(RoomTask):
         data_id = butlerQC.quantum.dataId
         packed, bits = self.config.packer.apply(data_id, is_exposure=False).pack(data_id, returnMaxBits=True)
         outputs = self.run(
-            sources=get_table(inputs["sources"]),
+            sources=calibrate_catalog(get_table(inputs["sources"]), inputs["exposure"]),
             footprint=_footprint(inputs["exposure"], data_id),
             image_id=ImageId(packed, bits),
             hosts=inputs.get("hosts", []),

@@ -28,6 +28,7 @@ from ..report import evaluation_plots
 from ..repository import handles_by_image
 from ._data_errors import RoomTask
 from ._dia_sources import dia_sources_storage_class
+from ._matches import read_match, unmatched_is_bogus
 from ._options import to_options, with_options
 
 _IMAGE = ("instrument", "visit", "detector")
@@ -102,6 +103,7 @@ class EvaluateRbClassifierConfig(PipelineTaskConfig, pipelineConnections=Evaluat
     """What is measured: `~lsst.meas.realbogus.evaluation.EvaluationOptions`."""
 
     dia_sources_storage_class = dia_sources_storage_class()
+    unmatched_is_bogus = unmatched_is_bogus()
     plots = Field[bool](doc="Draw plots?", default=True)
 
 
@@ -123,7 +125,8 @@ class EvaluateRbClassifierTask(RoomTask):
         by_image = {name: handles_by_image(inputs[name]) for name in inputs}
         required = (set(handles) for name, handles in by_image.items() if name not in _OPTIONAL)
         images = sorted(set.intersection(*required))
-        butlerQC.put(self.run(_read(by_image, image) for image in images), outputRefs)
+        bogus = self.config.unmatched_is_bogus
+        butlerQC.put(self.run(_read(by_image, image, bogus) for image in images), outputRefs)
 
     @timeMethod
     def run(self, images: Iterable[ScoredTables]) -> Struct:
@@ -172,19 +175,25 @@ class EvaluateRbClassifierTask(RoomTask):
         )
 
 
-def _read(by_image: dict[str, dict[tuple[int, int], Any]], image: tuple[int, int]) -> ScoredTables:
-    sources = by_image["diaSources"][image]
-    handles = {name: others.get(image) for name, others in by_image.items() if name != "diaSources"}
+def _read(
+    by_image: dict[str, dict[tuple[int, int], Any]], image: tuple[int, int], unmatched_is_bogus: bool
+) -> ScoredTables:
+    handle = by_image["diaSources"][image]
+    band, sources = str(handle.dataId["band"]), get_table(handle)
+    handles = {
+        name: others.get(image) for name, others in by_image.items() if name not in ("diaSources", "match")
+    }
     table = {name: None if handle is None else get_table(handle) for name, handle in handles.items()}
     injected = (table["injected"], table["injectedTemplate"])
+    match, fates = read_match(by_image["match"][image], sources, unmatched_is_bogus=unmatched_is_bogus)
     return ScoredTables(
         visit=image[0],
         detector=image[1],
-        band=str(sources.dataId["band"]),
-        sources=get_table(sources),
-        match=table["match"],
+        band=band,
+        sources=sources,
+        match=match,
         reliability=table["reliability"],
-        fates=table["fates"],
+        fates=table["fates"] if fates is None else fates,
         injected=tuple(part for part in injected if part is not None),
         truth=table["truth"],
     )

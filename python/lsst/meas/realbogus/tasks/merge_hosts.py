@@ -21,7 +21,7 @@ from lsst.pipe.base import connectionTypes as ct
 from lsst.utils.timer import timeMethod
 
 from ..injection import HostOptions, Hosts, MergeOptions, merge_hosts, select_hosts, trixels
-from ..legacy import get_table, read_projection
+from ..legacy import calibrate_catalog, get_table, read_projection
 from ._data_errors import RoomTask
 from ._options import config_class, to_options, with_options
 
@@ -78,13 +78,11 @@ class MergeHostsTask(RoomTask):
         inputs = butlerQC.get(inputRefs)
         images = {handle.dataId: handle for handle in inputs["exposures"]}
         options = to_options(self.config.host, HostOptions)
-        seen = [
-            select_hosts(
-                get_table(handle), read_projection(images[handle.dataId]), options, name="source_detector"
-            )
-            for handle in inputs["sources"]
-            if handle.dataId in images
-        ]
+        seen = []
+        for handle in inputs["sources"]:
+            if (image := images.get(handle.dataId)) is not None:
+                sources = calibrate_catalog(get_table(handle), image)
+                seen.append(select_hosts(sources, read_projection(image), options, name="source_detector"))
         data_id: Any = butlerQC.quantum.dataId
         butlerQC.put(self.run(seen=seen, trixel=data_id["htm7"]), outputRefs)
 

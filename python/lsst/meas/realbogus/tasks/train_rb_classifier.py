@@ -38,6 +38,7 @@ from ..repository import handles_by_image
 from ..training import EpochFigures, LabelledStamps, ModelOptions, StampSet, StampWriter, train_ordered_model
 from ._data_errors import RoomTask
 from ._dia_sources import dia_sources_storage_class
+from ._matches import read_match, unmatched_is_bogus
 from ._options import to_options, with_options
 
 _IMAGE = ("instrument", "visit", "detector")
@@ -86,6 +87,7 @@ class TrainRbClassifierConfig(PipelineTaskConfig, pipelineConnections=TrainRbCla
     """What to train and how: `~lsst.meas.realbogus.training.ModelOptions`."""
 
     dia_sources_storage_class = dia_sources_storage_class()
+    unmatched_is_bogus = unmatched_is_bogus()
     start_uri = Field[str](
         doc="Model to go on from: 'package:NAME', or a path or URI of an .rbmodel file.",
         default=None,
@@ -113,7 +115,8 @@ class TrainRbClassifierTask(RoomTask):
         inputs = butlerQC.get(inputRefs)
         by_image = [handles_by_image(inputs[name]) for name in ("cutouts", "match", "diaSources")]
         images = sorted(set.intersection(*(set(handles) for handles in by_image)))
-        stamps = (_read(*(handles[image] for handles in by_image)) for image in images)
+        rule = {"unmatched_is_bogus": self.config.unmatched_is_bogus}
+        stamps = (_read(*(handles[image] for handles in by_image), **rule) for image in images)
         butlerQC.put(self.run(stamps), outputRefs)
 
     @timeMethod
@@ -184,14 +187,19 @@ class _LoggedFigures:
 
 
 def _read(
-    cutouts: DeferredDatasetHandle, match: DeferredDatasetHandle, sources: DeferredDatasetHandle
+    cutouts: DeferredDatasetHandle,
+    match: DeferredDatasetHandle,
+    sources: DeferredDatasetHandle,
+    *,
+    unmatched_is_bogus: bool,
 ) -> LabelledStamps:
     """Read what is known of the sources of one detector."""
-    data_id = cutouts.dataId
+    data_id, table = cutouts.dataId, get_table(sources)
+    labels, _ = read_match(match, table, unmatched_is_bogus=unmatched_is_bogus)
     return LabelledStamps.from_tables(
-        cutouts.get(),
-        match.get(),
-        get_table(sources),
+        get_table(cutouts),
+        labels,
+        table,
         visit=int(data_id["visit"]),
         band=str(data_id["band"]) if data_id.hasFull() else None,
     )

@@ -1,0 +1,67 @@
+"""Pixels and fluxes of afw exposures in nJy."""
+
+from __future__ import annotations
+
+__all__ = ("calibrate_catalog", "read_calibration")
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from ._stored import NO_EXPOSURE, is_exposure
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+    from lsst.daf.butler import DeferredDatasetHandle
+
+_COUNTS, _FLUX = "_instFlux", "_flux"
+
+
+def read_calibration(handle: DeferredDatasetHandle) -> float | None:
+    """Read what a count of an afw exposure is.
+
+    Parameters
+    ----------
+    handle
+        Deferred handle of an image connection.
+
+    Returns
+    -------
+    float or None
+        Mean calibration [nJy / count]; None if it has none, or is no exposure.
+    """
+    if not is_exposure(handle):
+        return None
+    try:
+        calibration = dataclasses.replace(handle, storageClass="ExposureF").get(component="photoCalib")
+    except NO_EXPOSURE:
+        return None
+    return None if calibration is None else float(calibration.getCalibrationMean())
+
+
+def calibrate_catalog(table: Table, handle: DeferredDatasetHandle) -> Table:
+    """Give a catalogue that was measured on an afw exposure in counts its fluxes in nJy.
+
+    Parameters
+    ----------
+    table
+        Sources, with columns as ``slot_ApFlux_instFlux`` where they are afw's.
+    handle
+        The image that they were measured on.
+
+    Returns
+    -------
+    astropy.table.Table
+        The same, or a new table over the same columns with ``slot_ApFlux_flux`` and so on, as afw's
+        ``PhotoCalib.calibrateCatalog`` adds them, but for variations of the calibration over the image.
+    """
+    counts = {name: name.replace(_COUNTS, _FLUX) for name in table.colnames if _COUNTS in name}
+    missing = {old: new for old, new in counts.items() if new not in table.colnames}
+    scale = read_calibration(handle) if missing else None
+    if scale is None:
+        return table
+    out = table.copy(copy_data=False)
+    for old, new in missing.items():
+        if table[old].dtype.kind == "f":
+            out[new] = scale * table[old].data
+            out[new].unit = "nJy"
+    return out
