@@ -36,6 +36,8 @@ from lsst.meas.realbogus.survey._camera import CameraGeometry, make_detector
 from lsst.meas.realbogus.survey._visit_image import make_visit_image
 from lsst.meas.realbogus.tables import as_astropy
 
+whole_reads: list[str] = []
+"""Files that were read as a whole."""
 SIGMA = {"template": 1.45, "science": 1.9}
 """Widths of the PSFs, in pixels."""
 
@@ -229,6 +231,8 @@ class FitsExposureFormatter(FormatterV2):
 
     def read_from_local_file(self, path: str, component: str | None = None, expected_size: int = -1) -> Any:
         reader = ExposureReader(path)
+        if component is None:
+            whole_reads.append(f"{self.dataset_ref.datasetType.name} {self.data_id['visit']}")
         match self.file_descriptor.readStorageClass.name, component:
             case ("VisitImage", None):
                 return reader.whole(self.data_id, VisitImage)

@@ -113,6 +113,10 @@ tasks:
 """
 
 
+whole_reads: dict[str, set[str]] = {}
+"""By run, the images that were read as a whole."""
+
+
 def data_id(visit: int) -> dict[str, Any]:
     return {"instrument": INSTRUMENT, "visit": visit, "detector": IMAGES[visit]}
 
@@ -194,7 +198,9 @@ def run(repo: Path, pipeline: str, name: str, where: str, *inputs: str) -> Butle
     inputs = (*inputs, "extra", "oracle/run")
     butler = SimplePipelineExecutor.prep_butler(str(repo), inputs=inputs, output=name)
     executor = SimplePipelineExecutor.from_pipeline(Pipeline.fromString(pipeline), where=where, butler=butler)
+    stand_in_stack.whole_reads.clear()
     executor.run(register_dataset_types=True)
+    whole_reads[name] = set(stand_in_stack.whole_reads)
     return Butler.from_config(repo, collections=[name, *inputs])
 
 
@@ -210,6 +216,13 @@ def images(repo: Path) -> Butler:
 
 def read(butler: Butler, name: str, visit: int) -> Table:
     return legacy.get_table(butler.getDeferred(name, data_id(visit)))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("lsst.afw") is not None, reason="reads are not counted")
+@pytest.mark.usefixtures("tables", "images")
+def test_images_are_read_as_a_whole_where_they_must_be() -> None:
+    """Parts have neither the cost of a conversion nor its demands."""
+    assert whole_reads == {"u/tables": set(), "u/images": {"preliminary_visit_image 43"}}
 
 
 @pytest.mark.parametrize("visit", IMAGES)

@@ -21,7 +21,7 @@ def coadds_storage_class() -> Any:
     return ChoiceField[str](
         doc="How the coadds are stored.",
         allowed={
-            "CellCoadd": "Coadds of cells, as assembleTemplate writes them; those of cell_coadds too.",
+            "CellCoadd": "Coadds of cells, as assembleTemplate writes them.",
             "ExposureF": "afw exposures, as template_coadd and goodSeeingCoadd are (full stack only).",
         },
         default="CellCoadd",

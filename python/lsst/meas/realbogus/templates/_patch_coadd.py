@@ -88,6 +88,9 @@ class PatchCoadd:
             if not bbox.contains(x=x, y=y) or empty[y - bbox.y.start, x - bbox.x.start]:
                 return None
             # At a whole pixel the image of a star is the kernel, and needs no kernel box of the whole coadd.
-            return np.asarray(psf.compute_stellar_image(x=x, y=y).array, dtype=np.float64)
+            star = psf.compute_stellar_image(x=x, y=y)
+            reach = min(x - star.bbox.x.min, star.bbox.x.max - x, y - star.bbox.y.min, star.bbox.y.max - y)
+            middle = Box.factory[y - reach : y + reach + 1, x - reach : x + reach + 1]
+            return np.asarray(star[middle].array, dtype=np.float64)
 
         return cls(image, skymap, tract, kernel)
