@@ -217,7 +217,7 @@ class Template:
 def test_pixels_and_fluxes_in_counts_become_njy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lsst.meas.realbogus.legacy._images.read_projection", lambda handle: None)
     for module in ("_images", "_calibration"):
-        monkeypatch.setattr(f"lsst.meas.realbogus.legacy.{module}.read_calibration", lambda handle: 50.0)
+        monkeypatch.setattr(f"lsst.meas.realbogus.legacy.{module}.read_photo_calib", lambda handle: 50.0)
     image = legacy.read_masked_image(Template(), BOX.padded(-5))  # type: ignore[arg-type]
     assert image.unit == u.nJy and image.bbox == BOX.padded(-5)
     assert (image.image.array == 100.0).all() and (image.variance.array == 22_500.0).all()

@@ -7,7 +7,7 @@ only, and on repositories of afw exposures and catalogues inside the full stack.
 
 from __future__ import annotations
 
-from ._calibration import calibrate_catalog, read_calibration
+from ._calibration import calibrate_catalog, read_photo_calib
 from ._camera import focal_plane_corners
 from ._catalogs import afw_catalog, get_table
 from ._headers import write_header_cards
@@ -30,11 +30,11 @@ __all__ = (
     "focal_plane_corners",
     "get_table",
     "is_exposure",
-    "read_calibration",
     "read_grid",
     "read_mask",
     "read_masked_image",
     "read_parts",
+    "read_photo_calib",
     "read_pixels",
     "read_projection",
     "read_psf",

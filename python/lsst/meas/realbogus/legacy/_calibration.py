@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("calibrate_catalog", "read_calibration")
+__all__ = ("calibrate_catalog", "read_photo_calib")
 
 import dataclasses
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _COUNTS, _FLUX = "_instFlux", "_flux"
 
 
-def read_calibration(handle: DeferredDatasetHandle) -> float | None:
+def read_photo_calib(handle: DeferredDatasetHandle) -> float | None:
     """Read what a count of an afw exposure is.
 
     Parameters
@@ -56,7 +56,7 @@ def calibrate_catalog(table: Table, handle: DeferredDatasetHandle) -> Table:
     """
     counts = {name: name.replace(_COUNTS, _FLUX) for name in table.colnames if _COUNTS in name}
     missing = {old: new for old, new in counts.items() if new not in table.colnames}
-    scale = read_calibration(handle) if missing else None
+    scale = read_photo_calib(handle) if missing else None
     if scale is None:
         return table
     out = table.copy(copy_data=False)

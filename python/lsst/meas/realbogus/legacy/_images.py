@@ -17,7 +17,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ._calibration import read_calibration
+from ._calibration import read_photo_calib
 from ._stored import NATIVE, NO_EXPOSURE, is_exposure, stored_class
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def read_masked_image(handle: DeferredDatasetHandle, box: Box | None = None) -> 
     (image, mask), variance = read_pixels(handle, box), handle.get(component="variance")
     if box is not None:
         variance = variance[box]
-    scale = read_calibration(handle) if image.unit is None else None
+    scale = read_photo_calib(handle) if image.unit is None else None
     if scale is not None:
         image = Image(image.array * image.array.dtype.type(scale), bbox=image.bbox, unit=u.nJy)
         variance = Image(variance.array * variance.array.dtype.type(scale**2), bbox=image.bbox, unit=u.nJy**2)
