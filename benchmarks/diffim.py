@@ -29,14 +29,12 @@ import scipy.fft
 import scipy.ndimage
 from astro_metadata_translator import ObservationInfo
 from astropy.coordinates import SkyCoord
-from astropy.table import Table
+from judging.differences import report
 from lsst.daf.butler import Butler
 from lsst.images import (
     Box,
     DetectorFrame,
-    GeneralFrame,
     Image,
-    MaskedImage,
     MaskSchema,
     SkyProjection,
     VisitImage,
@@ -46,18 +44,13 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 from lsst.pipe.base import Pipeline
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 
-from lsst.meas.realbogus.diffim import subtract, subtract_visit
-from lsst.meas.realbogus.imaging import KernelField
-from lsst.meas.realbogus.measurement import detect_and_measure, measure_difference
+from lsst.meas.realbogus.diffim import subtract_visit
+from lsst.meas.realbogus.measurement import measure_difference
 from lsst.meas.realbogus.survey import PRESETS, simulate_survey
 from lsst.meas.realbogus.survey._camera import CameraGeometry, make_detector
-from lsst.meas.realbogus.tables import magnitude_to_njy
 from lsst.meas.realbogus.templates import Tract, assemble_coadd, build_template, prepare_input
 
 SCHEMA = MaskSchema(list(get_legacy_visit_image_mask_planes().values()))
-VISITS = {"42": "", "43": "_43"}
-MATCH_PIXELS = 2.0
-LEAST_SNR = 7.0
 
 
 def cpu(function: Callable[[], Any]) -> tuple[float, Any]:
@@ -231,128 +224,6 @@ def _chain(science: VisitImage, coadds: list[Any]) -> None:
         science_psf=science.psf,
         template_psf=products.template.psf,
     )
-
-
-@dataclasses.dataclass(frozen=True)
-class Verdict:
-    """Our sources and those of ip_diffim on one visit.
-
-    Parameters
-    ----------
-    theirs
-        Sources of ip_diffim that are not sky sources: x, y, flux, error, and ours (row in ``ours`` or -1).
-    ours
-        Our table.
-    truth
-        Injected stars: x, y, flux, comment, theirs and ours (rows or -1).
-    summary
-        Numbers of the subtraction.
-    """
-
-    theirs: Table
-    ours: Table
-    truth: Table
-    summary: dict[str, float | int | str]
-
-
-def judge(stack: Path, visit: str) -> Verdict:
-    """Subtract and measure one visit of the reference data, and match with ip_diffim and the truth."""
-    suffix, frame = VISITS[visit], GeneralFrame(unit=u.pix)
-    science, template = (
-        MaskedImage.read_legacy(str(stack / name), fits_wcs_frame=frame)
-        for name in (f"injection/injected_default{suffix}.fits", f"images/template{suffix}.fits")
-    )
-    stamps = np.load(stack / f"images/psf_stamps{suffix}.npz")
-    psf, template_psf = (
-        KernelField.fit(stamps[name], stamps["x"], stamps["y"], science.bbox, 2)
-        for name in ("kernel", "template_kernel")
-    )
-    result = subtract(science, template, psf, template_psf)
-    catalog = detect_and_measure(
-        result.difference,
-        science,
-        result.template,
-        difference_psf=result.psf,
-        science_psf=psf,
-        template_psf=result.template_psf,
-    )
-    ours = catalog.sources
-    raw = Table.read(stack / f"diffim/dia_source_unstandardized{suffix}.parquet")
-    theirs = Table(
-        {
-            "x": raw["slot_Centroid_x"],
-            "y": raw["slot_Centroid_y"],
-            "flux": raw["slot_PsfFlux_instFlux"],
-            "error": raw["slot_PsfFlux_instFluxErr"],
-        }
-    )
-    if "sky_source" in raw.colnames:
-        theirs = theirs[~np.asarray(raw["sky_source"], dtype=bool)]
-    theirs["ours"] = nearest(theirs["x"], theirs["y"], ours["x"], ours["y"])
-    at_sources = np.load(stack / f"injection/psf_at_sources{suffix}.npz")
-    injected = Table.read(stack / f"injection/injected_default_catalog{suffix}.parquet")
-    flux = magnitude_to_njy(injected["mag"])
-    truth = Table({"x": at_sources["x"], "y": at_sources["y"], "flux": flux, "comment": injected["comment"]})
-    for name, table in (("theirs", theirs), ("ours", ours)):
-        truth[name] = nearest(truth["x"], truth["y"], table["x"], table["y"])
-    return Verdict(theirs, ours, truth, result.summary)
-
-
-def nearest(x: Any, y: Any, other_x: Any, other_y: Any) -> np.ndarray:
-    """Return the nearest row of another table within the match radius, else -1."""
-    distance = np.hypot(np.subtract.outer(x, other_x), np.subtract.outer(y, other_y))
-    if distance.shape[1] == 0:
-        return np.full(len(x), -1)
-    return np.where(distance.min(axis=1) < MATCH_PIXELS, distance.argmin(axis=1), -1)
-
-
-def agreement(verdict: Verdict) -> dict[str, float]:
-    """Say how well our sources agree with those of ip_diffim above the least signal-to-noise ratio."""
-    theirs = verdict.theirs[np.abs(verdict.theirs["flux"] / verdict.theirs["error"]) >= LEAST_SNR]
-    both = theirs[theirs["ours"] >= 0]
-    flux = np.asarray(verdict.ours["psfFlux"][both["ours"]], dtype=float)
-    pull = (flux - both["flux"]) / both["error"]
-    return {
-        "theirs": float(len(theirs)),
-        "found": float(len(both)),
-        "flux_ratio": float(np.median(flux / both["flux"])),
-        "scatter_in_errors": float(np.std(pull)),
-    }
-
-
-def report(stack: Path) -> str:
-    """Write the comparison as Markdown."""
-    lines = []
-    for visit in VISITS:
-        verdict = judge(stack, visit)
-        numbers = agreement(verdict)
-        lines += [
-            f"### Visit {visit}",
-            "",
-            f"Of the {numbers['theirs']:.0f} sources of ip_diffim with SNR {LEAST_SNR:g} or more ours finds "
-            f"{numbers['found']:.0f}; median ratio of fluxes {numbers['flux_ratio']:.3f}, scatter "
-            f"{numbers['scatter_in_errors']:.2f} of its errors.",
-            "",
-            "| injected stars | number | both find | only ip_diffim | only ours | neither "
-            "| flux/true ip_diffim | flux/true ours |",
-            "|---|---|---|---|---|---|---|---|",
-        ]
-        truth = verdict.truth
-        ours, theirs = np.asarray(truth["ours"]) >= 0, np.asarray(truth["theirs"]) >= 0
-        for comment in dict.fromkeys(truth["comment"]):
-            of = np.asarray(truth["comment"]) == comment
-            counts = [of & ours & theirs, of & theirs & ~ours, of & ours & ~theirs, of & ~ours & ~theirs]
-            row = [comment, str(of.sum()), *(str(c.sum()) for c in counts)]
-            for name, table, column in (
-                ("theirs", verdict.theirs, "flux"),
-                ("ours", verdict.ours, "psfFlux"),
-            ):
-                which = truth[of & ours & theirs]
-                ratio = np.asarray(table[column][which[name]], dtype=float) / which["flux"]
-                row.append(f"{np.median(ratio):.3f}" if len(ratio) else "")
-            lines.append("| " + " | ".join(row) + " |")
-        lines.append("")
-    return "\n".join(lines)
 
 
 def main() -> None:

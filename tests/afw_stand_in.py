@@ -9,6 +9,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 import enum
+import importlib
+import importlib.machinery
 import math
 import pickle
 import sys
@@ -55,6 +57,17 @@ class Box2I:
 
     def isEmpty(self) -> bool:
         return self.x.size <= 0 or self.y.size <= 0
+
+    @staticmethod
+    def makeCenteredBox(center: Point2D, size: Extent2I) -> Box2I:
+        x, y = (math.floor(c - 0.5 * n + 1) for c, n in zip(center, size, strict=True))
+        return Box2I(IntervalI(x, x + int(size.x) - 1), IntervalI(y, y + int(size.y) - 1))
+
+    def clip(self, other: Box2I) -> None:
+        for side in "xy":
+            mine, its = getattr(self, side), getattr(other, side)
+            clipped = IntervalI(max(mine.min, its.min), min(mine.max, its.max))
+            object.__setattr__(self, side, clipped)
 
     def contains(self, other: Box2I) -> bool:
         return all(
@@ -340,6 +353,16 @@ class Exposure:
     def __init__(self, masked_image: MaskedImage, *, dtype: Any) -> None:
         self.maskedImage, self.info = masked_image, ExposureInfo()
 
+    def __getattr__(self, name: str) -> Any:
+        if name in ("image", "mask", "variance"):
+            return getattr(self.maskedImage, name)
+        if name in ("getPsf", "getPhotoCalib", "getWcs", "getFilter", "getDetector"):
+            return getattr(self.info, name)
+        raise AttributeError(name)
+
+    def getBBox(self) -> Box2I:
+        return self.mask.bbox
+
 
 @dataclasses.dataclass(frozen=True)
 class FilterLabel:
@@ -448,12 +471,16 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
             "MakeRawVisitInfoViaObsInfo": MakeRawVisitInfoViaObsInfo
         },
     }
+    add_modules(monkeypatch, modules)
+
+
+def add_modules(monkeypatch: pytest.MonkeyPatch, modules: dict[str, dict[str, Any]]) -> None:
+    """Make modules importable, and attributes of their parents."""
     for name, contents in modules.items():
         module = types.ModuleType(name)
-        module.__dict__.update(contents)
+        module.__dict__.update(contents, __spec__=importlib.machinery.ModuleSpec(name, None))
         monkeypatch.setitem(sys.modules, name, module)
     for name in modules:
         parent, _, child = name.rpartition(".")
-        if parent in modules or parent in ("lsst", "lsst.meas"):
-            __import__(parent)
-            monkeypatch.setattr(sys.modules[parent], child, sys.modules[name], raising=False)
+        importlib.import_module(parent)
+        monkeypatch.setattr(sys.modules[parent], child, sys.modules[name], raising=False)
