@@ -1,8 +1,7 @@
 """Cost of difference imaging, and its results next to those of lsst.ip.diffim.
 
     python benchmarks/diffim.py [--quick] [--json FILE]     CPU seconds, and ratios to the bare arithmetic
-    python benchmarks/diffim.py --judge DATA                who found what on the images of DATA/stack, as
-    Markdown
+    python benchmarks/diffim.py --judge                     who found what on stored images, as Markdown
 
 Times are CPU seconds of one process; ratios compare with what the same step cannot do without, measured in
 the same run: warping with one spline interpolation of the image, subtracting with the Fourier transforms
@@ -30,6 +29,7 @@ import scipy.ndimage
 from astro_metadata_translator import ObservationInfo
 from astropy.coordinates import SkyCoord
 from judging.differences import report
+from judging.stored import unpack_results
 from lsst.daf.butler import Butler
 from lsst.images import (
     Box,
@@ -233,10 +233,11 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="512 pixels only")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--judge", type=Path, metavar="DATA", help="compare with ip_diffim on DATA/stack")
+    parser.add_argument("--judge", action="store_true", help="compare with stored results of ip_diffim")
     options = parser.parse_args()
-    if options.judge is not None:
-        print(report(options.judge / "stack"))
+    if options.judge:
+        with tempfile.TemporaryDirectory() as folder:
+            print(report(unpack_results(Path(folder))))
         return
     measure_cost(256)
     figures: dict[str, float] = {}

@@ -5,7 +5,7 @@
 Where the Science Pipelines are installed, their tasks run on the same simulated images as ours:
 VisitInjectTask on one catalogue, AlardLuptonSubtractTask and DetectAndMeasureTask on one science image with
 injected stars and its template, and `ExposureF` datasets beside ours. What is not installed is named and left
-out. What those tasks stored of two visits (DATA/stack) is compared with ours everywhere.
+out. What those tasks stored of two visits (tests/data/stack) is compared with ours everywhere.
 
 Figures of the simulated image: `flux_deviation` is the largest deviation from 1 of injected fluxes, ours
 over theirs, and `flags_differ` the number of rows whose flags differ; `ours_…` and `theirs_…` say which
@@ -30,6 +30,7 @@ from judging.added_light import VISITS as INJECTED_VISITS
 from judging.added_light import compare_light, compare_stored, read_injection
 from judging.differences import VISITS, Verdict, against_truth, agreement, judge, same_matches
 from judging.pair import Pair, make_pair
+from judging.stored import unpack_results
 from judging.their_tasks import NEEDED, cpu, inject_theirs, missing, subtract_theirs
 from lsst.daf.butler import Butler, DatasetType
 from lsst.images import DifferenceImage, VisitImage
@@ -45,7 +46,6 @@ from lsst.meas.realbogus.tasks.rb_classifier import RbClassifierTask
 
 type Figures = dict[str, float]
 
-STORED = Path(__file__).parents[2] / "shared" / "data"
 MODEL = "package:acero-cuellar-dia"
 RADIUS = 12.0
 """Within how many pixels both injections calibrate a star [pixels]; VisitInjectTask's default."""
@@ -226,16 +226,17 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="512 pixels along each side, not 2048")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--data", type=Path, default=STORED, help="folder with stack/, the stored results")
+    parser.add_argument("--data", type=Path, help="other stored results than those of tests/data/stack")
     options = parser.parse_args()
     for what in NEEDED:
         if absent := missing(what):
             print(f"{what}: ours only; not installed: {', '.join(absent)}")
     figures = compare_live(512 if options.quick else 2048)
-    if (options.data / "stack").is_dir():
-        figures |= compare_stored_results(options.data / "stack")
+    if options.data is not None:
+        figures |= compare_stored_results(options.data)
     else:
-        print(f"stored results of the real tasks: none in {options.data / 'stack'}; give --data")
+        with tempfile.TemporaryDirectory() as folder:
+            figures |= compare_stored_results(unpack_results(Path(folder)))
     for name, value in figures.items():
         print(f"{name:40s} {value:12.4g}")
     if options.json is not None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+
+from judging.stored import unpack_results
 
 from lsst.meas.realbogus.model import (
     Architecture,
@@ -28,6 +33,12 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the folder of real data (../shared/data) is not beside this checkout")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def stack_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of results of the real tasks of the Science Pipelines, see data/stack/README.md."""
+    return unpack_results(tmp_path_factory.mktemp("results"))
 
 
 @pytest.fixture(scope="session")

@@ -301,19 +301,19 @@ VISITS = [("", 42, 4), ("_43", 43, 7)]
 
 
 @pytest.fixture(scope="module")
-def native_repo(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Butler:
+def native_repo(stack_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Butler:
     folder = tmp_path_factory.mktemp("native")
-    with tarfile.open(shared_data / "stack" / "butler" / "native_repo.tar.gz") as archive:
+    with tarfile.open(stack_data / "butler" / "native_repo.tar") as archive:
         archive.extractall(folder, filter="data")
     return Butler.from_config(folder / "native_repo", collections="oracle/run")
 
 
 @pytest.mark.parametrize("suffix, visit, detector", VISITS)
 def test_plain_afw_files_and_the_butler_give_the_same_scores(
-    tmp_path, models, native_repo, shared_data, suffix, visit, detector
+    tmp_path, models, native_repo, stack_data, suffix, visit, detector
 ) -> None:
     """Boxes not at 0, a template 20 pixels larger, a rotated WCS, NaN rows and a NO_DATA corner are here."""
-    stack = shared_data / "stack"
+    stack = stack_data
     files = {
         "--science": stack / "injection" / f"injected_default{suffix}.fits",
         "--template": stack / "images" / f"template{suffix}.fits",

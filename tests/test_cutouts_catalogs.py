@@ -122,9 +122,9 @@ def test_empty_catalogue_reads() -> None:
 
 
 @pytest.mark.parametrize("visit", ["", "_43"])
-def test_real_catalogues_agree_between_generations(shared_data: Path, visit: str) -> None:
+def test_real_catalogues_agree_between_generations(stack_data: Path, visit: str) -> None:
     """The same DIA sources as afw wrote them, as the Butler gives them, and as the pipeline tidies them."""
-    folder = shared_data / "stack" / "diffim"
+    folder = stack_data / "diffim"
     afw = read_dia_sources(Table.read(folder / f"dia_source_unstandardized{visit}.fits", hdu=1))
     butler = read_dia_sources(Table.read(folder / f"dia_source_unstandardized{visit}.parquet"))
     standard = read_dia_sources(pq.read_table(folder / f"dia_source_detector{visit}.parquet"))

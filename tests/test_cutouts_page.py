@@ -38,9 +38,9 @@ VISITS = {42: 4, 43: 7}
 
 
 @pytest.fixture(scope="module")
-def repo(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def repo(stack_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
-    with tarfile.open(shared_data / "stack" / "butler" / "native_repo.tar.gz") as archive:
+    with tarfile.open(stack_data / "butler" / "native_repo.tar") as archive:
         archive.extractall(folder, filter="data")
     return folder / "native_repo"
 

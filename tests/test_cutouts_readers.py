@@ -167,9 +167,12 @@ def test_turned_stamps_know_what_is_missing() -> None:
     )
 
 
-def test_files_of_every_kind_are_read(shared_data: Path) -> None:
-    afw = read_image_file(shared_data / "stack" / "images" / "template.fits")
+def test_files_of_afw_are_read(stack_data: Path) -> None:
+    afw = read_image_file(stack_data / "images" / "template.fits")
     assert afw.image.bbox == Box.factory[480:900, 980:1440] and "NO_DATA" in afw.mask.schema.names
+
+
+def test_files_of_every_kind_are_read(shared_data: Path) -> None:
     old = read_image_file(shared_data / "images" / "hsc_afw" / "HSC-0908120-056-small.fits")
     assert (
         old.image.bbox == Box.factory[100:300, 100:300]
@@ -185,9 +188,9 @@ def test_files_of_every_kind_are_read(shared_data: Path) -> None:
 
 
 @pytest.mark.parametrize("visit", ["", "_43"])
-def test_stamps_tell_what_the_truth_tables_say(shared_data: Path, visit: str) -> None:
+def test_stamps_tell_what_the_truth_tables_say(stack_data: Path, visit: str) -> None:
     """The catalogue of injected sources says of each where it lies; so do stamps at its sky position."""
-    folder = shared_data / "stack" / "injection"
+    folder = stack_data / "injection"
     truth = Table.read(folder / f"injected_default_catalog{visit}.ecsv")
     truth.rename_column("injection_id", "id")
     image = read_image_file(folder / f"injected_default{visit}.fits")

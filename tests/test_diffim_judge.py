@@ -27,8 +27,8 @@ BBOX = Box.factory[0:256, 0:256]
 
 
 @pytest.mark.parametrize("visit", ["42", "43"])
-def test_sources_of_ip_diffim_are_found_with_their_fluxes(shared_data: Path, visit: str) -> None:
-    verdict = judge(shared_data / "stack", visit)
+def test_sources_of_ip_diffim_are_found_with_their_fluxes(stack_data: Path, visit: str) -> None:
+    verdict = judge(stack_data, visit)
     numbers = agreement(verdict)
     assert numbers["theirs"] >= 15
     assert numbers["found"] >= 0.95 * numbers["theirs"]

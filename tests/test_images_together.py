@@ -296,9 +296,9 @@ def test_defect_09_files_that_do_not_belong_together_are_refused(
     assert done.exit_code == 1 and "visit is 12 in row 0" in done.output
 
 
-def test_files_of_a_butler_say_what_they_are(tmp_path: Path, shared_data: Path) -> None:
+def test_files_of_a_butler_say_what_they_are(tmp_path: Path, stack_data: Path) -> None:
     path = tmp_path / "difference.fits"
-    with fits.open(shared_data / "stack" / "diffim" / "difference.fits") as hdus:
+    with fits.open(stack_data / "diffim" / "difference.fits") as hdus:
         card = "HIERARCH LSST BUTLER {}".format
         hdus[0].header[card("DATASETTYPE")] = "difference_image"
         hdus[0].header[card("DATAID VISIT")], hdus[0].header[card("DATAID DETECTOR")] = 42, 4

@@ -18,8 +18,8 @@ from lsst.meas.realbogus.injection import FLAG_BITS, inject
 
 
 @pytest.fixture(scope="module", params=[42, 43], ids=["visit42", "visit43"])
-def case(request: pytest.FixtureRequest, shared_data: Path) -> StoredInjection:
-    return read_injection(shared_data / "stack", request.param)
+def case(request: pytest.FixtureRequest, stack_data: Path) -> StoredInjection:
+    return read_injection(stack_data, request.param)
 
 
 def test_same_rows_and_flags(case: StoredInjection) -> None:

@@ -63,10 +63,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def repo(shared_data: Path, models: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def repo(stack_data: Path, models: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Unpack a repository of real ip_diffim results and put a model into it."""
     folder = tmp_path_factory.mktemp("repo")
-    with tarfile.open(shared_data / "stack" / "butler" / "native_repo.tar.gz") as archive:
+    with tarfile.open(stack_data / "butler" / "native_repo.tar") as archive:
         archive.extractall(folder, filter="data")
     path = folder / "native_repo"
     with Butler.from_config(path, writeable=True, run="models/dia/t1") as butler:

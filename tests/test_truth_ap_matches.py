@@ -94,8 +94,8 @@ def test_twins_are_one_source() -> None:
 
 
 @pytest.mark.parametrize("visit", ["", "_43"])
-def test_the_matches_of_the_real_task_are_ours(shared_data: Path, visit: str) -> None:
-    folder = shared_data / "stack"
+def test_the_matches_of_the_real_task_are_ours(stack_data: Path, visit: str) -> None:
+    folder = stack_data
     table = read_table_file(folder / "match" / f"matched_trim0{visit}.ecsv")
     sources = read_table_file(folder / "diffim" / f"dia_sources{visit}.parquet")
     read = read_ap_matches(table, sources)

@@ -103,10 +103,10 @@ def test_defect_12_every_reason_is_told_at_once() -> None:
 
 @pytest.mark.parametrize(("visit", "found"), [("", 24), ("_43", 14)])
 def test_defect_12_catalogues_of_the_real_stack_match_in_every_generation(
-    shared_data: Path, visit: str, found: int
+    stack_data: Path, visit: str, found: int
 ) -> None:
     """What the stack's injection and detection wrote, as afw, as the Butler gives it, and tidied."""
-    stack = shared_data / "stack"
+    stack = stack_data
     injected = Table.read(stack / "injection" / f"injected_default_catalog{visit}.parquet")
     assert "flux" not in injected.colnames and "x" not in injected.colnames
     folder = stack / "diffim"

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-import afw_stand_in
-from afw_stand_in import Box2I, Exposure, Point2D
+import stand_in_afw
+from stand_in_afw import Box2I, Exposure, Point2D
 
 _KINDS = {"D": float, "F": float, "I": int, "L": int, "Flag": bool}
 
@@ -222,10 +222,10 @@ class DetectAndMeasureTask(Task):
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make these, and `afw_stand_in`, importable as the stack's."""
-    afw_stand_in.install(monkeypatch)
+    """Make these, and `stand_in_afw`, importable as the stack's."""
+    stand_in_afw.install(monkeypatch)
     source_table = types.SimpleNamespace(makeMinimalSchema=Schema, make=lambda schema: schema)
-    afw_stand_in.add_modules(
+    stand_in_afw.add_modules(
         monkeypatch,
         {
             "lsst.afw.table": {"SourceCatalog": SourceCatalog, "SourceTable": source_table},
