@@ -22,7 +22,7 @@ DATA ?=
 -include config/demo/$(notdir $(DATA:/=)).mk
 OPTIONS ?=
 
-.PHONY: help setup demo test lint types unit unit-fast unit-resolved lock models clean
+.PHONY: help setup demo docs test lint types unit unit-fast unit-resolved lock models clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -44,6 +44,9 @@ setup: $(READY) ## create the virtual environment from the lock file
 
 demo: $(READY) ## run the main job on a simulated survey, or on real frames with DATA=folder
 	realbogus demo $(if $(DATA),--data "$(DATA)",--preset $(PRESET)) $(OPTIONS) demo
+
+docs: $(READY) ## the manual in build/html; any warning is an error
+	python -m sphinx -q -W --keep-going -b html doc build/html
 
 test: lint types unit ## linters, types and tests
 
@@ -78,7 +81,7 @@ models: $(READY) ## train the packaged models again, from simulated surveys (abo
 	python tools/train_packaged_models.py build/training
 
 # Every extra but torch: what only a GPU needs of it is gigabytes.
-EXTRAS := $(foreach extra,train lightcurves umap dev,--extra $(extra))
+EXTRAS := $(foreach extra,train lightcurves umap docs dev,--extra $(extra))
 
 lock: $(UV) ## resolve the dependencies again
 	"$(UV)" pip compile pyproject.toml $(EXTRAS) --universal --generate-hashes --python-version 3.12 \
