@@ -205,6 +205,7 @@ class ExposureReader:
             begin=Time("2025-11-22T01:00:00", scale="tai"),
             exposure_time=30.0,
         )
+        image._opaque_metadata = pixels._opaque_metadata  # the header
         if kind is VisitImage:
             return image
         return kind(

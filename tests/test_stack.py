@@ -27,6 +27,9 @@ from lsst.meas.realbogus.cli import main
 from lsst.meas.realbogus.cutouts import read_dia_sources
 from lsst.meas.realbogus.model import SCORE_COLUMNS
 from lsst.meas.realbogus.repository import read_collection
+from lsst.meas.realbogus.tasks._matches import read_match
+from lsst.meas.realbogus.tasks.inject_supernovae import InjectSupernovaeTask
+from lsst.meas.realbogus.training import LabelledStamps
 
 pytestmark = pytest.mark.slow
 
@@ -291,6 +294,22 @@ def test_stamps_are_cut_and_scores_judged(tables: Butler) -> None:
     assert (np.asarray(sample["label"]) == 1).sum() >= 38 and np.isfinite(sample["score"]).sum() > 30
 
 
+def test_an_image_that_rubin_has_injected_is_injected_again(tables: Butler) -> None:
+    """Its header says so, and may not be covered key by key."""
+    image = tables.get("preliminary_visit_image", data_id(43), storageClass="VisitImage")
+    assert "INJECTED" in image.metadata.external and "INJECTED" in image.mask.schema.names
+    before = image.mask.get("INJECTED").sum()
+    fakes = tables.get("fake_supernova_catalog", data_id(43))
+    config = InjectSupernovaeTask.ConfigClass()
+    result = InjectSupernovaeTask(config=config).run(exposure=image, catalog=fakes)
+    injected = result.injected_exposure
+    assert injected.metadata["INJECTED"] == "preliminary_visit_image"
+    drawn = int((np.asarray(result.injected_catalog["injection_flag"]) == 0).sum())
+    assert drawn and injected.metadata["INJECTION_N_DRAWN"] == drawn
+    assert injected.mask.get("INJECTED").sum() > before
+    assert injected.image.array[np.isfinite(image.image.array)].sum() > np.nansum(image.image.array)
+
+
 def test_match_tables_of_ap_are_labels(tables: Butler, repo: Path) -> None:
     """Theirs are of the sources before filtering, of which all but two are left."""
     butler = run(repo, OF_AP_MATCHES, "u/ap", f"instrument='{INSTRUMENT}'", "u/tables")
@@ -299,6 +318,16 @@ def test_match_tables_of_ap_are_labels(tables: Butler, repo: Path) -> None:
     n_sources = sum(len(read(tables, "dia_source_unstandardized", visit)) for visit in IMAGES)
     assert len(detected) == n_sources
     assert (np.asarray(detected["label"]) == 1).sum() == 38 and (np.asarray(detected["label"]) == 0).any()
+    for visit, n_real in {42: 24, 43: 14}.items():
+        rows = read(tables, "dia_source_unstandardized", visit)
+        labels, fates = read_match(
+            tables.getDeferred("fakes_matches", data_id(visit)), rows, unmatched_is_bogus=True
+        )
+        assert fates is not None and len(labels) == len(rows)
+        stamps = LabelledStamps.from_tables(
+            tables.get("dia_source_cutouts", data_id(visit)), labels, rows, visit=visit, band="r"
+        )
+        assert len(stamps) == len(rows) and stamps.label.sum() == n_real
     epochs = butler.get("dia_object_light_curve", instrument=INSTRUMENT)
     assert len(epochs) == n_sources and np.isfinite(epochs["score"]).sum() > 30
 
