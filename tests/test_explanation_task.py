@@ -91,9 +91,13 @@ def test_the_task_writes_the_tables_of_the_command(repo: Path, tmp_path: Path) -
     found = executor.butler.get("dia_source_explanation", instrument="RealBogusCam")
     assert found["visit"].tolist() == [3] * 12 + [7] * 12
     assert found["label"].tolist() == [0, 1] * 6 + [-1] * 12
-    for name in ("rb_explanation_segments_plot", "rb_explanation_embedding_plot"):
-        file = executor.butler.getURI(quantum.outputs[name][0])
+    names = ["segments", "embedding", "unsure"]
+    names += ["false_positives"] * bool((found["outcome"] == "FP").sum())
+    names += ["false_negatives"] * bool((found["outcome"] == "FN").sum())
+    for name in names:
+        file = executor.butler.getURI(quantum.outputs[f"rb_explanation_{name}_plot"][0])
         assert file.getExtension() == ".png" and file.size() > 5000
+    assert {"FP", "FN"} & set(found["outcome"])  # one of the sheets at least
     page, table, winners = (tmp_path / name for name in ("page.html", "table.parquet", "winners.ecsv"))
     command = ["explain", "--run", repo, "run", "-o", page, "--table", table, "--winners", winners]
     result = CliRunner().invoke(main, [*map(str, command), "-c", "embedding.method=pca"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._contact_sheets import contact_sheets
 from ._cutouts_page import CutoutCard, make_cards, write_cutouts_page
 from ._evaluation_figures import evaluation_plots
 from ._evaluation_page import write_evaluation_page
@@ -28,6 +29,7 @@ __all__ = (
     "choose_fakes",
     "choose_galleries",
     "choose_objects",
+    "contact_sheets",
     "count_populations",
     "draw_curves",
     "draw_validation",

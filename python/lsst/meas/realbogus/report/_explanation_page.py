@@ -27,6 +27,7 @@ from ..explanation import (
 )
 from ..tables import empty_table
 from ..truth import INJECTED_FATE, Label
+from ._contact_sheets import visible_stamps
 from ._explanation_figures import OUTCOME_COLORS, draw_attributions, draw_segments
 from ._figures import draw_kinds
 from ._html import page_environment, png_uri, write_html
@@ -170,15 +171,9 @@ def _in_order(images: Iterable[str]) -> list[str]:
 def _packed_stamps(batches: Sequence[StampBatch]) -> list[str]:
     lines = []
     for batch in batches:
-        roles = _in_order(batch.stamps)
-        pixels = {
-            role: np.where(batch.missing[role], np.nan, batch.stamps[role])
-            if role in batch.missing
-            else batch.stamps[role]
-            for role in roles
-        }
+        pixels = visible_stamps(batch)
         lines += [
-            pack_panels(stretch_triplet({role: pixels[role][row] for role in roles}))
+            pack_panels(stretch_triplet({role: stamps[row] for role, stamps in pixels.items()}))
             for row in range(len(batch))
         ]
     return lines

@@ -26,13 +26,22 @@ from lsst.utils.timer import timeMethod
 from ..cutouts import StampBatch
 from ..explanation import Explainer, ExplanationOptions, count_winners, explain_stamps, labelled_batch
 from ..model import DATASET_TYPE, STORAGE_CLASS, Model, file_from_table, read_model, read_model_file
-from ..report import embedding_figure, segments_figure
+from ..report import contact_sheets, embedding_figure, segments_figure
 from ..repository import handles_by_image
 from ._butler_models import BUTLER_SCHEME, model_lookup
 from ._data_errors import RoomTask
 from ._options import to_options, with_options
 
 _IMAGE = ("instrument", "visit", "detector")
+
+
+def _sheet(doc: str, name: str) -> connectionTypes.Output:
+    return connectionTypes.Output(
+        doc=f"{doc} Not written without any.",
+        name=f"rb_explanation_{name}_plot",
+        storageClass="Plot",
+        dimensions=("instrument",),
+    )
 
 
 class ExplainRbClassifierConnections(PipelineTaskConnections, dimensions=("instrument",)):
@@ -86,6 +95,9 @@ class ExplainRbClassifierConnections(PipelineTaskConnections, dimensions=("instr
         storageClass="Plot",
         dimensions=("instrument",),
     )
+    falsePositivesPlot = _sheet("Stamps of bogus sources with the highest scores.", "false_positives")
+    falseNegativesPlot = _sheet("Stamps of real sources with the lowest scores.", "false_negatives")
+    unsurePlot = _sheet("Stamps of sources with scores nearest to the threshold.", "unsure")
 
     def __init__(self, *, config: ExplainRbClassifierConfig) -> None:
         if config.model_uri.startswith(BUTLER_SCHEME):
@@ -125,8 +137,11 @@ class ExplainRbClassifierTask(RoomTask):
         inputs = butlerQC.get(inputRefs)
         uri = self.config.model_uri
         content = file_from_table(inputs["model"]) if "model" in inputs else read_model_file(uri)
-        batches = _read(inputs["cutouts"], inputs.get("match", []))
-        butlerQC.put(self.run(batches, read_model(content, uri)), outputRefs)
+        batches = _Batches(inputs["cutouts"], inputs.get("match", []))
+        outputs = self.run(batches, read_model(content, uri)).getDict()
+        for name, value in outputs.items():
+            if value is not None:
+                butlerQC.put(value, getattr(outputRefs, name))
 
     @timeMethod
     def run(self, batches: Iterable[StampBatch], model: Model) -> Struct:
@@ -136,7 +151,8 @@ class ExplainRbClassifierTask(RoomTask):
         ----------
         batches
             Stamps with what is known of their sources, as from
-            `~lsst.meas.realbogus.explanation.labelled_batch`; one batch at a time is held.
+            `~lsst.meas.realbogus.explanation.labelled_batch`; they are gone through twice, the second time
+            for the contact sheets, and one batch at a time is held.
         model
             The model.
 
@@ -145,7 +161,8 @@ class ExplainRbClassifierTask(RoomTask):
         lsst.pipe.base.Struct
             ``explanation`` and ``winners``, tables of the schemas
             `~lsst.meas.realbogus.explanation.EXPLANATION` and `~lsst.meas.realbogus.explanation.WINNERS`;
-            ``segmentsPlot`` and ``embeddingPlot``, figures.
+            ``segmentsPlot`` and ``embeddingPlot``, figures; ``falsePositivesPlot``, ``falseNegativesPlot``
+            and ``unsurePlot``, contact sheets, `None` where there is nothing to show.
 
         Raises
         ------
@@ -162,12 +179,16 @@ class ExplainRbClassifierTask(RoomTask):
         options = to_options(self.config, ExplanationOptions)
         table = explain_stamps(Explainer(model), itertools.chain([first], filled), options).table
         winners = count_winners(table)
+        sheets = contact_sheets(table, batches, options.hardest, options.threshold)
         self._account(table, winners)
         return Struct(
             explanation=table,
             winners=winners,
             segmentsPlot=segments_figure(winners, table),
             embeddingPlot=embedding_figure(table),
+            falsePositivesPlot=sheets.get("false_positives"),
+            falseNegativesPlot=sheets.get("false_negatives"),
+            unsurePlot=sheets.get("unsure"),
         )
 
     def _account(self, table: Table, winners: Table) -> None:
@@ -185,14 +206,18 @@ class ExplainRbClassifierTask(RoomTask):
         )
 
 
-def _read(
-    cutouts: Iterable[DeferredDatasetHandle], match: Iterable[DeferredDatasetHandle]
-) -> Iterator[StampBatch]:
-    """Yield the sources of one detector after the other, in the order of visits and detectors."""
-    labels = handles_by_image(match)
-    for image, handle in handles_by_image(cutouts).items():
-        known = labels.get(image)
-        visit, detector = image
-        yield labelled_batch(
-            handle.get(), None if known is None else known.get(), visit=visit, detector=detector
-        )
+class _Batches:
+    """The sources of one detector after the other, in the order of visits and detectors, read each time."""
+
+    def __init__(
+        self, cutouts: Iterable[DeferredDatasetHandle], match: Iterable[DeferredDatasetHandle]
+    ) -> None:
+        self._cutouts, self._match = handles_by_image(cutouts), handles_by_image(match)
+
+    def __iter__(self) -> Iterator[StampBatch]:
+        for image, handle in self._cutouts.items():
+            known = self._match.get(image)
+            visit, detector = image
+            yield labelled_batch(
+                handle.get(), None if known is None else known.get(), visit=visit, detector=detector
+            )
