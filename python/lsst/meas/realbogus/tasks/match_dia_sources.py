@@ -89,6 +89,8 @@ class MatchDiaSourcesConnections(PipelineTaskConnections, dimensions=("instrumen
     )
 
     def __init__(self, *, config: MatchDiaSourcesConfig) -> None:
+        if not config.fakes:
+            del self.injected
         if not config.template_fakes:
             del self.injectedTemplate
         self.diaSources = dataclasses.replace(self.diaSources, storageClass=config.dia_sources_storage_class)
@@ -99,6 +101,11 @@ class MatchDiaSourcesConfig(PipelineTaskConfig, pipelineConnections=MatchDiaSour
     """Radii and limits: `~lsst.meas.realbogus.truth.MatchRules` and `FateRules`."""
 
     dia_sources_storage_class = dia_sources_storage_class()
+    fakes = Field[bool](
+        doc="Were fakes injected into the science image? Their catalogue is read then; otherwise labels come "
+        "from the truth alone.",
+        default=True,
+    )
     template_fakes = Field[bool](
         doc="Were fakes injected into the template too? Their catalogue is read then.", default=False
     )
@@ -130,7 +137,7 @@ class MatchDiaSourcesTask(RoomTask):
     def run(
         self,
         dia_sources: Table,
-        injected: Table,
+        injected: Table | None = None,
         truth: Table | None = None,
         *,
         injected_template: Table | None = None,
@@ -143,7 +150,7 @@ class MatchDiaSourcesTask(RoomTask):
         dia_sources
             DIA sources of one difference image, of any pipeline generation.
         injected
-            What was injected there, by our task or by lsst.source_injection's.
+            What was injected there, by our task or by lsst.source_injection's; `None` for nothing.
         truth
             What else is there, if known.
         injected_template

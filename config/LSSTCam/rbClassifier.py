@@ -1,0 +1,5 @@
+# LSSTCam: 0.2 arcsec per pixel. The packaged models know 0.16 to 1.1 arcsec;
+# for one that knows one pixel scale only, set config.resample = True.
+config.resample = False
+# Pixels with these planes count as missing. Vignetted pixels are no image of the sky.
+config.bad_planes = ["NO_DATA", "VIGNETTED"]
