@@ -6,7 +6,6 @@ Where `lsst.afw` can be imported it reads them; elsewhere a stand-in does (`stan
 from __future__ import annotations
 
 import importlib.util
-import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 from click.testing import CliRunner
+from judging.stored import unpack_repository
 from lsst.daf.butler import Butler, DatasetType
 from lsst.images import DifferenceImage, VisitImage
 from lsst.pipe.base import Pipeline
@@ -125,16 +125,14 @@ def data_id(visit: int) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def repo(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def repo(stack_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A repository that the stack wrote, with a coadd and science sources."""
-    folder = tmp_path_factory.mktemp("stack")
-    with tarfile.open(shared_data / "stack" / "butler" / "repo.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
+    path = unpack_repository(tmp_path_factory.mktemp("stack"), stack_data)
     with pytest.MonkeyPatch.context() as patch:
         if importlib.util.find_spec("lsst.afw") is None:
             stand_in_stack.install(patch)
-        add_inputs(folder / "repo", shared_data / "stack" / "match")
-        yield folder / "repo"
+        add_inputs(path, stack_data / "match")
+        yield path
 
 
 def add_inputs(path: Path, reference: Path) -> None:
