@@ -22,7 +22,7 @@ DATA ?=
 -include config/demo/$(notdir $(DATA:/=)).mk
 OPTIONS ?=
 
-.PHONY: help setup demo docs test lint types unit unit-fast unit-resolved lock models clean
+.PHONY: help setup bench demo docs test lint types unit unit-fast unit-resolved lock models clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -44,6 +44,9 @@ setup: $(READY) ## create the virtual environment from the lock file
 
 demo: $(READY) ## run the main job on a simulated survey, or on real frames with DATA=folder
 	realbogus demo $(if $(DATA),--data "$(DATA)",--preset $(PRESET)) $(OPTIONS) demo
+
+bench: $(READY) ## every benchmark, into benchmarks/RESULTS.md; OPTIONS=--quick shows that they work
+	python tools/run_benchmarks.py $(OPTIONS)
 
 docs: $(READY) ## the manual in build/html; any warning is an error
 	python -m sphinx -q -W --keep-going -b html doc build/html
