@@ -93,7 +93,7 @@ def point(browser: Browser, row: int) -> tuple[float, float]:
     """Return where the point of a source is in the window, with the map scrolled into view."""
     browser.run("document.querySelector('#map').scrollIntoView({block: 'center'})")
     box = "document.querySelector('#map').getBoundingClientRect()"
-    x, y, dx, dy = browser.run(f"(box => [box.x, box.y, ...map.place({row})])({box})")
+    x, y, dx, dy = browser.run(f"(box => [box.x, box.y, ...map.spots.get({row})])({box})")
     return x + dx, y + dy
 
 

@@ -23,7 +23,7 @@ function drawCard(row, withSaliency) {
 }
 
 const legend = get("legend");
-const map = new PointMap(get("map"), facts.x, facts.y, row => {
+const map = new PointMap(get("map"), total, new EvenPlane(facts.x, facts.y), row => {
   get("under").replaceChildren(...(row === null ? [] : [drawCard(row, shown.includes(row))]));
 });
 get("counted").textContent = `${map.rows.length} of ${total} sources have a place`;

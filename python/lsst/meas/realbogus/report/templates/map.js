@@ -1,8 +1,8 @@
 "use strict";
-// A map of points on a canvas: colours by group or by value, the point under the pointer, arrow keys.
+// Points on a canvas: colours by group or by value, the point under the pointer, arrow keys.
 const WORD_COLORS = ["#1d4ed8", "#c2410c", "#0f766e", "#be185d", "#7c3aed", "#a16207", "#0e7490", "#4d7c0f",
   "#475569", "#dc2626", "#6d28d9", "#111827", "#0d9488", "#b45309", "#86198f", "#365314"];
-const NOTHING = "#c5ccd3", RADIUS = 3.2, REACH = 14;
+const NOTHING = "#c5ccd3", REACH = 14;
 
 // Dark blue over green to yellow.
 function ramp(t) {
@@ -11,11 +11,32 @@ function ramp(t) {
   return `rgb(${stops[low].map((v, i) => Math.round(v + (at - low) * (stops[low + 1][i] - v))).join(",")})`;
 }
 
+// A plane without axes, both coordinates on one scale. A plane has `has(row)`, `fit(rows, width, height)`,
+// `place(row)` in pixels and, if it has axes, `draw(context, width, height)`.
+class EvenPlane {
+  // x, y: columns, null for none.
+  constructor(x, y) { Object.assign(this, { x, y }); }
+
+  has(row) { return this.x[row] !== null && this.y[row] !== null; }
+
+  fit(rows, width, height) {
+    const span = values => values.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
+    const [west, east] = span(rows.map(row => this.x[row])), [south, north] = span(rows.map(row => this.y[row]));
+    const scale = Math.min((width - 24) / (east - west || 1), (height - 24) / (north - south || 1));
+    Object.assign(this, { west, north, scale, dx: (width - 24 - scale * (east - west)) / 2, dy: (height - 24 - scale * (north - south)) / 2 });
+  }
+
+  place(row) {
+    return [12 + (this.x[row] - this.west) * this.scale + this.dx, 12 + (this.north - this.y[row]) * this.scale + this.dy];
+  }
+}
+
 class PointMap {
-  // x, y: columns, null for none. show(row): a point was chosen, null for none.
-  constructor(canvas, x, y, show) {
-    Object.assign(this, { canvas, x, y, show, at: null, kept: false, colors: x.map(() => NOTHING), hidden: x.map(() => false) });
-    this.rows = [...x.keys()].filter(row => x[row] !== null && y[row] !== null);
+  // show(row): a point was chosen, null for none.
+  constructor(canvas, total, plane, show) {
+    const every = [...Array(total).keys()];
+    Object.assign(this, { canvas, plane, show, at: null, kept: false, spots: new Map(), base: document.createElement("canvas") });
+    Object.assign(this, { colors: every.map(() => NOTHING), hidden: every.map(() => false), rows: every.filter(row => plane.has(row)) });
     canvas.addEventListener("pointermove", event => { if (!this.kept) this.choose(this.nearest(event)); });
     canvas.addEventListener("pointerleave", () => { if (!this.kept) this.choose(null); });
     canvas.addEventListener("click", event => {
@@ -24,8 +45,7 @@ class PointMap {
       this.choose(row);
     });
     canvas.addEventListener("keydown", event => {
-      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-      const rows = this.rows.filter(row => !this.hidden[row]);
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key], rows = [...this.spots.keys()];
       if (!step || !rows.length) return;
       event.preventDefault();
       event.stopPropagation();
@@ -35,16 +55,11 @@ class PointMap {
     new ResizeObserver(() => this.draw()).observe(canvas);
   }
 
-  place(row) {
-    return [12 + (this.x[row] - this.west) * this.scale + this.dx, 12 + (this.north - this.y[row]) * this.scale + this.dy];
-  }
-
   nearest(event) {
     const box = this.canvas.getBoundingClientRect(), px = event.clientX - box.left, py = event.clientY - box.top;
     let found = null, least = REACH * REACH;
-    for (const row of this.rows) {
-      if (this.hidden[row]) continue;
-      const [x, y] = this.place(row), apart = (x - px) ** 2 + (y - py) ** 2;
+    for (const [row, [x, y]] of this.spots) {
+      const apart = (x - px) ** 2 + (y - py) ** 2;
       if (apart < least) [found, least] = [row, apart];
     }
     return found;
@@ -53,36 +68,45 @@ class PointMap {
   choose(row) {
     if (row === this.at) return;
     this.at = row;
-    this.draw();
+    this.drawRing();
     this.show(row);
   }
 
+  // Axes and points, kept as a picture: only the ring moves with the pointer.
   draw() {
-    const { canvas } = this, ratio = window.devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
-    canvas.width = width * ratio;
-    canvas.height = height * ratio;
-    const span = values => values.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
-    const [west, east] = span(this.rows.map(row => this.x[row])), [south, north] = span(this.rows.map(row => this.y[row]));
-    const scale = Math.min((width - 24) / (east - west || 1), (height - 24) / (north - south || 1));
-    Object.assign(this, { west, north, scale, dx: (width - 24 - scale * (east - west)) / 2, dy: (height - 24 - scale * (north - south)) / 2 });
-    const context = canvas.getContext("2d");
+    const { canvas, plane, base } = this, ratio = window.devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
+    const rows = this.rows.filter(row => !this.hidden[row]), context = canvas.getContext("2d");
+    plane.fit(this.rows, width, height);
+    this.spots = new Map(rows.map(row => [row, plane.place(row)]));
+    canvas.width = base.width = width * ratio;
+    canvas.height = base.height = height * ratio;
     context.scale(ratio, ratio);
-    context.globalAlpha = this.rows.length > 3000 ? 0.6 : 0.85;
-    for (const row of this.rows) {
-      if (this.hidden[row]) continue;
-      const [x, y] = this.place(row);
+    plane.draw?.(context, width, height);
+    const radius = rows.length > 3000 ? 2 : rows.length > 600 ? 2.8 : 3.6;
+    context.globalAlpha = rows.length > 3000 ? 0.5 : 0.8;
+    for (const [row, spot] of this.spots) {
       context.fillStyle = this.colors[row];
       context.beginPath();
-      context.arc(x, y, RADIUS, 0, 7);
+      context.arc(...spot, radius, 0, 7);
       context.fill();
     }
-    if (this.at !== null && this.rows.includes(this.at)) {
-      const [x, y] = this.place(this.at);
-      context.globalAlpha = 1;
+    context.globalAlpha = 1;
+    if (base.width && base.height) base.getContext("2d").drawImage(canvas, 0, 0);
+    this.drawRing();
+  }
+
+  drawRing() {
+    const { canvas, base } = this, context = canvas.getContext("2d");
+    context.save();
+    context.resetTransform();
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    if (base.width && base.height) context.drawImage(base, 0, 0);
+    context.restore();
+    if (this.spots.has(this.at)) {
       context.lineWidth = 2;
       context.strokeStyle = "#111827";
       context.beginPath();
-      context.arc(x, y, RADIUS + 3.5, 0, 7);
+      context.arc(...this.spots.get(this.at), 6.5, 0, 7);
       context.stroke();
     }
     canvas.dataset.drawn = "yes";
