@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lsst.pipe.base import Pipeline
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
+from threadpoolctl import threadpool_limits
 
 from lsst.meas.realbogus.survey import PRESETS, simulate_survey
 
@@ -37,6 +38,7 @@ def make_executor(
 
 
 def simulate_and_run(repo: Path, models: Mapping[str, str]) -> None:
-    """Make a repository with the small survey and one run of the main job."""
+    """Make a repository with the small survey and one run of the main job, in a process of two threads."""
     simulate_survey(repo, PRESETS["small"])
-    make_executor(repo, COLLECTION, models).run(register_dataset_types=True)
+    with threadpool_limits(2):
+        make_executor(repo, COLLECTION, models).run(register_dataset_types=True)

@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.table import Table
-from lsst.pipe.base import AlgorithmError, AnnotatedPartialOutputsError, PipelineTask, Struct
+from lsst.pipe.base import (
+    AlgorithmError,
+    AnnotatedPartialOutputsError,
+    PipelineTask,
+    PipelineTaskConfig,
+    PipelineTaskConnections,
+    Struct,
+)
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from lsst.meas.realbogus import tasks
 from lsst.meas.realbogus.errors import (
@@ -31,7 +39,26 @@ from lsst.meas.realbogus.model import (
 )
 from lsst.meas.realbogus.tasks._data_errors import RoomTask
 from lsst.meas.realbogus.tasks.rb_classifier import RbClassifierTask
-from lsst.meas.realbogus.tasks.subtract_images import SubtractImagesTask
+
+
+class ToyConnections(PipelineTaskConnections, dimensions=("visit", "detector")):
+    """No datasets."""
+
+
+class ToyConfig(PipelineTaskConfig, pipelineConnections=ToyConnections):
+    """Nothing to configure."""
+
+
+class ToyTask(RoomTask):
+    """A task with a way of its own to read its inputs."""
+
+    ConfigClass, _DefaultName = ToyConfig, "toy"
+
+    def run(self, **inputs: Any) -> Struct:
+        return Struct()
+
+    def runQuantum(self, butlerQC: Any, inputRefs: Any, outputRefs: Any) -> None:
+        butlerQC.put(self.run(**butlerQC.get(inputRefs)), outputRefs)
 
 
 class Context:
@@ -76,8 +103,8 @@ def test_defect_17_data_errors_are_algorithm_errors_with_metadata(
     def run(self: Any, **inputs: Any) -> Struct:
         raise error
 
-    monkeypatch.setattr(SubtractImagesTask, "run", run)
-    task = SubtractImagesTask(config=SubtractImagesTask.ConfigClass())
+    monkeypatch.setattr(ToyTask, "run", run)
+    task = ToyTask(config=ToyTask.ConfigClass())
     with pytest.raises(AlgorithmError, match="'visit': 7.*" + str(error)) as caught:
         task.runQuantum(Context(science=1, template=2), None, None)
     kind = f"lsst.meas.realbogus.errors.{type(error).__name__}"
@@ -90,10 +117,26 @@ def test_defect_17_other_faults_stay_what_they_are(error: Exception, monkeypatch
     def run(self: Any, **inputs: Any) -> Struct:
         raise error
 
-    monkeypatch.setattr(SubtractImagesTask, "run", run)
-    task = SubtractImagesTask(config=SubtractImagesTask.ConfigClass())
+    monkeypatch.setattr(ToyTask, "run", run)
+    task = ToyTask(config=ToyTask.ConfigClass())
     with pytest.raises(type(error)):
         task.runQuantum(Context(), None, None)
+
+
+def test_quanta_are_worked_on_by_one_thread_and_leave_the_process_its_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def threads() -> set[int]:
+        return {pool["num_threads"] for pool in threadpool_info()}
+
+    seen = []
+    monkeypatch.setattr(ToyTask, "run", lambda self, **inputs: seen.append(threads()) or Struct())
+    task = ToyTask(config=ToyTask.ConfigClass())
+    with threadpool_limits(2):
+        before = threads()
+        task.runQuantum(Context(science=1, template=2), None, None)
+        assert threads() == before == {2}
+    assert seen == [{1}]
 
 
 @pytest.mark.parametrize(("n", "n_scored"), [(8, 0), (8, 1), (2, 0)])

@@ -16,6 +16,7 @@ from lsst.pipe.base import (
     QuantumContext,
 )
 from lsst.utils.introspection import get_full_type_name
+from threadpoolctl import threadpool_limits
 
 from ..errors import InvalidInputError, OutputError, SubtractionError
 
@@ -50,6 +51,9 @@ class RoomTask(PipelineTask):
 
     Their errors about data leave `runQuantum` as `UnusableDataError`, with the original as its cause; faults
     of models, of the configuration and of the program stay what they are. `run` raises the rooms' own errors.
+
+    `runQuantum` works on one thread, whatever the process has set: sums of BLAS depend on how many share them
+    in their last bits, and a run that is interrupted and continued must give the same bytes.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -76,7 +80,8 @@ def _translating(run_quantum: RunQuantum) -> RunQuantum:
         outputRefs: OutputQuantizedConnection,
     ) -> None:
         try:
-            run_quantum(task, butlerQC, inputRefs, outputRefs)
+            with threadpool_limits(1):
+                run_quantum(task, butlerQC, inputRefs, outputRefs)
         except OutputError:
             raise
         except _OF_DATA as error:
