@@ -15,6 +15,9 @@ compact_small_over_full, compact_negative_over_full
 dia_over_loop, nodia_over_loop
     Rate over that of a loop over sources with `astropy.nddata.Cutout2D` and the published normalisation,
     followed by the same network.
+torch_over_engine (…_dia, …_nodia, …_compact)
+    Rate of PyTorch over that of ONNX Runtime, both alone on ready-made inputs and on one thread; the least of
+    the three networks. Not where PyTorch is not installed.
 start_s, rss_mb
     CPU seconds from the start of a process to the first score of a stamp, and its peak memory.
 images_rss_mb, images_bytes_mb
@@ -50,6 +53,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
+from lsst.meas.realbogus.errors import MissingDependencyError
 from lsst.meas.realbogus.model import (
     Architecture,
     Classifier,
@@ -64,6 +68,7 @@ from lsst.meas.realbogus.model import (
     write_model,
 )
 from lsst.meas.realbogus.model._architecture import Dense, Flatten
+from lsst.meas.realbogus.model._engines import Engine, make_engine
 from lsst.meas.realbogus.randomness import generator
 
 Images = dict[str, np.ndarray]
@@ -78,7 +83,7 @@ def cpu_seconds(work: Callable[[], object]) -> float:
 def make_classifier(network: str) -> Classifier:
     """Untrained weights cost the same arithmetic as trained ones."""
     contract = preset_contract(network, network, "0")
-    return make_model(contract, initial_weights(named_architecture(network))).classifier()
+    return make_model(contract, initial_weights(named_architecture(network))).classifier("onnxruntime")
 
 
 def make_images(size: int, n: int) -> tuple[Images, np.ndarray, np.ndarray]:
@@ -166,6 +171,34 @@ def measure_network(
     few_loop = slice(0, min(n, 200))
     loop = cpu_seconds(lambda: loop_over_sources(classifier, used, x[few_loop], y[few_loop])) / few_loop.stop
     return figures | {f"{network}_over_loop": loop / ours}
+
+
+def measure_torch(repeats: int) -> dict[str, float]:
+    """Compare engines in turns."""
+    figures = {}
+    for network in ("dia", "nodia", "compact"):
+        onnx = make_classifier(network)
+        layers, step = onnx.contract.architecture, onnx.batch_size
+        try:
+            torch = make_engine("torch", None, layers, initial_weights(layers))
+        except MissingDependencyError as error:
+            print(f"{'torch_over_engine':32} not measured: {error}")
+            return {}
+        inputs = generator(3, "benchmark-torch", network).standard_normal(
+            (512, *layers.input_shape), dtype=np.float32
+        )
+
+        def run(engine: Engine, inputs: np.ndarray = inputs, step: int = step) -> float:
+            return cpu_seconds(
+                lambda: [engine.predict(inputs[i : i + step]) for i in range(0, len(inputs), step)]
+            )
+
+        run(torch)  # what it prepares when it first runs
+        times = np.array([[run(onnx.engine), run(torch), run(onnx.engine)] for _ in range(repeats)])
+        figures[f"torch_over_engine_{network}"] = float(
+            np.median(times[:, [0, 2]].mean(axis=1) / times[:, 1])
+        )
+    return {"torch_over_engine": min(figures.values()), **figures}
 
 
 def measure_ways_in(classifier: Classifier, stamps: Images, repeats: int) -> dict[str, float]:
@@ -359,6 +392,7 @@ def main() -> None:
     for network in ("dia", "nodia", "compact"):
         figures |= measure_network(network, images, x, y, 5 if arguments.quick else 7)
     figures["compact_over_dia"] = figures["compact_per_cpu_s"] / figures["dia_per_cpu_s"]
+    figures |= measure_torch(5 if arguments.quick else 9)
     with tempfile.TemporaryDirectory() as folder:
         figures |= measure_processes(arguments.quick, Path(folder))
         figures |= measure_files(arguments.quick, Path(folder))
