@@ -80,6 +80,18 @@ unit-resolved: $(UV) ## every test with RESOLUTION=lowest-direct or highest depe
 	VIRTUAL_ENV="$(RESOLVED)" "$(UV)" pip install --quiet --resolution $(RESOLUTION) --editable '.[dev]'
 	PATH="$(RESOLVED)/bin:$$PATH" VIRTUAL_ENV="$(RESOLVED)" "$(RESOLVED)/bin/python" -m pytest -q $(WORKERS)
 
+# As the Science Pipelines have it: the oldest that rubin-env allows, and nothing that it lacks.
+.PHONY: unit-rubin-env
+RUBIN_ENV := $(CURDIR)/.cache/venv-rubin-env
+unit-rubin-env: $(UV) ## every test that applies with the packages of rubin-env (with PyTorch: gigabytes)
+	python=$$(bash tools/find-python)
+	"$$python" -c 'import sys; assert sys.version_info[:2] == (3, 13), "rubin-env is of Python 3.13"'
+	"$(UV)" venv --quiet --clear --python "$$python" "$(RUBIN_ENV)"
+	export VIRTUAL_ENV="$(RUBIN_ENV)" PATH="$(RUBIN_ENV)/bin:$$PATH"
+	"$(UV)" pip install --quiet --resolution lowest-direct --requirement requirements-rubin-env.txt
+	"$(UV)" pip install --quiet --no-deps --editable .
+	python -m pytest -q $(WORKERS)
+
 models: $(READY) ## train the packaged models again, from simulated surveys (about an hour)
 	python tools/train_packaged_models.py build/training
 

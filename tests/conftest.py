@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -25,6 +26,21 @@ from lsst.meas.realbogus.model import (
 from lsst.meas.realbogus.model._architecture import AverageMaxCentre2D, Conv2D, Dense
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+_NEEDED = {"onnx": ("onnx", "onnxruntime"), "tensorflow": ("tensorflow",), "torch": ("torch",)}
+"""Packages that tests with a mark need."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a package that is not installed, as in rubin-env."""
+    for mark, packages in _NEEDED.items():
+        missing = [name for name in packages if importlib.util.find_spec(name) is None]
+        if missing:
+            skip = pytest.mark.skip(reason=f"{' and '.join(missing)} not installed")
+            for item in items:
+                if item.get_closest_marker(mark) is not None:
+                    item.add_marker(skip)
 
 
 @pytest.fixture(scope="session")

@@ -84,6 +84,7 @@ NETWORKS = {
 }
 
 
+@pytest.mark.onnx
 @pytest.mark.parametrize("name", NETWORKS)
 def test_onnx_runtime_agrees_with_numpy(name: str) -> None:
     network = NETWORKS[name]
@@ -115,6 +116,7 @@ def test_the_centre_is_the_central_pixel_of_a_stamp() -> None:
         np.testing.assert_array_equal(centre[width // 2, width // 2], stamp[0, size // 2, size // 2])
 
 
+@pytest.mark.onnx
 def test_graphs_and_weights_are_the_same_bytes_every_time() -> None:
     network = named_architecture("nodia")
     weights = initial_weights(network)
@@ -125,6 +127,7 @@ def test_graphs_and_weights_are_the_same_bytes_every_time() -> None:
     assert all(np.array_equal(again[key], weights[key]) for key in weights)
 
 
+@pytest.mark.onnx
 def test_wrong_weights_are_named() -> None:
     network = named_architecture("nodia")
     weights = dict(initial_weights(network))
@@ -157,6 +160,7 @@ def test_layers_that_do_not_fit_are_named(layers: tuple[Layer, ...], reason: str
             Architecture(name="x", input_shape=(5, 5, 1), layers=layers)
 
 
+@pytest.mark.onnx
 def test_engines_that_cannot_run_a_model_say_so() -> None:
     network = named_architecture("nodia")
     graph = to_onnx(network, initial_weights(network))

@@ -10,7 +10,6 @@ import zipfile
 from collections.abc import Callable, Mapping
 
 import numpy as np
-import onnx
 import pytest
 
 from lsst.meas.realbogus.errors import ModelContractError, ModelError, ModelFormatError
@@ -32,6 +31,8 @@ from lsst.meas.realbogus.model import (
 )
 from lsst.meas.realbogus.model._archive import read_members, sha256, write_members
 from lsst.meas.realbogus.randomness import generator
+
+onnx = pytest.importorskip("onnx", reason="ONNX is not installed")
 
 Members = dict[str, bytes]
 

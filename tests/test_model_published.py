@@ -42,7 +42,14 @@ def classifiers(models: dict[str, Model]) -> dict[str, Classifier]:
 
 
 @pytest.mark.parametrize("name", ["dia", "nodia"])
-@pytest.mark.parametrize("engine", ["onnxruntime", "numpy"])
+@pytest.mark.parametrize(
+    "engine",
+    [
+        pytest.param("onnxruntime", marks=pytest.mark.onnx),
+        "numpy",
+        pytest.param("torch", marks=pytest.mark.torch),
+    ],
+)
 def test_golden_outputs_of_the_original_weights(
     shared_data: Path, models: dict[str, Model], name: str, engine: str
 ) -> None:

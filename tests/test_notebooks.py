@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from small_survey import COLLECTION
+
+nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")
+nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")
 
 ROOT = Path(__file__).parents[1]
 TEXTS = sorted((ROOT / "notebooks").glob("*.py"))
@@ -57,7 +58,7 @@ def test_a_notebook_runs(
         code = "\n".join(f"{name} = {value!r}" for name, value in values.items())
         notebook.cells.insert(number + 1, nbformat.v4.new_code_cell(code))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    client = NotebookClient(
+    client = nbclient.NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
     )
     client.execute()

@@ -83,6 +83,8 @@ def explain(error: BaseException) -> Failure | None:
     if isinstance(error, OSError) and error.errno is not None:
         place = f"{error.filename}: " if error.filename else ""
         return Failure(f"{place}{error.strerror or _one_line(error)}")
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("lsst.meas.realbogus"):
+        return Failure(f"{error.name} is not installed; install the package that has it")
     if _is_of_repository(error):
         cause = getattr(error, "orig", None) or error  # sqlalchemy's own text repeats the statement
         return Failure(f"the repository refuses: {_one_line(cause)}")

@@ -364,9 +364,12 @@ def _write(journal: _Journal, empty: Table, sink: TableSink, meta: Mapping[str, 
 @contextlib.contextmanager
 def _progress(quiet: bool) -> Iterator[Callable[[str, int], None]]:
     """Show a bar on a terminal; give a function to call with the name and the number of sources."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    except ModuleNotFoundError:  # scores do not need it
+        yield lambda name, rows: None
+        return
     console = Console(stderr=True)
     columns = [TextColumn("{task.fields[current]}"), BarColumn(), TextColumn("{task.completed} sources")]
     disable = quiet or not console.is_terminal

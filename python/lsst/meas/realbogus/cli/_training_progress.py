@@ -7,8 +7,6 @@ __all__ = ("TrainingProgress",)
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ._command import is_quiet
 
@@ -26,6 +24,9 @@ class TrainingProgress:
     """
 
     def __init__(self, title: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
         console = Console(stderr=True)
         self._bar = Progress(
             TextColumn("{task.description}"),

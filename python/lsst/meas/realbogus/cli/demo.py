@@ -13,15 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from ._command import Command, is_quiet
 from ._common import FiniteRange, preset_option
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ..evaluation import Summary
     from ..repository import Outcome
     from ..survey import DemoImages
@@ -91,6 +89,8 @@ def command(
     The repository is FOLDER/repo, the page FOLDER/report.html; for other presets and data with their name.
     A second run does what is missing, and nothing if nothing is.
     """
+    from rich.console import Console
+
     from ..model import read_model_file
     from ..survey import choose_images, ingested_images, simulated_images
 
@@ -135,6 +135,8 @@ def command(
 @contextmanager
 def _bar(console: Console, title: str) -> Iterator[Follow]:
     """Show a progress bar for a count that is known at the first report."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TextColumn("{task.fields[what]}"), console=console) as progress:
         task = progress.add_task(title, total=None, what="")
@@ -203,6 +205,9 @@ def _report(survey: DemoImages, output: str, page: Path, title: str, shown: str)
 
 def _show(summary: Summary, console: Console) -> None:
     """Lay the numbers of a run out for the terminal."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
     counts = Table.grid(padding=(0, 3))
     counts.add_row("images", str(summary.n_images))
     labels = f"{summary.n_real} real, {summary.n_bogus} bogus, {summary.n_undecided} undecided"

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table as RichTable
 
 from ..errors import InvalidInputError
 from ..options import from_settings
@@ -120,6 +118,9 @@ def _require_use(catalog: Table, losses: Sequence[Losses]) -> None:
 @click.option("--strict", is_flag=True, help="Fail on warnings too.")
 def check(tables: tuple[Path, ...], min_separation: float, strict: bool) -> None:
     """Look for faults in TABLES before anything is drawn; the exit code is 1 if there are errors."""
+    from rich.console import Console
+    from rich.table import Table as RichTable
+
     from ..injection import ValidationRules, check_fakes
     from ..tables import Severity, read_table_file
 
@@ -233,6 +234,9 @@ def show(
 
 
 def _print_counts(catalog: Table) -> None:
+    from rich.console import Console
+    from rich.table import Table as RichTable
+
     from ..report import count_populations
 
     shown = RichTable(title=f"{len(catalog)} fakes", title_justify="left")

@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
 
 from ..options import from_settings
 from ._command import Command, is_quiet, say
@@ -99,6 +96,9 @@ def command(
 def _read(
     repo: str, collections: list[str], where: str, score: str, dataset_type: str, options: NightOptions
 ) -> AstropyTable:
+    from rich.console import Console
+    from rich.progress import Progress
+
     from ..repository import read_score_counts
 
     with Progress(console=Console(stderr=True, quiet=is_quiet()), transient=True) as progress:
@@ -115,6 +115,9 @@ def _read(
 
 
 def _show(night: Night) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     console = Console()
     counts = night.counts
     console.print(

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from ..options import from_settings
 from ._command import Command, is_quiet, say
@@ -113,6 +111,9 @@ def _write(validation: Validation, folder: Path, overwrite: bool) -> None:
 
 
 def _show(validation: Validation) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     console = Console()
     table = Table("check", "status", "value and interval", "limit", "fakes", box=None, pad_edge=False)
     for column in table.columns:

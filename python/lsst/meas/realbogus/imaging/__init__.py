@@ -8,6 +8,7 @@ from ._convolution import band_kernel, convolve_image
 from ._filling import fill_smoothly
 from ._frames import Frame, prepare_frame
 from ._kernel_field import KernelField, kernel_reach, own_psf, psf_nodes, psf_width, resize
+from ._photutils import known_keyword
 from ._planes import (
     DIFFERENCE_PLANES,
     TEMPLATE_PLANES,
@@ -41,6 +42,7 @@ __all__ = (
     "ensure_planes",
     "fill_smoothly",
     "kernel_reach",
+    "known_keyword",
     "local_jacobian",
     "looks_swapped",
     "missing_pixels",

@@ -92,13 +92,13 @@ def _segments(score: Pixels, threshold: float) -> npt.NDArray[np.int32] | None:
     """Return consecutive labels of sources above a threshold."""
     if not (score > threshold).any():
         return None
-    found = detect_sources(score, threshold, n_pixels=_MIN_PIXELS)
+    found = detect_sources(score, threshold, _MIN_PIXELS)
     large = [s.label for s in found.segments if s.area > 4 * _DEBLEND_PIXELS]
     if large:
         found = deblend_sources(
             score,
             found,
-            n_pixels=_DEBLEND_PIXELS,
+            _DEBLEND_PIXELS,
             labels=large,
             contrast=_DEBLEND_CONTRAST,
             mode="linear",

@@ -7,7 +7,7 @@ __all__ = ("aperture_fluxes", "weighted_moments")
 import numpy as np
 import numpy.typing as npt
 from lsst.images import Box
-from photutils.aperture import AperturePhotometry, CircularAperture
+from photutils.aperture import CircularAperture, aperture_photometry
 
 type FloatArray = npt.NDArray[np.float64]
 
@@ -74,7 +74,7 @@ def aperture_fluxes(
         return np.zeros(0), np.zeros(0)
     places = np.stack([x - bbox.x.start, y - bbox.y.start], axis=1)
     error = np.sqrt(np.where(missing, 0.0, variance))
-    sums = AperturePhotometry(
+    sums = aperture_photometry(
         np.where(missing, 0.0, image), CircularAperture(places, r=radius), error=error, method="exact"
     )
-    return np.asarray(sums.flux), np.asarray(sums.flux_err)
+    return np.asarray(sums["aperture_sum"]), np.asarray(sums["aperture_sum_err"])

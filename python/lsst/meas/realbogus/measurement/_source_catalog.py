@@ -14,6 +14,7 @@ import scipy.ndimage
 import scipy.stats
 from lsst.images import VisitImage
 
+from ..imaging import known_keyword
 from ..tables import make_table, pixel_to_sky, source_id_base
 from ._options import SourceOptions
 from ._schema import SOURCE, SOURCE_FLAG_PLANES
@@ -84,10 +85,11 @@ def _detect(pixels: _Pixels, sigma: float, threshold: float) -> Any:
         4 * np.pi * sigma**2
     )
     snr = numerator / np.sqrt(np.maximum(denominator, 1e-300)) * (denominator > 0)
-    segments = detect_sources(snr, threshold, n_pixels=5)
+    segments = detect_sources(snr, threshold, 5)
     if segments is None:
         return None
-    return deblend_sources(snr, segments, n_pixels=5, n_levels=16, contrast=0.01)
+    levels = {known_keyword(deblend_sources, "n_levels", "nlevels"): 16}
+    return deblend_sources(snr, segments, 5, contrast=0.01, **levels)
 
 
 def _measure_all(image: VisitImage, pixels: _Pixels, segments: Any, sigma: float) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ("DEVICES", "ENGINES", "Engine", "make_engine")
 
 import logging
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -62,12 +62,7 @@ class OnnxEngine:
     name = "onnxruntime"
 
     def __init__(self, graph: bytes, device: str = "cpu") -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise MissingDependencyError(
-                "ONNX Runtime is not installed; install onnxruntime and onnx"
-            ) from error
+        onnxruntime = _import_onnxruntime()
         provider = _PROVIDERS[device]
         self.version, self.device = str(onnxruntime.__version__), device
         if provider not in onnxruntime.get_available_providers():
@@ -199,6 +194,7 @@ def _make(
 ) -> Engine:
     if name == "onnxruntime":
         if graph is None:
+            _import_onnxruntime()  # what is missing is better said before the graph is written
             assert architecture is not None and weights is not None
             graph = to_onnx(architecture, weights)
         return OnnxEngine(graph, device)
@@ -206,6 +202,14 @@ def _make(
     if name == "torch":
         return TorchEngine(architecture, weights, device)
     return (TensorFlowEngine if name == "tensorflow" else NumpyEngine)(architecture, weights)
+
+
+def _import_onnxruntime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingDependencyError("ONNX Runtime is not installed; install onnxruntime and onnx") from error
+    return onnxruntime
 
 
 def _onnxruntime_errors() -> tuple[type[Exception], ...]:

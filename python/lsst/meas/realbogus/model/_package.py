@@ -135,6 +135,7 @@ def make_model(
         Raised if graph and contract do not fit.
     """
     if contract.architecture is not None and weights is not None:
+        contract.architecture.check_weights(weights)
         graph = to_onnx(contract.architecture, weights) if has_onnx() else None
         engine = make_engine("numpy", graph, contract.architecture, weights)
     elif graph is not None:

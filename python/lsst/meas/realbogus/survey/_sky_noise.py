@@ -13,6 +13,7 @@ import scipy.ndimage
 
 from lsst.meas.realbogus.errors import InvalidInputError
 
+from ..imaging import known_keyword
 from ._fits_frame import FitsFrame
 
 Floats = npt.NDArray[np.float64]
@@ -112,6 +113,7 @@ def measure_sky(frame: FitsFrame, planes: dict[str, Bools], box: int) -> Sky:
     if box > 0:
         from photutils.background import Background2D, MADStdBackgroundRMS, MedianBackground
 
+        keyword = known_keyword(Background2D, "bkg_rms_estimator", "bkgrms_estimator")
         found = Background2D(
             np.where(unusable, 0.0, counts),
             box,
@@ -119,7 +121,7 @@ def measure_sky(frame: FitsFrame, planes: dict[str, Bools], box: int) -> Sky:
             filter_size=3,
             exclude_percentile=80,
             bkg_estimator=MedianBackground(),
-            bkg_rms_estimator=MADStdBackgroundRMS(),
+            **{keyword: MADStdBackgroundRMS()},
         )
         return Sky(np.asarray(found.background, float), np.asarray(found.background_rms, float), blank)
     sky = counts[blank]
