@@ -22,7 +22,7 @@ DATA ?=
 -include config/demo/$(notdir $(DATA:/=)).mk
 OPTIONS ?=
 
-.PHONY: help setup bench demo docs test lint types unit unit-fast unit-resolved lock models clean
+.PHONY: help setup bench demo demo-postgres docs test lint types unit unit-fast unit-resolved lock models clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -50,6 +50,19 @@ bench: $(READY) ## every benchmark, into benchmarks/RESULTS.md; OPTIONS=--quick 
 
 docs: $(READY) ## the manual in build/html; any warning is an error
 	python -m sphinx -q -W --keep-going -b html doc build/html
+
+# The survey is made in the server's database, so both are removed if one of them is not whole. To look around in the
+# repository later: python tools/with_postgresql.py demo-postgres/server bash
+demo-postgres: $(READY) ## run the main job on the smallest survey, with the registry in a PostgreSQL server of its own
+	[ -e demo-postgres/repo-small ] || rm -rf demo-postgres
+	python tools/with_postgresql.py demo-postgres/server bash -eu -c '
+	  cd demo-postgres
+	  if [ ! -e repo-small ]; then
+	    butler create new --seed-config ../config/butler/postgresql.yaml
+	    realbogus survey simulate --quiet new --preset small
+	    mv new repo-small
+	  fi
+	  realbogus demo . --preset small'
 
 test: lint types unit ## linters, types and tests
 
@@ -96,7 +109,7 @@ models: $(READY) ## train the packaged models again, from simulated surveys (abo
 	python tools/train_packaged_models.py build/training
 
 # Every extra but torch: what only a GPU needs of it is gigabytes.
-EXTRAS := $(foreach extra,train lightcurves umap docs dev,--extra $(extra))
+EXTRAS := $(foreach extra,train lightcurves umap scale docs dev,--extra $(extra))
 
 lock: $(UV) ## resolve the dependencies again
 	"$(UV)" pip compile pyproject.toml $(EXTRAS) --universal --generate-hashes --python-version 3.12 \
@@ -105,4 +118,4 @@ lock: $(UV) ## resolve the dependencies again
 	  --no-annotate --quiet -o requirements-bootstrap.lock
 
 clean: ## remove what the targets above made
-	rm -rf demo .venv .tools .cache .mypy_cache .ruff_cache .pytest_cache
+	rm -rf demo demo-postgres .venv .tools .cache .mypy_cache .ruff_cache .pytest_cache
