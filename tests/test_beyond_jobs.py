@@ -107,7 +107,7 @@ def test_every_site_gets_the_same_jobs(file: Path, tmp_path: Path, monkeypatch: 
     """PanDA's own site file is in a stack; here an empty one stands for it."""
     monkeypatch.setenv("CTRL_BPS_PANDA_DIR", str(tmp_path))
     (tmp_path / "config").mkdir()
-    (tmp_path / "config" / "bps_usdf.yaml").write_text("computeSite: SLAC\n")
+    (tmp_path / "config" / "bps_usdf.yaml").write_text("computeSite: there\n")
     config, jobs = Config(str(file)), Config(str(SITES / "jobs.yaml"))
     for key in ("clusterAlgorithm", "cluster", "pipetask", "requestMemory", "finalJob"):
         assert config[key] == jobs[key], key
