@@ -23,7 +23,7 @@ from lsst.meas.realbogus.report._page import render_page
 from lsst.meas.realbogus.repository import read_collection, read_stamps, validate_collection
 from lsst.meas.realbogus.tasks.subtract_images import SubtractImagesTask
 from lsst.meas.realbogus.truth import Fate, Label, labels_differ, loss_budget
-from small_survey import PIPELINE, WHERE, job_parameters, make_executor
+from small_survey import COLLECTION, PIPELINE, WHERE, job_parameters, make_executor
 
 pytestmark = pytest.mark.slow
 
@@ -340,3 +340,24 @@ def _assert_same(table: Table, other: Table) -> None:
     assert table.colnames == other.colnames
     for name in table.colnames:
         np.testing.assert_array_equal(np.asarray(table[name]), np.asarray(other[name]), err_msg=name)
+
+
+def test_scoring_again_from_tables_and_images_gives_the_same(
+    small_run: Path, untrained_models: dict[str, str]
+) -> None:
+    pipeline = Pipeline.from_uri("$MEAS_REALBOGUS_DIR/pipelines/Rescore.yaml")
+    names = {"science": "injected_preliminary_visit_image", "diaSources": "dia_source_unstandardized"}
+    models = {"model": untrained_models["dia"], "nodiaModel": untrained_models["nodia"]}
+    for name, value in (names | models).items():
+        pipeline.addConfigOverride("parameters", name, value)
+    butler = SimplePipelineExecutor.prep_butler(str(small_run), inputs=[COLLECTION], output="u/rescore")
+    SimplePipelineExecutor.from_pipeline(pipeline, butler=butler).run(register_dataset_types=True)
+    with Butler.from_config(small_run) as found:
+        refs = found.query_datasets("dia_source_rescore", "u/rescore")
+        assert len(refs) == len(found.query_datasets("dia_source_reliability", COLLECTION))
+        for ref in refs:
+            before = found.get("dia_source_reliability", ref.dataId, collections=COLLECTION)
+            after = found.get(ref)
+            assert after.colnames == before.colnames
+            for name in after.colnames:
+                np.testing.assert_array_equal(after[name], before[name])
