@@ -22,6 +22,7 @@ from lsst.meas.realbogus.training import (
     LabelledStamps,
     StampSelection,
     StampSet,
+    changes_elsewhere,
     corrupt_labels,
     read_labelled_stamps,
     shows_company,
@@ -161,7 +162,7 @@ def test_a_run_to_stamps_that_fails_says_where_it_is_written(tmp_path: Path) -> 
     assert "NoCam" in log.read_text()
 
 
-def test_no_kind_fills_an_image(tmp_path: Path) -> None:
+def test_no_kind_of_bogus_fills_an_image(tmp_path: Path) -> None:
     repo = _repo(tmp_path / "a")
     whole, thin = tmp_path / "whole", tmp_path / "thin"
     export_labelled_stamps([(repo, "u/run")], whole)
@@ -171,8 +172,12 @@ def test_no_kind_fills_an_image(tmp_path: Path) -> None:
     assert counts[0] == counts[1] == {"0000.parquet": len(kept)}
     for visit in (3, 7):
         for kind in np.unique(every.kind):
-            there = np.sum((every.visit == visit) & (every.kind == kind))
-            assert np.sum((kept.visit == visit) & (kept.kind == kind)) == min(there, 3)
+            for label, most in ((0, 3), (1, len(every))):
+                there, left = (
+                    np.sum((some.visit == visit) & (some.kind == kind) & (some.label == label))
+                    for some in (every, kept)
+                )
+                assert left == min(there, most)
     first = every[every.visit == 3]
     assert len(StampSelection(most_of_a_kind=1000).of(first, 1)) == len(first)
     again = three.of(first, 0, 3, 0)
@@ -213,3 +218,16 @@ def test_company_is_what_one_image_alone_shows(other: tuple[int, float, float], 
     assert len(StampSelection().of(stamps)) == 1
     bogus = LabelledStamps.from_arrays(stamps.arrays() | {"label": np.zeros(1, np.int8)})
     assert len(StampSelection(with_company=False).of(bogus)) == 1
+
+
+def test_kinds_that_context_alone_tells_are_kept_with_it() -> None:
+    alone, beside = _scene((25, 40.0, 90.0)), _scene((25, 40.0, 90.0), (45, 60.0, 140.0))
+    dimmed = LabelledStamps.from_arrays(
+        LabelledStamps.concatenate([alone, beside]).arrays()
+        | {"label": np.zeros(2, np.int8), "kind": np.full(2, "clouds")}
+    )
+    assert changes_elsewhere(dimmed).tolist() == [False, True]
+    assert len(StampSelection(kinds_in_context=("clouds",)).of(dimmed)) == 1
+    assert len(StampSelection(kinds_in_context=("star",)).of(dimmed)) == 2
+    variables = LabelledStamps.from_arrays(dimmed.arrays() | {"label": np.ones(2, np.int8)})
+    assert len(StampSelection(kinds_in_context=("clouds",)).of(variables)) == 2

@@ -22,7 +22,7 @@ from ._regimes import populate
 
 _SEED = 20_000
 _MAX_NUMBER = 100_000
-_VARIABLE_AMONG = 600.0
+_VARIABLE_AMONG = 800.0
 """Stars in a megapixel of which the full fraction varies."""
 _SHARPEST = 1.61
 """Least FWHM of a PSF [pixels]."""
@@ -69,9 +69,9 @@ _LINEAR = {
     "background_residual": (0.05, 0.4),
     "star_slope": (0.1, 0.25),
     "galaxy_slope": (0.2, 0.34),
-    "variable_fraction": (0.35, 0.6),
-    "agn_fraction": (0.2, 0.45),
-    "quasar_fraction": (0.3, 0.6),
+    "variable_fraction": (0.45, 0.75),
+    "agn_fraction": (0.3, 0.6),
+    "quasar_fraction": (0.4, 0.7),
     "transient_hosted_fraction": (0.5, 0.95),
     "transient_nuclear_fraction": (0.05, 0.3),
     "transient_outskirts_fraction": (0.1, 0.4),
@@ -191,7 +191,7 @@ def training_survey(number: int) -> SurveyConfig:
         sky_brightness=(brightness - 0.5, brightness + 0.5),
         zero_point=round(zero_point, 3),
         moffat_beta=(round(beta, 2), round(beta + 0.8, 2)),
-        variable_amplitude=(0.03, 2.0),
+        variable_amplitude=(0.05, 1.5),
         variable_amplitude_law="log_uniform",
         variable_shapes=(0.4, 0.45, 0.15),
         agn_amplitude=(0.1, 1.0),

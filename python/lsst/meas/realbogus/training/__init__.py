@@ -15,7 +15,7 @@ from ._learner import Network
 from ._ordered_model import ModelOptions, ordered_contract, ordered_split, train_ordered_model
 from ._reading import read_labelled_stamps
 from ._search import SearchOptions, search_options
-from ._selection import StampSelection, shows_company
+from ._selection import StampSelection, changes_elsewhere, shows_company
 from ._splits import SIDES, Split, assigned_split, split_stamps
 from ._stamp_batches import BALANCES, StampBatches
 from ._stamp_set import StampSet, StampWriter
@@ -56,6 +56,7 @@ __all__ = (
     "assigned_split",
     "augment",
     "balanced_weights",
+    "changes_elsewhere",
     "corrupt_labels",
     "dihedral",
     "fit",

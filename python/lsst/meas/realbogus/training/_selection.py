@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ("StampSelection", "shows_company")
+__all__ = ("StampSelection", "changes_elsewhere", "shows_company")
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -32,14 +33,19 @@ class StampSelection(Options):
 
     Simulated surveys show more in an image than the sky does, to be cheap. What thousands of stars have in
     common teaches no more than what some of them have; and where real sources stand close together, nobody
-    learns that company speaks for an artefact, such as a train of flashes.
+    learns that company speaks for an artefact, such as a train of flashes. What its neighbourhood alone tells
+    from a real source, such as a star that a cloud dims from a variable one, teaches by itself no more than
+    how often the surveys draw it.
     """
 
     most_of_a_kind: int | None = option(
-        None, "Stamps of one kind that are kept at most, chosen at random; none: all.", min=1
+        None, "Stamps of one kind of bogus that are kept at most, chosen at random; none: all.", min=1
     )
     with_company: bool = option(
         True, "Whether to keep real sources beside another that is in one of the images only."
+    )
+    kinds_in_context: tuple[str, ...] = option(
+        (), "Kinds of bogus sources that are kept only where the difference shows something beside them."
     )
 
     def of(self, stamps: LabelledStamps, *key: int | str) -> LabelledStamps:
@@ -61,11 +67,16 @@ class StampSelection(Options):
             real = stamps.label == 1
             real[real] = shows_company(stamps[real])
             stamps = stamps[~real]
+        if self.kinds_in_context:
+            lone = (stamps.label == 0) & np.isin(stamps.kind, self.kinds_in_context)
+            lone[lone] = ~changes_elsewhere(stamps[lone])
+            stamps = stamps[~lone]
         if self.most_of_a_kind is None:
             return stamps
         order = np.argsort(generator(0, "thinned-stamps", *key).random(len(stamps)), kind="stable")
-        kept = [order[stamps.kind[order] == kind][: self.most_of_a_kind] for kind in np.unique(stamps.kind)]
-        return stamps[np.sort(np.concatenate([np.zeros(0, np.int64), *kept]))]
+        bogus = order[stamps.label[order] == 0]
+        kept = [bogus[stamps.kind[bogus] == kind][: self.most_of_a_kind] for kind in np.unique(stamps.kind)]
+        return stamps[np.sort(np.concatenate([np.flatnonzero(stamps.label == 1), *kept]))]
 
 
 def shows_company(stamps: LabelledStamps) -> npt.NDArray[np.bool_]:
@@ -86,28 +97,42 @@ def shows_company(stamps: LabelledStamps) -> npt.NDArray[np.bool_]:
     Images are convolved with a Gaussian as wide as the PSF, and measured in units of their own robust
     scatter.
     """
-    fwhm = np.where(np.isfinite(stamps.psf_fwhm), stamps.psf_fwhm, _USUAL_FWHM).astype(np.float64)
-    difference, science, template = (stamps.pixels[role] for role in ("difference", "science", "template"))
-    shown = [_shows(*stamp) for stamp in zip(difference, science, template, fwhm, strict=True)]
-    return np.array(shown, np.bool_)
+    images = [stamps.pixels[role] for role in ("science", "template")]
+    return np.array(
+        [
+            any((_in_sigmas(image[row], fwhm)[places] < _EMPTY).any() for image in images)
+            for row, (places, fwhm) in enumerate(_changes(stamps))
+        ],
+        np.bool_,
+    )
 
 
-def _shows(
-    difference: npt.NDArray[np.float32],
-    science: npt.NDArray[np.float32],
-    template: npt.NDArray[np.float32],
-    fwhm: float,
-) -> bool:
-    changed = np.abs(_in_sigmas(difference, fwhm))
-    peak = changed == scipy.ndimage.maximum_filter(changed, 2 * int(np.ceil(fwhm)) + 1)
-    rows, columns = np.nonzero(peak & (changed > _CHANGED))
-    middle = np.array(changed.shape) // 2
-    apart = np.hypot(rows - middle[0], columns - middle[1]) > _APART * fwhm
-    if not apart.any():
-        return False
-    rows, columns = rows[apart], columns[apart]
-    absent = np.minimum(_in_sigmas(science, fwhm)[rows, columns], _in_sigmas(template, fwhm)[rows, columns])
-    return bool((absent < _EMPTY).any())
+def changes_elsewhere(stamps: LabelledStamps) -> npt.NDArray[np.bool_]:
+    """Find the stamps whose difference shows something besides the source in the middle.
+
+    Parameters
+    ----------
+    stamps
+        Stamps with a difference; ``psf_fwhm`` where it is known.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(n,)``. Whether one of its peaks, found as by `shows_company`, is not the source.
+    """
+    return np.array([places[0].size > 0 for places, _ in _changes(stamps)], np.bool_)
+
+
+def _changes(stamps: LabelledStamps) -> Iterator[tuple[tuple[npt.NDArray[np.intp], ...], float]]:
+    """Yield rows and columns of the peaks beside the source of each stamp, and the FWHM for the search."""
+    widths = np.where(np.isfinite(stamps.psf_fwhm), stamps.psf_fwhm, _USUAL_FWHM).astype(np.float64)
+    for difference, fwhm in zip(stamps.pixels["difference"], widths, strict=True):
+        changed = np.abs(_in_sigmas(difference, fwhm))
+        peak = changed == scipy.ndimage.maximum_filter(changed, 2 * int(np.ceil(fwhm)) + 1)
+        rows, columns = np.nonzero(peak & (changed > _CHANGED))
+        middle = np.array(changed.shape) // 2
+        apart = np.hypot(rows - middle[0], columns - middle[1]) > _APART * fwhm
+        yield (rows[apart], columns[apart]), float(fwhm)
 
 
 def _in_sigmas(image: npt.NDArray[np.float32], fwhm: float) -> Floats:
