@@ -76,5 +76,7 @@ def test_every_page_is_in_the_contents() -> None:
 
 def test_links_lead_somewhere() -> None:
     for page in [*DOC.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:
+        # Fragments of news become lines of CHANGELOG.md.
+        start = ROOT if page.parent.name == "changes" else page.parent
         for target in re.findall(r"\]\((?!https?://|#)([^)#\s]+)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+            assert (start / target).exists(), f"{page.name}: {target}"
