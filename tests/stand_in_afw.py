@@ -23,6 +23,8 @@ import pytest
 from lsst.images import ObservationSummaryStats
 from lsst.images.serialization import ArchiveTree
 
+from storage_classes import forget_storage_classes
+
 MAX_PLANES = 32
 CANONICAL_PLANES = (
     "BAD", "SAT", "INTRP", "CR", "EDGE", "DETECTED", "DETECTED_NEGATIVE", "SUSPECT", "NO_DATA",
@@ -472,6 +474,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
         },
     }
     add_modules(monkeypatch, modules)
+    forget_storage_classes(monkeypatch)
 
 
 def add_modules(monkeypatch: pytest.MonkeyPatch, modules: dict[str, dict[str, Any]]) -> None:

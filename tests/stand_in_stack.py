@@ -19,7 +19,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Column, Table
 from astropy.time import Time
-from lsst.daf.butler import FormatterV2, StorageClassDelegate, StorageClassFactory
+from lsst.daf.butler import FormatterV2, StorageClassDelegate
 from lsst.images import (
     Box,
     DetectorFrame,
@@ -35,6 +35,7 @@ from lsst.images.psfs import GaussianPointSpreadFunction, LegacyPointSpreadFunct
 from lsst.meas.realbogus.survey._camera import CameraGeometry, make_detector
 from lsst.meas.realbogus.survey._visit_image import make_visit_image
 from lsst.meas.realbogus.tables import as_astropy
+from storage_classes import forget_storage_classes
 
 whole_reads: list[str] = []
 """Files that were read as a whole."""
@@ -418,6 +419,5 @@ def install(patch: pytest.MonkeyPatch) -> None:
     for name in _MODULES:
         parent, _, child = name.rpartition(".")
         patch.setattr(sys.modules[parent], child, sys.modules[name], raising=False)
-    # What storage classes found of afw, or did not, is kept in the only factory.
-    patch.setattr(type(StorageClassFactory), "_instances", {})
+    forget_storage_classes(patch)
     patch.setattr(SkyProjection, "from_legacy", staticmethod(lambda wcs, frame, **_: wcs.projection))

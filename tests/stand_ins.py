@@ -25,9 +25,7 @@ from lsst.daf.butler import (
     DataCoordinate,
     DatasetRef,
     DatasetType,
-    StorageClassFactory,
     Timespan,
-    _storage_class,
 )
 from lsst.pex.config import Config, Field
 from lsst.pipe.base import (
@@ -51,6 +49,8 @@ from lsst.pipe.base.tests.mocks import (
 )
 from lsst.sphgeom import ConvexPolygon, LonLat, UnitVector3d
 from lsst.utils.doImport import doImportType
+
+from storage_classes import forget_storage_classes
 
 _CONNECTIONS = {
     "inputs": connectionTypes.Input,
@@ -355,11 +355,7 @@ def stand_in_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             patch.setitem(sys.modules, name, module)
         for name, path in write_products(tmp_path_factory.mktemp("products")).items():
             patch.setenv(name, str(path))
-        # The middleware remembers which types it could not import: it is given a new memory for this while.
-        factory = StorageClassFactory()
-        patch.setattr(_storage_class, "_derived_cache", {}, raising=False)
-        patch.setattr(factory, "_storageClasses", {})
-        factory.addFromConfig(_storage_class.StorageClassConfig())
+        forget_storage_classes(patch)
         yield
 
 

@@ -93,7 +93,7 @@ def test_fields_are_empty_and_crowded_and_clouds_hide_bright_stars(family: list[
     stars = [config.star_density * (1024 * config.pixel_scale / 3600) ** 2 for config in family]
     assert min(stars) < 300 < 1500 < max(stars)
     for config, count in zip(family, stars, strict=True):
-        assert config.variable_fraction * count <= 0.6 * 600 + 1e-6
+        assert config.variable_fraction * count <= 0.75 * 800 + 1e-6
         assert max(config.template_extinction) <= 0.3
         clear = limiting_magnitude(config.replace(extinction=config.template_extinction))
         assert clear - config.star_magnitudes[0] == pytest.approx(9.0, abs=0.01)
