@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 from astropy.table import Table, vstack
-from lsst.daf.butler import Butler, DataCoordinate, DatasetNotFoundError, MissingDatasetTypeError
+from lsst.daf.butler import Butler, DataCoordinate
 
 from ..errors import InvalidInputError
 from ..evaluation import Results
 from ..legacy import get_table
 from ..tables import standard_columns
 from ..truth import read_ap_matches
-from ._open import find_datasets, open_repository
+from ._open import find_table, open_repository, require_datasets
 
 
 def read_ap_collection(
@@ -61,13 +61,10 @@ def read_ap_collection(
     with open_repository(repo, collection) as butler:
         parts: list[Table] = []
         fates: list[Table] = []
-        for ref in find_datasets(butler, matches, where):
-            try:
-                table = get_table(butler.getDeferred(sources, ref.dataId))
-            except (DatasetNotFoundError, MissingDatasetTypeError) as error:
-                raise InvalidInputError(
-                    f"{collection} has {matches} but no {sources} at {ref.dataId}"
-                ) from error
+        for ref in require_datasets(butler, matches, where):
+            table = find_table(butler, sources, ref.dataId)
+            if table is None:
+                raise InvalidInputError(f"{collection} has {matches} but no {sources} at {ref.dataId}")
             table = standard_columns(table, counts=True, name=f"{sources} at {ref.dataId}")
             read = read_ap_matches(
                 get_table(butler.getDeferred(ref)), table, unmatched_is_bogus=unmatched_is_bogus
@@ -80,8 +77,6 @@ def read_ap_collection(
                     rows[name] = np.full(len(rows), int(ref.dataId[name]), np.int64)
             parts.append(read.sources)
             fates.append(primary)
-        if not parts:
-            raise InvalidInputError(f"{collection} has no {matches}" + (f" where {where}" if where else ""))
         return Results(
             sources=vstack(parts, metadata_conflicts="silent"),
             fates=vstack(fates, metadata_conflicts="silent"),
@@ -94,9 +89,8 @@ def read_ap_collection(
 def _add_scores(butler: Butler, dataset_type: str, data_id: DataCoordinate, sources: Table) -> None:
     """Add the column of scores; NaN where there are none."""
     sources["score"] = np.full(len(sources), np.nan, np.float32)
-    try:
-        scores = get_table(butler.getDeferred(dataset_type, data_id))
-    except (DatasetNotFoundError, MissingDatasetTypeError):
+    scores = find_table(butler, dataset_type, data_id)
+    if scores is None:
         return
     if not np.array_equal(scores["id"], sources["diaSourceId"]):
         raise InvalidInputError(f"rows of {dataset_type} and DIA sources differ at {data_id}")

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from astropy.table import Table, vstack
 from lsst.daf.butler import Butler, DeferredDatasetHandle
 
-from ..errors import InvalidInputError
 from ..evaluation import (
     ADDED_LIGHT,
     Boxes,
@@ -26,7 +25,7 @@ from ..evaluation import (
 from ..legacy import get_table
 from ..tables import empty_table
 from ..truth import read_matched_sources
-from ._open import find_datasets, handles_by_image, open_repository
+from ._open import find_datasets, handles_by_image, open_repository, require_datasets
 
 type Handles = Mapping[tuple[int, int], DeferredDatasetHandle]
 
@@ -114,22 +113,16 @@ def validate_collection(
     InvalidInputError
         Raised if nothing was injected there, or nobody said what became of it.
     """
-    names = {
-        "sources": sources,
-        "fates": "injected_supernova_fate",
+    tables = {
         "injected": f"{prefix}{image}_catalog",
-        "before": image,
-        "after": f"{prefix}{image}",
+        "fates": "injected_supernova_fate",
+        "sources": sources,
     }
+    images = {"before": image, "after": f"{prefix}{image}"}
     with open_repository(repo, collection) as butler:
-        handles = {
-            part: [butler.getDeferred(ref) for ref in find_datasets(butler, name, where)]
-            for part, name in names.items()
-        }
-        for part in ("injected", "fates", "sources"):
-            if not handles[part]:
-                selection = f" where {where}" if where else ""
-                raise InvalidInputError(f"{collection} has no {names[part]}{selection}: nothing to validate")
+        refs = {part: require_datasets(butler, name, where) for part, name in tables.items()}
+        refs |= {part: find_datasets(butler, name, where) for part, name in images.items()}
+        handles = {part: map(butler.getDeferred, found) for part, found in refs.items()}
         return validate_campaign(Campaign.of(**handles), options)
 
 

@@ -12,10 +12,9 @@ from astropy.table import Table
 from lsst.daf.butler import Butler
 
 from ..cutouts import StampBatch
-from ..errors import InvalidInputError
 from ..explanation import labelled_batch
 from ..legacy import get_table
-from ._open import find_datasets, find_table, open_repository
+from ._open import find_table, open_repository, require_datasets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,10 +76,7 @@ def read_cutouts(
     InvalidInputError
         Raised if there are no stamps.
     """
-    refs = find_datasets(butler, cutouts, where)
-    if not refs:
-        collections = ", ".join(butler.collections.defaults)
-        raise InvalidInputError(f"{collections} has no {cutouts}" + (f" where {where}" if where else ""))
+    refs = require_datasets(butler, cutouts, where)
     left = max_sources
     for number, ref in enumerate(refs):
         table = get_table(butler.getDeferred(ref))

@@ -13,10 +13,8 @@ import numpy.typing as npt
 from astropy.table import Table, vstack
 from lsst.daf.butler import (
     Butler,
-    DatasetNotFoundError,
     DatasetRef,
     DatasetType,
-    MissingDatasetTypeError,
 )
 from lsst.sphgeom import Region
 
@@ -27,7 +25,7 @@ from ..legacy import get_table, read_grid, read_mask
 from ..tables import NO_ID, empty_table, sky_to_pixel, standard_columns
 from ..truth import DC2_CHANGE, Dc2Truth, DetectionCounts, FateRules, find_truth, measure_conditions
 from ._light_curves import sky_image
-from ._open import find_datasets, open_repository
+from ._open import find_datasets, find_handle, open_repository
 from ._results import SOURCES
 
 Floats = npt.NDArray[np.float64]
@@ -165,9 +163,8 @@ def _within(region: Region | None) -> Callable[[Floats, Floats], Bools] | None:
 
 def _look(butler: Butler, image: str, ref: DatasetRef, changes: Table) -> Bools:
     """Add what the mask is like at each change; return which are not on good pixels."""
-    try:
-        handle = butler.getDeferred(image, ref.dataId)
-    except (DatasetNotFoundError, MissingDatasetTypeError):
+    handle = find_handle(butler, image, ref.dataId)
+    if handle is None:
         changes["is_masked"], changes["is_edge"] = np.zeros((2, len(changes)), bool)
         changes["edge_distance"] = np.full(len(changes), np.nan)
         return np.zeros(len(changes), bool)

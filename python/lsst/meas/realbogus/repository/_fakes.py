@@ -14,7 +14,7 @@ from lsst.images import Box, NoOverlapError
 from ..errors import InvalidCatalogError, InvalidInputError
 from ..injection import stack_catalogs, trixels
 from ..legacy import get_table
-from ._open import find_datasets, find_table
+from ._open import find_table, require_datasets
 
 Pixels = npt.NDArray[np.float64]
 
@@ -120,10 +120,7 @@ def read_injected_catalogs(
     InvalidInputError
         Raised if there are none.
     """
-    refs = find_datasets(butler, dataset_type, where)
-    if not refs:
-        collections = ", ".join(butler.collections.defaults)
-        raise InvalidInputError(f"{collections} has no {dataset_type}" + (f" where {where}" if where else ""))
+    refs = require_datasets(butler, dataset_type, where)
     catalogs = [get_table(butler.getDeferred(ref)) for ref in refs]
     for ref, catalog in zip(refs, catalogs, strict=True):
         _add_fates(catalog, find_table(butler, fates, ref.dataId))

@@ -23,7 +23,7 @@ from lsst.images.cameras import Detector
 from ..errors import InvalidInputError
 from ..evaluation import REASONS, NightOptions, count_scores
 from ..legacy import focal_plane_corners, get_table
-from ._open import find_dataset, find_datasets, handles_by_image, open_repository
+from ._open import find_datasets, find_handle, handles_by_image, open_repository, require_datasets
 
 _BATCH = 500
 """Images read before their scores are counted and forgotten."""
@@ -102,10 +102,7 @@ def read_score_counts(
     parts = []
     for name in collections:
         with open_repository(repo, name) as butler:
-            refs = find_datasets(butler, dataset_type, where)
-            if not refs:
-                selection = f" where {where}" if where else ""
-                raise InvalidInputError(f"{name} has no {dataset_type}{selection}: nothing to count")
+            refs = require_datasets(butler, dataset_type, where)
             done = 0
             for batch in itertools.batched(refs, _BATCH):
                 parts.append(_count([butler.getDeferred(ref) for ref in batch], score, options, name))
@@ -206,10 +203,10 @@ def _from_images(butler: Butler) -> Iterator[tuple[int, npt.NDArray[np.float64]]
     for name in _IMAGES:
         one_each = {int(ref.dataId["detector"]): ref for ref in find_datasets(butler, name)}
         for number, ref in one_each.items():
-            detector = find_dataset(butler, f"{name}.detector", ref.dataId)
-            if detector is None:
+            handle = find_handle(butler, f"{name}.detector", ref.dataId)
+            if handle is None:
                 break
-            yield number, _corners(detector)
+            yield number, _corners(handle.get())
         if one_each:
             return
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ("find_dataset", "find_datasets", "find_table", "handles_by_image", "open_repository")
+__all__ = (
+    "find_datasets",
+    "find_handle",
+    "find_table",
+    "handles_by_image",
+    "open_repository",
+    "require_datasets",
+)
 
 import contextlib
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from astropy.table import Table
 from lsst.daf.butler import (
@@ -133,8 +139,37 @@ def find_datasets(butler: Butler, dataset_type: str, where: str = "") -> list[Da
     return sorted(refs, key=lambda ref: tuple(ref.dataId.required_values))
 
 
-def find_dataset(butler: Butler, dataset_type: str, data_id: DataCoordinate) -> Any:
-    """Read a dataset that may not be there.
+def require_datasets(
+    butler: Butler, dataset_type: str, where: str = "", *, name: str = ""
+) -> list[DatasetRef]:
+    """Look for datasets of which there must be one at least.
+
+    Parameters
+    ----------
+    butler, dataset_type, where
+        As for `find_datasets`.
+    name
+        What has them, for the message; by default the names of the butler's collections.
+
+    Returns
+    -------
+    list of lsst.daf.butler.DatasetRef
+        In order of their data ids.
+
+    Raises
+    ------
+    InvalidInputError
+        Raised if there are none, or the expression is none.
+    """
+    refs = find_datasets(butler, dataset_type, where)
+    if not refs:
+        name = name or ", ".join(butler.collections.defaults)
+        raise InvalidInputError(f"{name} has no {dataset_type}" + (f" where {where}" if where else ""))
+    return refs
+
+
+def find_handle(butler: Butler, dataset_type: str, data_id: DataCoordinate) -> DeferredDatasetHandle | None:
+    """Look for a dataset that may not be there.
 
     Parameters
     ----------
@@ -147,11 +182,11 @@ def find_dataset(butler: Butler, dataset_type: str, data_id: DataCoordinate) -> 
 
     Returns
     -------
-    object or None
-        The dataset, None if there is none.
+    lsst.daf.butler.DeferredDatasetHandle or None
+        Reads the dataset; None if there is none.
     """
     try:
-        return butler.get(dataset_type, data_id)
+        return butler.getDeferred(dataset_type, data_id)
     except (DatasetNotFoundError, MissingDatasetTypeError):
         return None
 
@@ -161,23 +196,16 @@ def find_table(butler: Butler, dataset_type: str, data_id: DataCoordinate) -> Ta
 
     Parameters
     ----------
-    butler
-        Butler with collections to look into.
-    dataset_type
-        Name of the dataset type.
-    data_id
-        Which one.
+    butler, dataset_type, data_id
+        As for `find_handle`.
 
     Returns
     -------
     astropy.table.Table or None
         The table, None if there is none.
     """
-    try:
-        handle = butler.getDeferred(dataset_type, data_id)
-    except (DatasetNotFoundError, MissingDatasetTypeError):
-        return None
-    return get_table(handle)
+    handle = find_handle(butler, dataset_type, data_id)
+    return None if handle is None else get_table(handle)
 
 
 def handles_by_image(

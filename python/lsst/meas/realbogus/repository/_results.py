@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("SOURCES", "model_columns", "read_associations", "read_collection", "read_stamps")
+__all__ = ("SOURCES", "find_sources", "model_columns", "read_associations", "read_collection", "read_stamps")
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from ..evaluation import Results
 from ..legacy import DeferredImage, get_table
 from ..tables import empty_table, standard_columns
 from ..truth import INJECTED_FATE, REAL_KINDS, Label
-from ._open import find_datasets, find_table, open_repository
+from ._open import find_datasets, find_table, open_repository, require_datasets
 
 SOURCES = "dia_source_unstandardized"
 _STAMP_SIZE = 51
@@ -84,10 +84,7 @@ def read_collection(
         Raised if the collection holds no DIA sources, or labels or scores of other sources.
     """
     with open_repository(repo, collection) as butler:
-        run = _Run(butler, where)
-        refs = run.find(SOURCES)
-        if not refs:
-            raise InvalidInputError(f"{collection} has no {SOURCES}" + (f" where {where}" if where else ""))
+        run, refs = _Run(butler, where), find_sources(butler, where)
         sources = _stack([run.sources(ref) for ref in refs])
         models, described = run.models(sources)
         return Results(
@@ -98,6 +95,30 @@ def read_collection(
             provenance={**(provenance or {}), **described, "software": run.software()},
             changes=run.changes(refs, sources),
         )
+
+
+def find_sources(butler: Butler, where: str = "") -> list[DatasetRef]:
+    """Look for the DIA sources of a run.
+
+    Parameters
+    ----------
+    butler
+        Butler with the collections of the run.
+    where
+        Butler expression that selects images; empty for all.
+
+    Returns
+    -------
+    list of lsst.daf.butler.DatasetRef
+        In order of visit and detector.
+
+    Raises
+    ------
+    InvalidInputError
+        Raised if there are none.
+    """
+    refs = require_datasets(butler, SOURCES, where)
+    return sorted(refs, key=lambda ref: (ref.dataId["visit"], ref.dataId["detector"]))
 
 
 def read_associations(
@@ -204,11 +225,6 @@ class _Run:
     butler: Butler
     where: str = ""
 
-    def find(self, dataset_type: str) -> list[DatasetRef]:
-        """Find the datasets of a type, in order of visit and detector."""
-        refs = find_datasets(self.butler, dataset_type, self.where)
-        return sorted(refs, key=lambda ref: (ref.dataId["visit"], ref.dataId["detector"]))
-
     def sources(self, ref: DatasetRef) -> Table:
         """Read the DIA sources of an image with their labels and scores."""
         table = standard_columns(get_table(self.butler.getDeferred(ref)), counts=True, name=str(ref))
@@ -272,7 +288,7 @@ class _Run:
         """Return the column of scores of each model, and what is known of each."""
         columns = [name for name in _SCORES if name in sources.colnames]
         columns = columns or [name for name in ("score",) if name in sources.colnames]
-        refs = self.find("rbClassifier_metadata")
+        refs = find_datasets(self.butler, "rbClassifier_metadata", self.where)
         if not refs or not columns:
             return {column: column for column in columns}, {}
         task = self.butler.get(refs[0])["rbClassifier"]
@@ -289,7 +305,7 @@ class _Run:
     def stamps(self, places: Table) -> list[Stamps]:
         """Collect triplets of stamps: stored ones of DIA sources, fresh ones elsewhere."""
         triplets: list[Stamps] = [{} for _ in places]
-        for ref in self.find(SOURCES):
+        for ref in find_datasets(self.butler, SOURCES, self.where):
             here = (places["visit"] == ref.dataId["visit"]) & (places["detector"] == ref.dataId["detector"])
             rows = np.flatnonzero(here)
             if not rows.size:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 from lsst.daf.butler import Butler, DatasetRef
 
-from ..errors import InvalidInputError
 from ..evaluation import ScoredSample, ScoredTables, sample_image, stack_images
 from ..legacy import get_table
-from ._open import find_datasets, find_table, open_repository
-from ._results import SOURCES, model_columns
+from ._open import find_table, open_repository
+from ._results import find_sources, model_columns
 
 _INJECTED = ("injected_preliminary_visit_image_catalog", "injected_template_detector_catalog")
 
@@ -41,12 +40,7 @@ def read_sample_of_run(repo: Butler | str | Path, collection: str, *, where: str
         If the collection holds no DIA sources, or labels or scores of other sources.
     """
     with open_repository(repo, collection) as butler:
-        refs = sorted(
-            find_datasets(butler, SOURCES, where), key=lambda r: (r.dataId["visit"], r.dataId["detector"])
-        )
-        if not refs:
-            raise InvalidInputError(f"{collection} has no {SOURCES}" + (f" where {where}" if where else ""))
-        sample = stack_images(sample_image(_tables(butler, ref)) for ref in refs)
+        sample = stack_images(sample_image(_tables(butler, ref)) for ref in find_sources(butler, where))
         return dataclasses.replace(sample, models=model_columns(butler, sample.table, where)[0])
 
 

@@ -13,7 +13,7 @@ from ..errors import InvalidInputError
 from ..legacy import get_table
 from ..tables import atomic_output
 from ..training import HandLabels, LabelledStamps, StampSelection, StampWriter
-from ._open import find_datasets, find_table, open_repository
+from ._open import find_table, open_repository, require_datasets
 from ._pipetask import pipetask_command, run_pipetask
 
 _IMAGE = ("visit", "detector")
@@ -136,11 +136,7 @@ def _export(
 ) -> int:
     total = 0
     with open_repository(repo, collection) as butler, StampWriter(path, pixel_type) as writer:
-        refs = find_datasets(butler, "dia_source_cutouts", where)
-        if not refs:
-            condition = f" where {where}" if where else ""
-            raise InvalidInputError(f"{repo}: {collection} has no dia_source_cutouts{condition}")
-        for ref in refs:
+        for ref in require_datasets(butler, "dia_source_cutouts", where, name=f"{repo}: {collection}"):
             match, sources = (
                 find_table(butler, name, ref.dataId)
                 for name in ("dia_source_match", "dia_source_unstandardized")
