@@ -103,10 +103,7 @@ class CompareNightTask(RoomTask):
             inputs["reliability"], score=self.config.score, options=to_options(self.config, NightOptions)
         )
         corners = corners_of_detectors(inputs.get("images", []))
-        outputs = self.run(counts, inputs.get("reference"), corners).getDict()
-        for name, value in outputs.items():
-            if value is not None:
-                butlerQC.put(value, getattr(outputRefs, name))
+        butlerQC.put(self.run(counts, inputs.get("reference"), corners), outputRefs)
 
     @timeMethod
     def run(

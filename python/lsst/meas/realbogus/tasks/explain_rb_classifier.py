@@ -138,10 +138,7 @@ class ExplainRbClassifierTask(RoomTask):
         uri = self.config.model_uri
         content = file_from_table(inputs["model"]) if "model" in inputs else read_model_file(uri)
         batches = _Batches(inputs["cutouts"], inputs.get("match", []))
-        outputs = self.run(batches, read_model(content, uri)).getDict()
-        for name, value in outputs.items():
-            if value is not None:
-                butlerQC.put(value, getattr(outputRefs, name))
+        butlerQC.put(self.run(batches, read_model(content, uri)), outputRefs)
 
     @timeMethod
     def run(self, batches: Iterable[StampBatch], model: Model) -> Struct:
