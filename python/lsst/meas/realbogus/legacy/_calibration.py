@@ -4,10 +4,9 @@ from __future__ import annotations
 
 __all__ = ("calibrate_catalog", "read_photo_calib")
 
-import dataclasses
 from typing import TYPE_CHECKING
 
-from ._stored import NO_EXPOSURE, is_exposure
+from ._stored import read_exposure_component
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -29,13 +28,8 @@ def read_photo_calib(handle: DeferredDatasetHandle) -> float | None:
     float or None
         Mean calibration [nJy / count]; None if it has none, or is no exposure.
     """
-    if not is_exposure(handle):
-        return None
-    try:
-        calibration = dataclasses.replace(handle, storageClass="ExposureF").get(component="photoCalib")
-    except NO_EXPOSURE:
-        return None
-    return None if calibration is None else float(calibration.getCalibrationMean())
+    mean, _ = read_exposure_component(handle, "photoCalib", lambda found: float(found.getCalibrationMean()))
+    return mean
 
 
 def calibrate_catalog(table: Table, handle: DeferredDatasetHandle) -> Table:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ._calibration import read_photo_calib
-from ._stored import NATIVE, NO_EXPOSURE, is_exposure, stored_class
+from ._stored import NATIVE, is_exposure, read_exposure_component, stored_class
 
 if TYPE_CHECKING:
     from lsst.daf.butler import DeferredDatasetHandle
@@ -76,14 +76,9 @@ def _read_component[T](
 
     Asked for one that the stored kind lacks, the stack reads and converts all of the image.
     """
-    failure = None
-    if is_exposure(handle):
-        try:
-            found = dataclasses.replace(handle, storageClass="ExposureF").get(component=legacy)
-            if found is not None:
-                return convert(found)
-        except NO_EXPOSURE as error:
-            failure = error
+    found, failure = read_exposure_component(handle, legacy, convert)
+    if found is not None:
+        return found
     try:
         part: T = handle.get(component=native)
     except Exception as error:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ("NATIVE", "NO_EXPOSURE", "is_exposure", "stored_class")
+__all__ = ("NATIVE", "is_exposure", "read_exposure_component", "stored_class")
 
-from typing import TYPE_CHECKING
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lsst.daf.butler import DeferredDatasetHandle
@@ -14,7 +16,7 @@ NATIVE = frozenset({"CellCoadd", "DifferenceImage", "MaskedImageV2", "VisitImage
 
 # What asking for a component of afw's raises where the dataset is no exposure, there is no afw, or afw and
 # lsst.images are of versions that do not fit.
-NO_EXPOSURE = (AttributeError, ImportError, TypeError, ValueError)
+_NO_EXPOSURE = (AttributeError, ImportError, TypeError, ValueError)
 
 
 def stored_class(handle: DeferredDatasetHandle) -> str | None:
@@ -56,3 +58,33 @@ def is_exposure(handle: DeferredDatasetHandle) -> bool:
         # No exposure can be declared as a coadd of cells.
         return getattr(declared, "storageClass_name", None) != "CellCoadd"
     return stored.startswith("Exposure")
+
+
+def read_exposure_component[T](
+    handle: DeferredDatasetHandle, name: str, convert: Callable[[Any], T]
+) -> tuple[T | None, Exception | None]:
+    """Read a component of an afw exposure, without its pixels.
+
+    Parameters
+    ----------
+    handle
+        Deferred handle of an image connection.
+    name
+        The component, as afw calls it.
+    convert
+        Makes of it what is returned.
+
+    Returns
+    -------
+    component
+        `None` if the exposure does not have it, or the dataset is no exposure.
+    failure
+        Why an exposure could not be read.
+    """
+    if not is_exposure(handle):
+        return None, None
+    try:
+        found = dataclasses.replace(handle, storageClass="ExposureF").get(component=name)
+        return None if found is None else convert(found), None
+    except _NO_EXPOSURE as error:
+        return None, error
