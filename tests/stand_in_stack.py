@@ -267,6 +267,39 @@ class ExposureAssembler(StorageClassDelegate):
     """``lsst.obs.base.exposureAssembler.ExposureAssembler``."""
 
 
+class PexError(Exception):
+    """``lsst.pex.exceptions.Exception``: afw's errors are no errors of Python's."""
+
+
+class InvalidPsfError(PexError):
+    """``lsst.afw.detection.InvalidPsfError``."""
+
+
+class CoaddPsf(Psf):
+    """``lsst.meas.algorithms.CoaddPsf``: kernels of any size, and none where no input has pixels."""
+
+    def __init__(self, sigma: float, box: Box, first_column: int) -> None:
+        super().__init__(sigma, box)
+        self._first_column = first_column
+
+    def _reach(self, point: Point2D) -> int:
+        if point.x < self._first_column:
+            raise InvalidPsfError("Cannot compute CoaddPsf; no input images at that point.")
+        return 9 + int(point.x) % 3
+
+    def computeKernelBBox(self, point: Point2D) -> Box2I:
+        reach = self._reach(point)
+        return Box2I(Box.factory[-reach : reach + 1, -reach : reach + 1])
+
+    def computeKernelImage(self, point: Point2D) -> Image:
+        box = self.computeKernelBBox(point).box
+        return self._legacy(self._psf.compute_kernel_image(x=point.x, y=point.y)[box])
+
+    def computeImage(self, point: Point2D) -> Image:
+        self._reach(point)
+        return super().computeImage(point)
+
+
 _NUMBERS = {"L": "int64", "I": "int32", "F": "float32", "D": "float64", "Angle": "float64", "Flag": "bool"}
 
 
@@ -399,7 +432,8 @@ _MODULES: dict[str, dict[str, Any]] = {
     },
     "lsst.afw.geom": {},
     "lsst.afw.geom.skyWcs": {"SkyWcs": Wcs},
-    "lsst.afw.detection": {"Psf": Psf},
+    "lsst.afw.detection": {"InvalidPsfError": InvalidPsfError, "Psf": Psf},
+    "lsst.pex.exceptions": {"Exception": PexError},
     "lsst.geom": {"Box2I": Box2I, "Point2D": Point2D},
     "lsst.obs": {},
     "lsst.obs.base": {},

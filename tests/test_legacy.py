@@ -15,12 +15,16 @@ import numpy as np
 import pytest
 from astropy.table import Table
 from lsst.daf.butler import Butler
-from lsst.images import Box, Image, Mask, MaskPlane, MaskSchema
+from lsst.images import BoundsError, Box, Image, Mask, MaskedImage, MaskPlane, MaskSchema
 
 import stand_in_stack
 from lsst.meas.realbogus import legacy
 from lsst.meas.realbogus.cutouts import open_pixels
 from lsst.meas.realbogus.errors import InvalidInputError
+from lsst.meas.realbogus.imaging import KernelField
+from lsst.meas.realbogus.legacy._psfs import AfwPsf
+from lsst.meas.realbogus.templates import PatchCoadd
+from lsst.meas.realbogus.truth._conditions import noise_equivalent_area
 
 BOX = Box.factory[5:45, 3:43]
 
@@ -140,6 +144,30 @@ def test_psfs_read_in_both_worlds() -> None:
     wrapped = legacy.read_psf(Handle(stack=True))  # type: ignore[arg-type]
     assert isinstance(wrapped, LegacyPointSpreadFunction)
     assert wrapped.legacy_psf == "afw psf" and wrapped.bounds == BOX
+
+
+def test_the_psf_of_a_template_that_coadds_cover_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """afw raises where no input has pixels, and its kernels have many sizes."""
+    stand_in_stack.install(monkeypatch)
+    box = Box.factory[0:60, 0:80]
+    psf = AfwPsf(stand_in_stack.CoaddPsf(1.5, box, first_column=30), box)
+    assert psf.kernel_bbox.shape == (23, 23)
+    for x in (30.0, 31.0, 32.0):
+        assert psf.compute_kernel_image(x=x, y=5.0).bbox == psf.kernel_bbox
+    for method in (psf.compute_kernel_image, psf.compute_stellar_image):
+        with pytest.raises(BoundsError, match="no value at x = 10.0, y = 5.0: Cannot compute CoaddPsf"):
+            method(x=10.0, y=5.0)
+    field = KernelField.from_psf(psf, box)
+    np.testing.assert_allclose(field.at(50.0, 30.0)[0].sum(), 1.0, rtol=1e-6)
+    assert np.isnan(noise_equivalent_area(psf, 10.0, 5.0))
+    assert noise_equivalent_area(psf, 50.0, 5.0) == pytest.approx(4 * np.pi * 1.5**2, rel=0.02)
+    pixels = MaskedImage(Image(np.zeros(box.shape, np.float32), bbox=box), mask_schema=native_mask().schema)
+    coadd = PatchCoadd.with_psf(pixels, psf, skymap="sky", tract=1)
+    kernel = coadd.kernel(50, 30)
+    assert coadd.kernel(10, 30) is None and kernel is not None and kernel.sum() == pytest.approx(1, abs=1e-3)
+    nowhere = AfwPsf(stand_in_stack.CoaddPsf(1.5, box, first_column=100), box)
+    with pytest.raises(InvalidInputError, match="has no value within"):
+        KernelField.from_psf(nowhere, box)
 
 
 def test_an_image_of_ours_is_not_converted_to_read_its_projection() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.ndimage
 import scipy.signal
-from lsst.images import Box, MaskedImage
+from lsst.images import BoundsError, Box, MaskedImage
 from lsst.images.psfs import PiffWrapper, PointSpreadFunction
 
 from lsst.meas.realbogus.errors import InvalidInputError
@@ -103,19 +103,22 @@ class KernelField:
         InvalidInputError
             If the PSF is not defined at any node.
         """
-        x, y = psf_nodes(domain, n_nodes)
-        inside = np.asarray(psf.bounds.contains(x=x, y=y))
-        if not inside.any():
+        places, samples = [], []
+        for x, y in zip(*(axis.tolist() for axis in psf_nodes(domain, n_nodes)), strict=True):
+            if not psf.bounds.contains(x=x, y=y):
+                continue
+            try:
+                samples.append(np.asarray(psf.compute_kernel_image(x=x, y=y).array, dtype=np.float64))
+            except BoundsError:  # within the image, where no input of a coadd has pixels
+                continue
+            places.append((x, y))
+        if not places:
             raise InvalidInputError(f"the PSF (valid on {psf.bounds}) has no value within {domain}")
-        x, y = x[inside], y[inside]
-        kernels = np.stack(
-            [
-                np.asarray(psf.compute_kernel_image(x=float(xi), y=float(yi)).array, dtype=np.float64)
-                for xi, yi in zip(x, y, strict=True)
-            ]
-        )
+        kernels = np.stack(samples)
         kernels = resize(kernels, kernels.shape[-1] // 2 if radius is None else radius)
-        return cls.fit(kernels / kernels.sum(axis=(1, 2), keepdims=True), x, y, domain, order)
+        kernels /= kernels.sum(axis=(1, 2), keepdims=True)
+        at_x, at_y = np.transpose(places)
+        return cls.fit(kernels, at_x, at_y, domain, order)
 
     def resized(self, radius: int) -> Self:
         """Return the field with its images cut or padded with zeros.

@@ -126,9 +126,9 @@ def read_psf(handle: DeferredDatasetHandle) -> PointSpreadFunction:
     """
 
     def wrap(psf: Any) -> PointSpreadFunction:
-        from lsst.images.psfs import LegacyPointSpreadFunction
+        from ._psfs import AfwPsf
 
-        return LegacyPointSpreadFunction(psf, handle.get(component="bbox"))
+        return AfwPsf(psf, handle.get(component="bbox"))
 
     return _read_component(handle, "psf", "psf", wrap)
 

@@ -23,7 +23,7 @@ from lsst.pipe.base import (
 from lsst.utils.timer import timeMethod
 
 from ..imaging import Place
-from ..legacy import get_table
+from ..legacy import get_table, read_mask, read_psf
 from ..truth import (
     DifferencePlanes,
     FateRules,
@@ -127,8 +127,12 @@ class MatchDiaSourcesTask(RoomTask):
         """Read the tables whole, of the difference image only what is needed."""
         inputs = butlerQC.get(inputRefs)
         difference = inputs.pop("difference")
-        parts = {name: difference.get(component=name) for name in ("mask", "variance", "psf")}
-        inputs["planes"] = DifferencePlanes(**parts, place=Place.of(difference))
+        inputs["planes"] = DifferencePlanes(
+            mask=read_mask(difference),
+            variance=difference.get(component="variance"),
+            psf=read_psf(difference),
+            place=Place.of(difference),
+        )
         inputs["dia_sources"] = get_table(inputs.pop("diaSources"))
         inputs["injected_template"] = inputs.pop("injectedTemplate", None)
         butlerQC.put(self.run(**inputs), outputRefs)

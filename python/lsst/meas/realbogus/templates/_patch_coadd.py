@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import Box, MaskedImage
+from lsst.images import BoundsError, Box, MaskedImage
 from lsst.images.cells import CellCoadd
 from lsst.images.psfs import PointSpreadFunction
 
@@ -88,7 +88,10 @@ class PatchCoadd:
             if not bbox.contains(x=x, y=y) or empty[y - bbox.y.start, x - bbox.x.start]:
                 return None
             # At a whole pixel the image of a star is the kernel, and needs no kernel box of the whole coadd.
-            star = psf.compute_stellar_image(x=x, y=y)
+            try:
+                star = psf.compute_stellar_image(x=x, y=y)
+            except BoundsError:
+                return None
             reach = min(x - star.bbox.x.min, star.bbox.x.max - x, y - star.bbox.y.min, star.bbox.y.max - y)
             middle = Box.factory[y - reach : y + reach + 1, x - reach : x + reach + 1]
             return np.asarray(star[middle].array, dtype=np.float64)

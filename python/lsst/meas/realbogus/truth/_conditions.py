@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from lsst.images import BoundsError
 
 from ..imaging import any_plane
 
@@ -86,9 +87,12 @@ def noise_equivalent_area(psf: PointSpreadFunction, x: float, y: float) -> float
     Returns
     -------
     float
-        Area in pixels.
+        Area in pixels, NaN where the PSF has no value.
     """
-    kernel = psf.compute_kernel_image(x=x, y=y).array.astype(float)
+    try:
+        kernel = psf.compute_kernel_image(x=x, y=y).array.astype(float)
+    except BoundsError:
+        return float("nan")
     return float(kernel.sum() ** 2 / np.sum(kernel**2))
 
 

@@ -61,12 +61,14 @@ class DifferencePlanes:
     @functools.cached_property
     def fwhm(self) -> float | None:
         """Width of the PSF in the middle of the image, in arcsec: that of a Gaussian with the same
-        noise-equivalent area; `None` where there is no PSF or no projection.
+        noise-equivalent area; `None` where there is no PSF, or none there, or no projection.
         """
         if self.psf is None or self.place.projection is None:
             return None
         box = self.place.box
         area = noise_equivalent_area(self.psf, box.x.center, box.y.center)
+        if not np.isfinite(area):
+            return None
         return float(np.sqrt(2 * np.log(2) * area / np.pi) * pixel_scale(self.place.projection, box))
 
     def conditions(
