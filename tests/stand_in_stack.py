@@ -247,6 +247,8 @@ class FitsExposureFormatter(FormatterV2):
             case ("PointSpreadFunction", "psf"):
                 reader.require_detector()
                 return LegacyPointSpreadFunction(reader.psf, reader.box)
+            case ("DetectorV2", "detector"):
+                return reader.whole(self.data_id, VisitImage).detector
             case (_, "wcs"):
                 return Wcs(reader.projection)
             case (_, "psf"):
@@ -411,6 +413,44 @@ class FitsGenericFormatter(FormatterV2):
         in_memory_dataset.writeFits(uri.ospath)
 
 
+class StitchedCoadd:
+    """``lsst.cell_coadds.StitchedCoadd``: where there is no cell, 0 with an infinite variance."""
+
+    def __init__(self, reader: ExposureReader) -> None:
+        planes = MaskedImage.read_legacy(reader.path)
+        empty = ~np.isfinite(planes.image.array + planes.variance.array)
+        box = planes.bbox
+        image, variance = np.array(planes.image.array), np.array(planes.variance.array)
+        image[empty], variance[empty] = 0.0, np.inf
+        self.image = Image(image, box.x.start, box.y.start)
+        self.variance = Image(variance, box.x.start, box.y.start)
+        self.mask, self.psf = reader.mask, reader.psf
+
+
+class MultipleCellCoadd(Exposure):
+    """``lsst.cell_coadds.MultipleCellCoadd``, of the pixels of an exposure."""
+
+    units = types.SimpleNamespace(value="nJy")
+
+    @classmethod
+    def readFits(cls, path: str) -> MultipleCellCoadd:
+        return cls(path)
+
+    @property
+    def wcs(self) -> Wcs:
+        return Wcs(ExposureReader(str(self.path)).projection)
+
+    def stitch(self) -> StitchedCoadd:
+        return StitchedCoadd(ExposureReader(str(self.path)))
+
+
+class CellCoaddFitsFormatter(FitsGenericFormatter):
+    """``lsst.cell_coadds.CellCoaddFitsFormatter``."""
+
+    def write_local_file(self, in_memory_dataset: MultipleCellCoadd, uri: Any) -> None:
+        shutil.copy(in_memory_dataset.path, uri.ospath)
+
+
 _MODULES: dict[str, dict[str, Any]] = {
     "lsst.afw": {},
     "lsst.afw.image": {
@@ -432,8 +472,13 @@ _MODULES: dict[str, dict[str, Any]] = {
     },
     "lsst.afw.geom": {},
     "lsst.afw.geom.skyWcs": {"SkyWcs": Wcs},
+    "lsst.afw.cameraGeom": {"Detector": type("Detector", (), {})},
     "lsst.afw.detection": {"InvalidPsfError": InvalidPsfError, "Psf": Psf},
     "lsst.pex.exceptions": {"Exception": PexError},
+    "lsst.cell_coadds": {
+        "CellCoaddFitsFormatter": CellCoaddFitsFormatter,
+        "MultipleCellCoadd": MultipleCellCoadd,
+    },
     "lsst.geom": {"Box2I": Box2I, "Point2D": Point2D},
     "lsst.obs": {},
     "lsst.obs.base": {},

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 import pytest
 from astropy.table import Table
@@ -31,6 +32,7 @@ from lsst.meas.realbogus.tasks._matches import read_match
 from lsst.meas.realbogus.tasks.inject_supernovae import InjectSupernovaeTask
 from lsst.meas.realbogus.training import LabelledStamps
 
+HAS_STACK = importlib.util.find_spec("lsst.afw") is not None
 pytestmark = pytest.mark.slow
 
 TASKS = "lsst.meas.realbogus.tasks"
@@ -67,6 +69,7 @@ tasks:
     config:
       connections.sources: science_sources
       write_ap_catalog: true
+  compareNight: {TASKS}.compare_night.CompareNightTask
 """
 OF_AP_MATCHES = f"""
 description: what reads the match tables of AP
@@ -114,6 +117,21 @@ tasks:
       connections.diaSources: dia_source_unstandardized
       coadds_storage_class: ExposureF
 """
+OF_CELLS = f"""
+description: the same with the coadds of lsst.cell_coadds; the second finds out by itself that they are
+tasks:
+  buildTemplate:
+    class: {TASKS}.build_template.BuildTemplateTask
+    config:
+      connections.coadds: deep_coadd_cell_predetection
+      connections.template: our_template_detector
+      coadds_storage_class: MultipleCellCoadd
+  rbClassifierNoDia:
+    class: {TASKS}.rb_classifier_nodia.RbClassifierNoDiaTask
+    config:
+      connections.template: deep_coadd_cell_predetection
+      connections.diaSources: dia_source_unstandardized
+"""
 
 
 whole_reads: dict[str, set[str]] = {}
@@ -129,7 +147,7 @@ def repo(stack_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """A repository that the stack wrote, with a coadd and science sources."""
     path = unpack_repository(tmp_path_factory.mktemp("stack"), stack_data)
     with pytest.MonkeyPatch.context() as patch:
-        if importlib.util.find_spec("lsst.afw") is None:
+        if not HAS_STACK:
             stand_in_stack.install(patch)
         add_inputs(path, stack_data / "match")
         yield path
@@ -152,7 +170,14 @@ def add_inputs(path: Path, reference: Path) -> None:
         coadds = DatasetType("template_coadd", dimensions, "ExposureF", universe=butler.dimensions)
         butler.registry.registerDatasetType(coadds)
         where = {"skymap": "toy", "tract": 0, "patch": 0, "band": "r"}
-        butler.put(butler.get("template_detector", data_id(43)), coadds, where)
+        coadd = butler.get("template_detector", data_id(43))
+        butler.put(coadd, coadds, where)
+        if not HAS_STACK:
+            cells = DatasetType(
+                "deep_coadd_cell_predetection", dimensions, "MultipleCellCoadd", universe=butler.dimensions
+            )
+            butler.registry.registerDatasetType(cells)
+            butler.put(stand_in_stack.MultipleCellCoadd(coadd.path), cells, where)
         dimensions = ("instrument", "visit", "detector")
         sources = DatasetType("science_sources", dimensions, "SourceCatalog", universe=butler.dimensions)
         butler.registry.registerDatasetType(sources)
@@ -219,7 +244,7 @@ def read(butler: Butler, name: str, visit: int) -> Table:
     return legacy.get_table(butler.getDeferred(name, data_id(visit)))
 
 
-@pytest.mark.skipif(importlib.util.find_spec("lsst.afw") is not None, reason="reads are not counted")
+@pytest.mark.skipif(HAS_STACK, reason="reads are not counted")
 @pytest.mark.usefixtures("tables", "images")
 def test_images_are_read_as_a_whole_where_they_must_be() -> None:
     """Parts have neither the cost of a conversion nor its demands."""
@@ -247,6 +272,12 @@ def test_scores_are_a_catalogue_with_every_column(tables: Butler, visit: int) ->
     np.testing.assert_array_equal(np.isnan(scores["score"]), scores["flag_unscorable"])
     metadata = tables.get("computeReliability_metadata", data_id(visit))["computeReliability"]
     assert metadata["n_flag_edge"] == scores["flag_edge"].sum()
+
+
+def test_scores_of_a_night_are_counted_from_catalogues(tables: Butler) -> None:
+    counts = tables.get("rb_night_counts", instrument=INSTRUMENT)
+    scored = [len(read(tables, "dia_source_reliability", visit)) for visit in IMAGES]
+    assert counts["n"].tolist() == scored and counts["n_scored"].sum() > 40
 
 
 def test_dia_sources_and_injected_catalogues_of_rubin_are_matched(tables: Butler) -> None:
@@ -366,6 +397,19 @@ def test_coadds_that_are_exposures_give_templates_and_scores(images: Butler) -> 
     scores = images.get("source_reliability", data_id(43))
     np.testing.assert_array_equal(scores["id"], read(images, "dia_source_unstandardized", 43)["id"])
     assert np.isfinite(scores["score"]).sum() > 15
+
+
+@pytest.mark.skipif(HAS_STACK, reason="no such coadd is made here")
+def test_coadds_of_cells_give_the_same(repo: Path, images: Butler) -> None:
+    where = f"instrument='{INSTRUMENT}' AND visit=43 AND skymap='toy'"
+    cells = run(repo, OF_CELLS, "u/cells", where)
+    theirs, ours = (butler.get("our_template_detector", data_id(43)) for butler in (images, cells))
+    their_scores, our_scores = (butler.get("source_reliability", data_id(43)) for butler in (images, cells))
+    assert ours.unit == theirs.unit == u.nJy
+    np.testing.assert_array_equal(ours.mask.get("NO_DATA"), theirs.mask.get("NO_DATA"))
+    np.testing.assert_allclose(ours.image.array, theirs.image.array, rtol=1e-5)
+    np.testing.assert_array_equal(our_scores["id"], their_scores["id"])
+    np.testing.assert_allclose(our_scores["score"], their_scores["score"], atol=1e-6)
 
 
 def test_declared_classes(tables: Butler, images: Butler) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from ._calibration import calibrate_catalog, read_photo_calib
 from ._camera import focal_plane_corners
 from ._catalogs import afw_catalog, get_table
+from ._cells import is_cell_coadd, read_cell_coadd
 from ._headers import write_header_cards
 from ._images import (
     DeferredImage,
@@ -29,7 +30,9 @@ __all__ = (
     "calibrate_catalog",
     "focal_plane_corners",
     "get_table",
+    "is_cell_coadd",
     "is_exposure",
+    "read_cell_coadd",
     "read_grid",
     "read_mask",
     "read_masked_image",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 __all__ = (
     "DeferredImage",
+    "convert_mask",
+    "convert_projection",
     "read_grid",
     "read_mask",
     "read_masked_image",
@@ -59,9 +61,24 @@ def read_mask(handle: DeferredDatasetHandle, **parameters: Any) -> Mask:
 
 
 def _read_afw_mask(handle: DeferredDatasetHandle) -> Mask:
+    return convert_mask(handle.get(component="mask", storageClass="MaskX"))
+
+
+def convert_mask(legacy: Any) -> Mask:
+    """Convert a mask of afw's with any planes.
+
+    Parameters
+    ----------
+    legacy
+        ``lsst.afw.image.Mask``.
+
+    Returns
+    -------
+    lsst.images.Mask
+        The mask, planes by the names of lsst.images.
+    """
     from lsst.images import Mask, MaskPlane
 
-    legacy = handle.get(component="mask", storageClass="MaskX")
     planes = {
         name: MaskPlane(_RENAMED_PLANES.get(name, name), f"afw plane {name}")
         for name in legacy.getMaskPlaneDict()
@@ -101,10 +118,22 @@ def read_projection(handle: DeferredDatasetHandle) -> SkyProjection[Any]:
     lsst.images.SkyProjection
         The projection.
     """
-    return _read_component(handle, "wcs", "sky_projection", _projection_of)
+    return _read_component(handle, "wcs", "sky_projection", convert_projection)
 
 
-def _projection_of(wcs: Any) -> SkyProjection[Any]:
+def convert_projection(wcs: Any) -> SkyProjection[Any]:
+    """Convert a projection of afw's.
+
+    Parameters
+    ----------
+    wcs
+        ``lsst.afw.geom.SkyWcs``.
+
+    Returns
+    -------
+    lsst.images.SkyProjection
+        The projection, of pixels that are no particular image's.
+    """
     import astropy.units as u
     from lsst.images import GeneralFrame, SkyProjection
 

@@ -56,7 +56,7 @@ def is_exposure(handle: DeferredDatasetHandle) -> bool:
     if stored is None:
         declared = getattr(getattr(handle, "ref", None), "datasetType", None)
         # No exposure can be declared as a coadd of cells.
-        return getattr(declared, "storageClass_name", None) != "CellCoadd"
+        return getattr(declared, "storageClass_name", None) not in ("CellCoadd", "MultipleCellCoadd")
     return stored.startswith("Exposure")
 
 

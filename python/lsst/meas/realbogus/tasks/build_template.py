@@ -25,9 +25,9 @@ from lsst.pipe.base import (
 )
 from lsst.utils.timer import timeMethod
 
-from ..legacy import read_grid, read_parts
+from ..legacy import read_parts
 from ..templates import PatchCoadd, TemplateOptions, build_template, needed_box
-from ._coadds import coadds_storage_class, declared_as, in_order, read_patch
+from ._coadds import StoredCoadd, coadds_storage_class, declared_as, in_order
 from ._data_errors import RoomTask
 from ._options import to_options, with_options
 
@@ -106,10 +106,9 @@ class BuildTemplateTask(RoomTask):
         self, handle: DeferredDatasetHandle, bbox: Box, projection: SkyProjection[DetectorFrame]
     ) -> CellCoadd | PatchCoadd | None:
         """Read the part of a coadd that lies under the detector, `None` where none does."""
-        whole, coadd_projection = read_grid(handle)
-        border = to_options(self.config, TemplateOptions).border
-        part = needed_box(coadd_projection, whole, projection, bbox.padded(border))
-        return None if part is None else read_patch(handle, whole, part)
+        coadd, border = StoredCoadd.of(handle), to_options(self.config, TemplateOptions).border
+        part = needed_box(coadd.projection, coadd.box, projection, bbox.padded(border))
+        return None if part is None else coadd.patch(part)
 
     @timeMethod
     def run(

@@ -5,7 +5,6 @@ from __future__ import annotations
 __all__ = ("RbClassifierNoDiaConfig", "RbClassifierNoDiaConnections", "RbClassifierNoDiaTask")
 
 import dataclasses
-import functools
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -19,10 +18,10 @@ from lsst.utils.timer import timeMethod
 from ..cutouts import read_sources
 from ..errors import ModelContractError
 from ..imaging import pixel_scale
-from ..legacy import DeferredImage, read_grid, read_pixels
+from ..legacy import DeferredImage, read_grid
 from ..model import Classifier, Contract
 from ..templates import CoaddPixels, TemplateOptions, needed_box, sparse_template
-from ._coadds import coadds_storage_class, declared_as
+from ._coadds import StoredCoadd, coadds_storage_class, declared_as
 from ._dia_sources import read_placed
 from .rb_classifier import (
     DIMENSIONS,
@@ -178,11 +177,11 @@ def _grid(science: Any) -> tuple[Box, SkyProjection[Any]]:
 def _place_coadds(coadds: Any, box: Box, projection: SkyProjection[Any]) -> Iterable[CoaddPixels]:
     """Find the part of each coadd under the image, to be read if a source needs it."""
     handles: Iterable[Any] = typing.cast(Any, coadds.handle) if isinstance(coadds, DeferredImage) else coadds
-    for coadd in handles:
-        if isinstance(coadd, MaskedImage):
-            yield CoaddPixels.of(coadd)
+    for handle in handles:
+        if isinstance(handle, MaskedImage):
+            yield CoaddPixels.of(handle)
             continue
-        whole, place = read_grid(coadd)
-        part = needed_box(place, whole, projection, box.padded(_BORDER))
+        coadd = StoredCoadd.of(handle)
+        part = needed_box(coadd.projection, coadd.box, projection, box.padded(_BORDER))
         if part is not None:
-            yield CoaddPixels(part, place, functools.partial(read_pixels, coadd))
+            yield CoaddPixels(part, coadd.projection, coadd.pixels)
