@@ -70,6 +70,7 @@ _INSTRUMENTS = {
 _COPIES = {
     "drp_pipe/HSC/DRP-RC2_subset": "drp_pipe/HSC/DRP-RC2",
     "drp_pipe/LSSTCam-imSim/DRP": "drp_pipe/LSSTCam-imSim/DRP-test-med-1",
+    "drp_pipe/LSSTComCam/DRP": "drp_pipe/_ingredients/DRP-minimal-calibration",
     "drp_pipe/DECam/DRP-Merian": "drp_pipe/_ingredients/DRP-minimal-calibration",
 }
 # Of first-generation pipelines the file lists this task without connections: names of drp_tasks 026da71.

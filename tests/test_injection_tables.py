@@ -7,7 +7,7 @@ from pathlib import Path
 import astropy.units as u
 import numpy as np
 import pytest
-from astropy.table import MaskedColumn, QTable, Table
+from astropy.table import MaskedColumn, QTable, Table, vstack
 from astropy.wcs import WCS
 from click.testing import CliRunner
 from lsst.images import Box, DetectorFrame, SkyProjection
@@ -227,9 +227,14 @@ def test_ap_columns_are_complete() -> None:
         "hosted_fake mag_offset isVariable"
     )
     assert set(table.colnames) == set(names.split())
-    catalog["twin_id"] = 5
-    twins = to_visit_detector_fakes(catalog, [10.0], [20.0])
+    catalog["twin_id"], catalog["injection_id"], catalog["is_visit_source"] = 5, 4, True
+    twin = catalog.copy()
+    twin["twin_id"], twin["injection_id"], twin["is_visit_source"] = 4, 5, False
+    twins = to_visit_detector_fakes(vstack([catalog, twin]), [10.0, 10.0], [20.0, 20.0])
     assert set(twins.colnames) == {*names.split(), "twin_id"}
+    # AP's matching looks for the rows without a twin_id, and gives what it finds to those that name them.
+    is_double = twins["twin_id"] > 0
+    assert twins["injection_id"][~is_double].tolist() == twins["twin_id"][is_double].tolist() == [4]
     assert table["delta_ra"][0] == pytest.approx(3.6) and table["hosted_fake"][0]
     assert table["host_flux"][0] == pytest.approx(10 ** (0.4 * 11.4))
 

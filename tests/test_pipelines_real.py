@@ -17,7 +17,7 @@ from lsst.pipe.base import LabelSpecifier, Pipeline
 from lsst.utils.doImport import doImportType
 
 from stand_ins import PRODUCTS, fit, pipelines_of, stand_in_modules
-from test_pipelines_rubin import CHANGED, ROOT, RUBIN, load, reads, writes
+from test_pipelines_rubin import CHANGED, ROOT, RUBIN, load, reads, theirs, writes
 
 
 @pytest.fixture
@@ -38,6 +38,10 @@ def test_rubins_own_files_are_merged_and_their_contracts_hold(name: str) -> None
         pipeline = load(name)
     except FileNotFoundError as error:
         pytest.skip(f"a file that is made when the stack is built is not here: {error}")
+    except ValueError:
+        with pytest.raises(ValueError) as failure:  # versions that do not fit, no fault of ours
+            theirs(name)
+        pytest.skip(f"Rubin's own file does not load: {failure.value}")
     known = {label for label, task in pipeline._pipelineIR.tasks.items() if _is_known(task.klass)}
     kept = pipeline.subsetFromLabels(LabelSpecifier(labels=known), Pipeline.PipelineSubsetCtrl.EDIT)
     fit(kept, _record(name))

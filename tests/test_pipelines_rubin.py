@@ -77,6 +77,7 @@ CHANGED = {
     **{f"{camera}/ApPipe.yaml": {"computeReliability"} for camera in CAMERAS},
     **{f"{camera}/DRP.yaml": {"rbClassify"} for camera in ("HSC", "LSSTCam-imSim", "DECam")},
     **{f"{camera}/DRP.yaml": {"computeReliability"} for camera in ("LSSTComCam", "LSSTCam")},
+    "LSSTComCam/DRP-v1.yaml": {"rbClassify"},
 }
 ADDED = {"matchDiaSources", "extractCutouts", "evaluateRbClassifier"}
 

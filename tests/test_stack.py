@@ -26,6 +26,7 @@ import stand_in_stack
 from lsst.meas.realbogus import legacy
 from lsst.meas.realbogus.cli import main
 from lsst.meas.realbogus.cutouts import read_dia_sources
+from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.model import SCORE_COLUMNS
 from lsst.meas.realbogus.repository import read_collection
 from lsst.meas.realbogus.tasks._matches import read_match
@@ -88,6 +89,16 @@ tasks:
       unmatched_is_bogus: true
       n_resamples: 10
       plots: false
+"""
+OF_EXPLANATION = f"""
+description: what reads the match tables of AP and explains scores
+tasks:
+  explainRbClassifier:
+    class: {TASKS}.explain_rb_classifier.ExplainRbClassifierTask
+    config:
+      connections.match: fakes_matches
+      unmatched_is_bogus: true
+      embedding.method: pca
 """
 OF_IMAGES = f"""
 description: the tasks that read templates and coadds
@@ -359,6 +370,18 @@ def test_match_tables_of_ap_are_labels(tables: Butler, repo: Path) -> None:
         assert len(stamps) == len(rows) and stamps.label.sum() == n_real
     epochs = butler.get("dia_object_light_curve", instrument=INSTRUMENT)
     assert len(epochs) == n_sources and np.isfinite(epochs["score"]).sum() > 30
+
+
+@pytest.mark.tensorflow
+def test_scores_are_explained_by_match_tables_of_ap(tables: Butler, repo: Path) -> None:
+    pytest.importorskip("tensorflow")
+    butler = run(repo, OF_EXPLANATION, "u/explained", f"instrument='{INSTRUMENT}'", "u/tables")
+    explained = butler.get("dia_source_explanation", instrument=INSTRUMENT)
+    assert len(explained) == sum(len(read(tables, "dia_source_unstandardized", visit)) for visit in IMAGES)
+    assert (explained["label"] == 1).sum() == 38 and (explained["label"] == 0).sum() == len(explained) - 38
+    match = butler.getDeferred("fakes_matches", data_id(42))
+    with pytest.raises(InvalidInputError, match="fakes_matches of .* its DIA sources are needed too"):
+        read_match(match, None, unmatched_is_bogus=True)
 
 
 def test_results_are_read_back(tables: Butler, repo: Path, tmp_path: Path) -> None:

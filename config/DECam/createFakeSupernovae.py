@@ -1,4 +1,5 @@
 # DECam, bands u g r i z Y VR; narrow bands have no light curves of supernovae (supernovaFraction: 0).
-# Fakes reach a magnitude or so below what single visits detect.
+# An estimate, not a published depth: about a magnitude below what exposures of 90 s detect at 5 sigma.
+# For longer ones set it.
 config.options.hosted.mag_max = 25.0
 config.options.hostless.mag_max = 25.0

@@ -134,8 +134,9 @@ def to_visit_detector_fakes(catalog: Table, x: npt.ArrayLike, y: npt.ArrayLike) 
     -------
     astropy.table.Table
         Columns as lsst.ap.pipe's createApFakes writes and pipe_tasks' matching reads; ``hosted_fake`` and
-        ``isVariable`` are booleans, missing numbers NaN. ``twin_id`` is there only if a row has a twin: that
-        matching joins twins wherever the column is, and fails if there are none.
+        ``isVariable`` are booleans, missing numbers NaN. Of a variable's two rows the template's has the
+        ``twin_id``: that matching looks for rows without one, and gives what it finds to their twins.
+        The column is there only if a row has a twin; the matching fails if there are none.
     """
     east = (np.asarray(catalog["ra"]) - np.asarray(catalog["host_ra"]) + 180.0) % 360.0 - 180.0
     host_mag = np.asarray(catalog["host_mag"])
@@ -167,7 +168,7 @@ def to_visit_detector_fakes(catalog: Table, x: npt.ArrayLike, y: npt.ArrayLike) 
             "delta_ra": east * 3600.0,
             "delta_dec": (np.asarray(catalog["dec"]) - np.asarray(catalog["host_dec"])) * 3600.0,
             "hosted_fake": np.isin(np.asarray(catalog["population"]), ("hosted", "supernova", "faint_grid")),
-            "twin_id": np.asarray(catalog["twin_id"]),
+            "twin_id": np.where(catalog["is_visit_source"], 0, catalog["twin_id"]),
             "mag_offset": np.asarray(catalog["mag_offset"]),
             "isVariable": np.asarray(catalog["population"]) == "variable",
         }

@@ -10,6 +10,7 @@ from astropy.table import Table
 from lsst.daf.butler import DeferredDatasetHandle
 from lsst.pex.config import Field
 
+from ..errors import InvalidInputError
 from ..legacy import get_table
 from ..truth import DIA_SOURCE_MATCH, read_ap_matches
 
@@ -24,7 +25,10 @@ def unmatched_is_bogus() -> Any:
 
 
 def read_match(
-    handle: DeferredDatasetHandle, sources: Table, *, unmatched_is_bogus: bool
+    handle: DeferredDatasetHandle,
+    sources: Table | DeferredDatasetHandle | None,
+    *,
+    unmatched_is_bogus: bool,
 ) -> tuple[Table, Table | None]:
     """Read the labels of the sources of an image.
 
@@ -33,7 +37,8 @@ def read_match(
     handle
         Labels as ``dia_source_match``, or a match table of AP's.
     sources
-        The DIA sources.
+        The DIA sources, of which a match table of AP's says which are injected ones; their handle is read
+        for such a table only.
     unmatched_is_bogus
         As for `~lsst.meas.realbogus.truth.read_ap_matches`.
 
@@ -43,9 +48,18 @@ def read_match(
         Labels, one row for each source.
     fates
         What became of the injected sources; `None` where the labels do not tell.
+
+    Raises
+    ------
+    InvalidInputError
+        Raised if a match table of AP's comes without sources.
     """
     match = get_table(handle)
     if "label" in match.colnames:
         return match, None
-    read = read_ap_matches(match, sources, unmatched_is_bogus=unmatched_is_bogus)
+    if sources is None:
+        name, where = handle.ref.datasetType.name, handle.dataId
+        raise InvalidInputError(f"{name} of {where} is a match table of AP's: its DIA sources are needed too")
+    table = sources if isinstance(sources, Table) else get_table(sources)
+    read = read_ap_matches(match, table, unmatched_is_bogus=unmatched_is_bogus)
     return read.sources[list(DIA_SOURCE_MATCH)], read.fates

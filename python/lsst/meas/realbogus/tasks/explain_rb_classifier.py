@@ -30,6 +30,8 @@ from ..report import contact_sheets, embedding_figure, segments_figure
 from ..repository import handles_by_image
 from ._butler_models import BUTLER_SCHEME, model_lookup
 from ._data_errors import RoomTask
+from ._dia_sources import dia_sources_storage_class
+from ._matches import read_match, unmatched_is_bogus
 from ._options import to_options, with_options
 
 _IMAGE = ("instrument", "visit", "detector")
@@ -59,6 +61,16 @@ class ExplainRbClassifierConnections(PipelineTaskConnections, dimensions=("instr
         doc="Labels of the same sources, where there are any.",
         name="dia_source_match",
         storageClass="ArrowAstropy",
+        dimensions=_IMAGE,
+        multiple=True,
+        deferLoad=True,
+        minimum=0,
+        deferGraphConstraint=True,
+    )
+    diaSources = connectionTypes.Input(
+        doc="The sources, which are read where the labels are a match table of AP's.",
+        name="dia_source_unstandardized",
+        storageClass="AstropyTable",
         dimensions=_IMAGE,
         multiple=True,
         deferLoad=True,
@@ -105,6 +117,7 @@ class ExplainRbClassifierConnections(PipelineTaskConnections, dimensions=("instr
             self.model = dataclasses.replace(self.model, lookupFunction=lookup)
         else:
             del self.model
+        self.diaSources = dataclasses.replace(self.diaSources, storageClass=config.dia_sources_storage_class)
 
 
 @with_options(ExplanationOptions)
@@ -115,6 +128,8 @@ class ExplainRbClassifierConfig(PipelineTaskConfig, pipelineConnections=ExplainR
         doc="Model: 'package:NAME', a path or URI of an .rbmodel file, 'butler:' or 'butler:NAME/VERSION'.",
         default="package:dia",
     )
+    dia_sources_storage_class = dia_sources_storage_class()
+    unmatched_is_bogus = unmatched_is_bogus()
 
 
 class ExplainRbClassifierTask(RoomTask):
@@ -137,7 +152,10 @@ class ExplainRbClassifierTask(RoomTask):
         inputs = butlerQC.get(inputRefs)
         uri = self.config.model_uri
         content = file_from_table(inputs["model"]) if "model" in inputs else read_model_file(uri)
-        batches = _Batches(inputs["cutouts"], inputs.get("match", []))
+        labels = _Labels(
+            inputs.get("match", []), inputs.get("diaSources", []), self.config.unmatched_is_bogus
+        )
+        batches = _Batches(inputs["cutouts"], labels)
         butlerQC.put(self.run(batches, read_model(content, uri)), outputRefs)
 
     @timeMethod
@@ -203,18 +221,40 @@ class ExplainRbClassifierTask(RoomTask):
         )
 
 
+class _Labels:
+    """Labels by image, of matchDiaSources or of AP's own matching."""
+
+    def __init__(
+        self,
+        match: Iterable[DeferredDatasetHandle],
+        sources: Iterable[DeferredDatasetHandle],
+        unmatched_is_bogus: bool,
+    ) -> None:
+        self._match, self._sources = handles_by_image(match), handles_by_image(sources)
+        self._unmatched_is_bogus = unmatched_is_bogus
+
+    def read(self, image: tuple[int, int]) -> Table | None:
+        """Read the labels of an image, `None` where there are none.
+
+        Raises
+        ------
+        InvalidInputError
+            If they are those of AP's matching, and its sources are not there.
+        """
+        known = self._match.get(image)
+        if known is None:
+            return None
+        bogus = self._unmatched_is_bogus
+        return read_match(known, self._sources.get(image), unmatched_is_bogus=bogus)[0]
+
+
 class _Batches:
     """The sources of one detector after the other, in the order of visits and detectors, read each time."""
 
-    def __init__(
-        self, cutouts: Iterable[DeferredDatasetHandle], match: Iterable[DeferredDatasetHandle]
-    ) -> None:
-        self._cutouts, self._match = handles_by_image(cutouts), handles_by_image(match)
+    def __init__(self, cutouts: Iterable[DeferredDatasetHandle], labels: _Labels) -> None:
+        self._cutouts, self._labels = handles_by_image(cutouts), labels
 
     def __iter__(self) -> Iterator[StampBatch]:
         for image, handle in self._cutouts.items():
-            known = self._match.get(image)
             visit, detector = image
-            yield labelled_batch(
-                handle.get(), None if known is None else known.get(), visit=visit, detector=detector
-            )
+            yield labelled_batch(handle.get(), self._labels.read(image), visit=visit, detector=detector)
