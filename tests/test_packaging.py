@@ -102,5 +102,5 @@ def test_eups_sets_up_every_product_that_is_imported() -> None:
 
 def _product(module: str) -> str:
     parts = module.split(".")[1:]
-    single = ("images", "resources", "sphgeom", "utils", "afw")
+    single = ("images", "resources", "sphgeom", "utils", "afw", "geom")
     return parts[0] if parts[0] in single else "_".join(parts[: 3 if parts[1] == "extensions" else 2])
