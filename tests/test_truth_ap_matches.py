@@ -124,20 +124,23 @@ def test_a_run_of_the_ap_pipeline_is_read_with_its_own_labels(tmp_path: Path) ->
             butler.registry.insertDimensionData(element, known)
         scores = Table({"id": SOURCES["diaSourceId"], "score": np.array([0.9, 0.2, 0.3, 0.1], np.float32)})
         for name, table in (
-            ("fakes_deepDiff_matchDiaSrc", _matched([500, 0, 502], [0.1, -1.0, 0.2])),
-            ("fakes_dia_source_unstandardized", SOURCES),
-            ("fakes_dia_source_reliability", scores),
+            # As ap_pipe calls them; matched before sources are filtered, when there was a source 777.
+            ("fakes_goodSeeingDiff_matchDiaSrc", _matched([500, 0, 502, 777], [0.1, -1.0, 0.2, 0.3])),
+            ("dia_source_unstandardized", SOURCES),
+            ("dia_source_reliability", scores),
         ):
             kind = DatasetType(name, dimensions, "ArrowAstropy", universe=butler.dimensions)
             butler.registry.registerDatasetType(kind)
             butler.put(table, kind, image)
     results = read_ap_collection(tmp_path / "repo", "u/ap", unmatched_is_bogus=True)
     assert results.sources["label"].tolist() == [1, 0, 1, 0]
-    assert (summarize(results).n_found, summarize(results).n_injected) == (2, 3)
-    words = ["truth", "budget", str(tmp_path / "repo"), "u/ap", "--ap-matches", "fakes_deepDiff_matchDiaSrc"]
+    assert (summarize(results).n_found, summarize(results).n_injected) == (3, 4)
+    name = "fakes_goodSeeingDiff_matchDiaSrc"
+    words = ["truth", "budget", str(tmp_path / "repo"), "u/ap", "--ap-matches", name]
     output = CliRunner().invoke(main, words).output
     lines = [line.split() for line in output.splitlines()]
-    assert ["above", "threshold", "below", "threshold", "1", "33.3%", "1"] in lines
-    assert ["injected", "3", "100.0%"] in lines
-    with pytest.raises(InvalidInputError, match="u/ap has no fakes_goodSeeingDiff_matchDiaSrc"):
-        read_ap_collection(tmp_path / "repo", "u/ap", matches="fakes_goodSeeingDiff_matchDiaSrc")
+    assert ["detected", "undetected", "1", "25.0%", "3"] in lines, output
+    assert ["above", "threshold", "below", "threshold", "1", "25.0%", "1"] in lines, output
+    assert ["injected", "4", "100.0%"] in lines
+    with pytest.raises(InvalidInputError, match="u/ap has no fakes_deepDiff_matchDiaSrc"):
+        read_ap_collection(tmp_path / "repo", "u/ap", matches="fakes_deepDiff_matchDiaSrc")

@@ -35,7 +35,7 @@ def command() -> None:
     examples="""
     realbogus truth budget repo u/me/realbogus
     realbogus truth budget repo u/me/realbogus --threshold 0.7 -o losses.parquet
-    realbogus truth budget repo u/me/ap --ap-matches fakes_deepDiff_matchDiaSrc
+    realbogus truth budget repo u/me/ap --ap-matches fakes_goodSeeingDiff_matchDiaSrc
     """,
 )
 @click.argument("repo")
@@ -47,7 +47,7 @@ def command() -> None:
 )
 @click.option("--flag", "flags", multiple=True, help="Flag of which none may be set; may be repeated.")
 @click.option("--ap-matches", metavar="TYPE",
-              help="Take the matches of the AP pipeline, such as fakes_deepDiff_matchDiaSrc.")  # fmt: skip
+              help="Take AP's own matches, such as fakes_goodSeeingDiff_matchDiaSrc.")  # fmt: skip
 @click.option("--association", default="dia_source_association", show_default=True,
               help="Dataset type of the objects that sources are of.")  # fmt: skip
 @click.option("-o", "--output", type=OUTPUT, help="Table with the end of every injected source.")

@@ -23,9 +23,9 @@ def read_ap_collection(
     collection: str,
     *,
     where: str = "",
-    matches: str = "fakes_deepDiff_matchDiaSrc",
-    sources: str = "fakes_dia_source_unstandardized",
-    scores: str = "fakes_dia_source_reliability",
+    matches: str = "fakes_goodSeeingDiff_matchDiaSrc",
+    sources: str = "dia_source_unstandardized",
+    scores: str = "dia_source_reliability",
     threshold: float = 0.5,
     unmatched_is_bogus: bool = False,
 ) -> Results:
@@ -40,8 +40,9 @@ def read_ap_collection(
     where
         Butler expression that selects images; empty for all.
     matches, sources, scores
-        Dataset types of the matches, the DIA sources and their scores; those of templates of good seeing are
-        ``fakes_goodSeeingDiff_…``.
+        Dataset types of the matches, the DIA sources and their scores, by the names of ap_pipe's
+        ``ApPipeWithFakes.yaml``. That pipeline matches the sources before they are filtered: an injected one
+        whose source was filtered out is found, and lost at the next step.
     threshold
         Score from which a source is called real.
     unmatched_is_bogus

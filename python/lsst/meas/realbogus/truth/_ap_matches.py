@@ -46,7 +46,7 @@ def read_ap_matches(
     Parameters
     ----------
     matched
-        ``fakes_deepDiff_matchDiaSrc`` or its relatives: the injected sources, with ``diaSourceId`` and
+        ``fakes_goodSeeingDiff_matchDiaSrc`` or its relatives: the injected sources, with ``diaSourceId`` and
         ``dist_diaSrc``. No match is an id of 0 or -1 or none at all, or a distance of -1.
     dia_sources
         The DIA sources that were matched.
