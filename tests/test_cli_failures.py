@@ -134,6 +134,24 @@ USAGE = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        ("survey simulate s3://b/x --preset small", "make the repository locally and copy"),
+        ("survey ingest s3://b/x --instrument Mine --band r", "make the repository locally and copy"),
+        ("demo s3://b/x", "give a local folder"),
+        ("report repo u/x -o s3://b/x", "write a local file and copy it"),
+    ],
+)
+def test_other_machines_are_no_folders(
+    line: str, instead: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run(tmp_path, line, monkeypatch)
+    said = " ".join(result.output.split())
+    assert result.exit_code == 2 and f"s3://b/x is not a path on this machine: {instead}" in said, said
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(("line", "reason"), MISTAKES, ids=[line for line, _ in MISTAKES])
 def test_defect_14_mistakes_end_in_one_line(
     folder: Path, line: str, reason: str, monkeypatch: pytest.MonkeyPatch

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ("FILE", "OUTPUT", "FiniteRange", "overwrite_option", "parameters_of", "preset_option")
+__all__ = (
+    "FILE",
+    "NEW_REPO",
+    "OUTPUT",
+    "FiniteRange",
+    "LocalPath",
+    "overwrite_option",
+    "parameters_of",
+    "preset_option",
+)
 
 import functools
 import math
@@ -14,8 +23,32 @@ import click
 if TYPE_CHECKING:
     from ..options import Entry, Options
 
+
+class LocalPath(click.Path):
+    """Paths to write to on this machine; a URI of another is no folder called ``s3:``.
+
+    Parameters
+    ----------
+    instead
+        What to do for other places, for the message.
+    **options
+        Those of `click.Path`.
+    """
+
+    def __init__(self, instead: str = "write a local file and copy it", **options: Any) -> None:
+        super().__init__(path_type=Path, **options)
+        self._instead = instead
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Convert the text of an option."""
+        if "://" in str(value):
+            self.fail(f"{value} is not a path on this machine: {self._instead}.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
-OUTPUT = click.Path(path_type=Path)
+OUTPUT = LocalPath()
+NEW_REPO = LocalPath("make the repository locally and copy its datasets with butler transfer-datasets")
 preset_option = click.option(
     "--preset",
     default="demo",

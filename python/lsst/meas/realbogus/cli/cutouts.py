@@ -11,7 +11,7 @@ import click
 
 from ..tables import atomic_output
 from ._command import Group, say
-from ._common import overwrite_option
+from ._common import LocalPath, overwrite_option
 
 if TYPE_CHECKING:
     from ..report import CutoutCard
@@ -30,7 +30,7 @@ def command() -> None:
 )
 @click.argument("repo")
 @click.argument("collection")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default=Path("cutouts.html"),
+@click.option("-o", "--output", type=LocalPath(dir_okay=False), default=Path("cutouts.html"),
               show_default=True, help="Page to write.")  # fmt: skip
 @click.option("--where", default="", help='Butler expression to select images, such as "visit = 42".')
 @click.option("--max-sources", type=click.IntRange(min=1), default=1000, show_default=True,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ._command import Command, is_quiet
-from ._common import FiniteRange, preset_option
+from ._common import FiniteRange, LocalPath, preset_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,7 +39,7 @@ _PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
     realbogus demo demo --data frames --science "new*.fits" --template "old*.fits"
     """,
 )
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", type=LocalPath("give a local folder", file_okay=False))
 @preset_option
 @click.option(
     "--data",

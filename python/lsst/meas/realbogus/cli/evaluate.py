@@ -16,7 +16,7 @@ from ..errors import InvalidInputError
 from ..options import from_settings
 from ..tables import atomic_output, read_table_file, write_table_file
 from ._command import Command, say
-from ._common import FILE, overwrite_option
+from ._common import FILE, LocalPath, overwrite_option
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 )
 @click.argument("source")
 @click.argument("collection", required=False)
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False),
+@click.option("-o", "--output", required=True, type=LocalPath(file_okay=False),
               help="Folder to write; it is made if need be.")  # fmt: skip
 @click.option(
     "--labels", type=FILE, help="Table of labels, joined to a table of scores by diaSourceId or id."

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..tables import atomic_output
 from ._command import Command, say
-from ._common import FILE, overwrite_option
+from ._common import FILE, LocalPath, overwrite_option
 
 if TYPE_CHECKING:
     from lsst.daf.butler import Butler
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 )
 @click.argument("repo")
 @click.argument("collection")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
+@click.option("-o", "--output", type=LocalPath(dir_okay=False),
               default=Path("lightcurves.html"), show_default=True, help="Page to write.")  # fmt: skip
 @click.option("--where", default="", help='Butler expression to select images, such as "visit < 42".')
 @click.option("-c", "--config", "settings", multiple=True, metavar="NAME=VALUE",

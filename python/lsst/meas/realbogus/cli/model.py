@@ -40,7 +40,7 @@ from ..model import (
 )
 from ..tables import atomic_output, reading
 from ._command import Group, say
-from ._common import FILE, FiniteRange, overwrite_option
+from ._common import FILE, FiniteRange, LocalPath, overwrite_option
 
 
 @click.group("model", cls=Group)
@@ -64,7 +64,7 @@ def command() -> None:
 )
 @click.option("--name", help="What to call the model.  [default: the architecture's name]")
 @click.option("--version", default="1", show_default=True, help="Its version, at most 7 characters.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@click.option("-o", "--output", type=LocalPath(dir_okay=False), required=True)
 @overwrite_option
 def import_(
     file: Path,
@@ -197,7 +197,7 @@ def _difference_from_file(classifier: Classifier, file: Path) -> tuple[float, in
     """,
 )
 @click.argument("model")
-@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True)
+@click.option("-o", "--output", type=LocalPath(file_okay=False), required=True)
 @overwrite_option
 def export(model: str, output: Path, overwrite: bool) -> None:
     """Write MODEL as NAME-VERSION.onnx and NAME-VERSION.contract.json into a folder, for other programs."""

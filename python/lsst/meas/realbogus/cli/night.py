@@ -11,7 +11,7 @@ import click
 
 from ..options import from_settings
 from ._command import Command, is_quiet, say
-from ._common import overwrite_option
+from ._common import LocalPath, overwrite_option
 
 if TYPE_CHECKING:
     from astropy.table import Table as AstropyTable
@@ -41,8 +41,8 @@ _SHOWN = 20
               help="Dataset of scores.")  # fmt: skip
 @click.option("-c", "--config", "settings", multiple=True, metavar="NAME=VALUE",
               help="What counts as drift, such as min_ratio=1.5.")  # fmt: skip
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Page to write.")
-@click.option("--table", type=click.Path(path_type=Path, dir_okay=False),
+@click.option("-o", "--output", type=LocalPath(dir_okay=False), help="Page to write.")
+@click.option("--table", type=LocalPath(dir_okay=False),
               help="Table of all comparisons to write: .parquet, .ecsv, .csv or .fits.")  # fmt: skip
 @overwrite_option
 def command(

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ._command import Command, say
-from ._common import FiniteRange, overwrite_option
+from ._common import FiniteRange, LocalPath, overwrite_option
 
 
 @click.command(
@@ -22,7 +22,7 @@ from ._common import FiniteRange, overwrite_option
 )
 @click.argument("repo")
 @click.argument("collection")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default=Path("report.html"),
+@click.option("-o", "--output", type=LocalPath(dir_okay=False), default=Path("report.html"),
               show_default=True, help="Page to write.")  # fmt: skip
 @click.option("--where", default="", help='Butler expression to select images, such as "visit = 42".')
 @click.option("--threshold", type=FiniteRange(0, 1), default=0.5, show_default=True,

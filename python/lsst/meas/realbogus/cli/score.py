@@ -17,7 +17,7 @@ import click
 
 from ..errors import ImageMismatchError, InvalidInputError
 from ._command import Command, is_quiet
-from ._common import FILE
+from ._common import FILE, LocalPath
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -51,7 +51,7 @@ _SIGNS = ("science-minus-template", "as-detected")
     show_default=True,
     help="Model: package:NAME, or path or URI of an .rbmodel file. Of several the first gives the score.",
 )
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False),
+@click.option("-o", "--output", required=True, type=LocalPath(dir_okay=False),
               help="Table of scores to write: .parquet, .ecsv, .csv or .fits.")  # fmt: skip
 @click.option("--science", type=FILE, help="Science image; the input is then a catalogue of sources.")
 @click.option("--template", type=FILE, help="Template image.")

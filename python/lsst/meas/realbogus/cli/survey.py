@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ._command import Command, Group, is_quiet, say
-from ._common import FILE, parameters_of, preset_option
+from ._common import FILE, NEW_REPO, parameters_of, preset_option
 
 
 @click.group(
@@ -29,7 +29,7 @@ def command() -> None:
     realbogus survey simulate repo --preset training-3
     """,
 )
-@click.argument("repo", type=click.Path(path_type=Path))
+@click.argument("repo", type=NEW_REPO)
 @preset_option
 @click.option("--seed", type=int, help="Another seed makes another sky.")
 @click.option(
@@ -73,7 +73,7 @@ class _IngestCommand(Command):
     realbogus survey ingest repo --template reference.fits --instrument Mine --band r
     """,
 )
-@click.argument("repo", type=click.Path(path_type=Path))
+@click.argument("repo", type=NEW_REPO)
 @click.argument("science", nargs=-1, type=FILE)
 @click.option("--instrument", required=True, help="Name of the instrument; any.")
 @click.option("--band", required=True, help="Band of all images, such as i.")

@@ -12,7 +12,7 @@ import click
 
 from ..options import from_settings
 from ._command import Command, is_quiet, say
-from ._common import FILE, overwrite_option
+from ._common import FILE, LocalPath, overwrite_option
 from ._failures import ExitCode
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _COLORS = {"pass": "green", "fail": "red", "unclear": "yellow", "not checked": "
 @click.option("--fates", type=FILE, help="Table of fates; by default the two tables are matched.")
 @click.option("-c", "--config", "settings", multiple=True, metavar="NAME=VALUE",
               help="A limit or the edges of bins, such as max_flux_bias=0.03.")  # fmt: skip
-@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False),
+@click.option("-o", "--output", type=LocalPath(file_okay=False),
               help="Folder for the tables (parquet), the metrics (JSON) and the figure (SVG).")  # fmt: skip
 @click.option("--strict", is_flag=True, help=f"End with status {ExitCode.CHECK_FAILED} if a check failed.")
 @overwrite_option
