@@ -21,10 +21,11 @@ import stand_in_stack
 from lsst.meas.realbogus import legacy
 from lsst.meas.realbogus.cutouts import open_pixels
 from lsst.meas.realbogus.errors import InvalidInputError
-from lsst.meas.realbogus.imaging import KernelField
+from lsst.meas.realbogus.imaging import DIFFERENCE_PLANES, UNUSABLE_PLANES, KernelField
 from lsst.meas.realbogus.legacy._psfs import AfwPsf
 from lsst.meas.realbogus.templates import PatchCoadd
-from lsst.meas.realbogus.truth._conditions import noise_equivalent_area
+from lsst.meas.realbogus.truth._conditions import EDGE_PLANES, MASKED_PLANES, noise_equivalent_area
+from lsst.meas.realbogus.truth._mask_labels import CORE_PLANES, STAMP_PLANES
 
 BOX = Box.factory[5:45, 3:43]
 
@@ -105,6 +106,16 @@ def test_masks_read_in_both_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
         "CLIPPED": "CLIPPED",
         "SAT": "SATURATED",
     }
+
+
+def test_planes_are_called_as_those_of_rubins_differences() -> None:
+    """A plane by another name is passed over in silence: what is masked there would count as missed."""
+    from lsst.images import get_legacy_difference_image_mask_planes, get_legacy_optional_mask_planes
+
+    known = get_legacy_difference_image_mask_planes() | get_legacy_optional_mask_planes()
+    names = {plane.name for plane in known.values()}
+    for planes in (MASKED_PLANES, EDGE_PLANES, CORE_PLANES, STAMP_PLANES, DIFFERENCE_PLANES, UNUSABLE_PLANES):
+        assert set(planes) <= names, set(planes) - names
 
 
 def test_projections_read_in_both_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
