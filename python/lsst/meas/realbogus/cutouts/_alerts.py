@@ -4,21 +4,21 @@ from __future__ import annotations
 
 __all__ = ("Alert", "read_alerts", "stamp_batch")
 
-import gzip
 import io
 import math
-import struct
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import astropy.io.fits
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidInputError
-from ..tables import SIGN_COLUMNS, read_signs
+from ..tables import SIGN_COLUMNS, Column, apply_schema, inflate, read_signs, reading
+from ._avro import read_avro
 from ._psf_width import psf_fwhm
 from ._stamp_files import StampBatch
 from ._triplets import ROLES
@@ -27,7 +27,23 @@ _FIELDS = {role: f"cutout{role.capitalize()}" for role in ROLES}
 _ZTF_PIXEL_SCALE = 1.01
 # What `astropy.nddata.CCDData`, of which LSST's cutouts are made, calls the image of the PSF.
 _PSF_EXTENSION = "PSFIMAGE"
-_CONFLUENT_HEADER = struct.Struct(">bI")
+# The fields that are read, at every level of a packet.
+_WANTED = frozenset(
+    (
+        *_FIELDS.values(),
+        "stampData",
+        "diaSource",
+        "candidate",
+        "diaSourceId",
+        "candid",
+        "psfFlux",
+        *SIGN_COLUMNS,
+    )
+)
+_ID = {name: Column("int64", "Identifier of the source.") for name in ("diaSourceId", "candid")}
+_IMAGES = (astropy.io.fits.PrimaryHDU, astropy.io.fits.ImageHDU)
+_MOST_BYTES = 64 << 20
+# Of the file of a stamp.
 
 
 @dataclass(frozen=True)
@@ -84,39 +100,13 @@ def read_alerts(
     InvalidInputError
         If the file or an alert in it cannot be read.
     """
-    import fastavro
-
-    unreadable = (OSError, EOFError, LookupError, TypeError, ValueError, fastavro.schema.SchemaParseException)
-    try:
-        with path.open("rb") as file:
-            is_container = file.read(4) == b"Obj\x01"
-            file.seek(0)
-            records = fastavro.reader(file) if is_container else [_bare_record(path, file, schema)]
-            for number, record in enumerate(records):
-                if number >= start:
-                    yield _alert(record, f"{path}, alert {number}", psf)
-    except InvalidInputError:
-        raise
-    except unreadable as error:
-        raise InvalidInputError(f"{path}: cannot be read as alerts: {error}") from error
+    with reading(path, "alerts"):
+        for number, record in enumerate(read_avro(path, _WANTED, schema)):
+            if number >= start:
+                yield _alert(record, f"{path}, alert {number}", psf)
 
 
-def _bare_record(path: Path, file: BinaryIO, schema: Path | None) -> Any:
-    import fastavro
-    import fastavro.schema
-
-    if schema is None:
-        raise InvalidInputError(f"{path}: not an Avro container file; a bare packet needs its schema")
-    parsed = fastavro.schema.load_schema(str(schema))
-    content = file.read()
-    if content[:1] == b"\0":
-        content = content[_CONFLUENT_HEADER.size :]
-    return fastavro.schemaless_reader(io.BytesIO(content), parsed, None)
-
-
-def _alert(record: Any, name: str, psf: bool) -> Alert:
-    if not isinstance(record, dict):
-        raise InvalidInputError(f"{name}: not a record")
+def _alert(record: Mapping[str, Any], name: str, psf: bool) -> Alert:
     stamps, scale, fwhm = {}, None, math.nan
     for role, field in _FIELDS.items():
         cutout = record.get(field)
@@ -129,15 +119,21 @@ def _alert(record: Any, name: str, psf: bool) -> Alert:
                 fwhm = float(psf_fwhm(image[None])[0])
     source = record.get("diaSource")
     if isinstance(source, dict):
-        return Alert(int(source["diaSourceId"]), _is_negative(source, name), stamps, scale, fwhm)
+        identifier = _identifier(source, "diaSourceId", name)
+        return Alert(identifier, _is_negative(source, name), stamps, scale, fwhm)
     candidate = record.get("candidate")
     if isinstance(candidate, dict):
-        identifier = record["candid"] if "candid" in record else candidate["candid"]
+        identifier = _identifier(record if "candid" in record else candidate, "candid", name)
         negative = _is_negative(candidate, name)
         if negative and "difference" in stamps:
             stamps["difference"] = -stamps["difference"]
-        return Alert(int(identifier), negative, stamps, _ZTF_PIXEL_SCALE)
+        return Alert(identifier, negative, stamps, _ZTF_PIXEL_SCALE)
     raise InvalidInputError(f"{name}: neither an LSST alert (diaSource) nor a ZTF one (candidate)")
+
+
+def _identifier(record: Mapping[str, Any], field: str, name: str) -> int:
+    values = np.array([record.get(field)], object)
+    return int(apply_schema({field: values}, {field: _ID[field]}, name=name)[field][0])
 
 
 def _is_negative(source: Mapping[str, Any], name: str) -> bool:
@@ -150,11 +146,19 @@ def _decode(
     content: bytes, name: str, with_psf: bool
 ) -> tuple[npt.NDArray[np.float32], float | None, npt.NDArray[Any] | None]:
     """Take the first image out of a (gzipped) FITS file, its pixel scale [arcsec] and PSF if there are."""
-    if content[:2] == b"\x1f\x8b":
-        content = gzip.decompress(content)
-    with astropy.io.fits.open(io.BytesIO(content), memmap=False) as hdus:
+    with reading(name, "a stamp"):
+        if content[:2] == b"\x1f\x8b":
+            content = inflate(zlib.decompressobj(wbits=31), content, _MOST_BYTES)
+        return _first_image(io.BytesIO(content), name, with_psf)
+
+
+def _first_image(
+    file: io.BytesIO, name: str, with_psf: bool
+) -> tuple[npt.NDArray[np.float32], float | None, npt.NDArray[Any] | None]:
+    # Tiles are not unpacked: a small file can make an image of any size of them.
+    with astropy.io.fits.open(file, memmap=False, disable_image_compression=True) as hdus:
         for hdu in hdus:
-            if hdu.is_image and hdu.header.get("NAXIS") == 2:
+            if isinstance(hdu, _IMAGES) and hdu.header.get("NAXIS") == 2 and 0 not in hdu.shape:
                 has_psf = with_psf and _PSF_EXTENSION in hdus and hdus[_PSF_EXTENSION].header["NAXIS"] == 2
                 psf = np.array(hdus[_PSF_EXTENSION].data) if has_psf else None
                 return np.asarray(hdu.data, np.float32), _scale(hdu.header), psf

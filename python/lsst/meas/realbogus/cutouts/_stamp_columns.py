@@ -5,8 +5,6 @@ from __future__ import annotations
 __all__ = ("FileColumns", "open_cubes", "open_npz", "open_parquet")
 
 import contextlib
-import gzip
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,12 +16,14 @@ import numpy.typing as npt
 import pyarrow
 import pyarrow.parquet
 
-from ..tables import open_fits
+from ..tables import open_fits, unzip
 from ._npz import NpzMember, npz_members
 
 type Columns = dict[str, npt.NDArray[Any]]
 
 _BUFFER = 1 << 20
+_IMAGES = (astropy.io.fits.PrimaryHDU, astropy.io.fits.ImageHDU, astropy.io.fits.CompImageHDU)
+_TABLES = (astropy.io.fits.BinTableHDU, astropy.io.fits.TableHDU)
 
 
 class FileColumns(Protocol):
@@ -107,8 +107,7 @@ def open_cubes(path: Path, stack: contextlib.ExitStack) -> FileColumns:
     """
     if path.name.endswith(".gz"):
         unpacked = stack.enter_context(tempfile.NamedTemporaryFile(suffix=".fits"))
-        with gzip.open(path) as packed:
-            shutil.copyfileobj(packed, unpacked, _BUFFER)
+        unzip(path, unpacked)
         unpacked.flush()
         path = Path(unpacked.name)
     # Pixels are read, not mapped: mapped pages count as memory of the process until others need it.
@@ -123,10 +122,10 @@ class _FitsColumns:
         self._cubes: dict[str, Any] = {}
         self._tables: dict[str, Any] = {}
         for image, table in zip(images, tables, strict=True):
-            if image.is_image:
+            if isinstance(image, _IMAGES):
                 self._cubes[image.name] = image
                 self.shapes[image.name] = tuple(image.shape)
-            else:
+            elif isinstance(table, _TABLES):
                 for name in table.columns.names:
                     self._tables[name] = table
                     self.shapes[name] = (table.header["NAXIS2"],)
@@ -222,7 +221,8 @@ def _row_shape(schema: pyarrow.Schema, field: pyarrow.Field) -> tuple[int, ...]:
     """Return the shape of a row's array: what the Butler noted, else a square; empty if neither is known."""
     text = (schema.metadata or {}).get(f"lsst::arrow::shape::{field.name}".encode())
     if text is not None:
-        return tuple(int(part) for part in text.decode().strip("()[] ").split(",") if part.strip())
+        noted = tuple(int(part) for part in text.decode().strip("()[] ").split(",") if part.strip())
+        return noted if min(noted, default=0) > 0 else ()
     size = field.type.list_size if pyarrow.types.is_fixed_size_list(field.type) else 0
     side = round(size**0.5)
     return (side, side) if size and side * side == size else ()

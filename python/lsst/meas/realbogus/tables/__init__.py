@@ -11,7 +11,7 @@ from ._files import TABLE_ENDINGS, read_table_file, write_table_file
 from ._generations import standard_columns
 from ._ids import MAX_DETECTORS, image_id, source_id_base
 from ._injection_flags import InjectionFlag
-from ._input import open_fits, reading
+from ._input import inflate, open_fits, reading, unzip
 from ._magnitudes import magnitude_to_njy, njy_to_magnitude
 from ._output import atomic_output
 from ._schema import NO_ID, Column, Schema, empty_table, make_table
@@ -35,6 +35,7 @@ __all__ = (
     "check_table",
     "empty_table",
     "image_id",
+    "inflate",
     "magnitude_to_njy",
     "make_table",
     "njy_to_magnitude",
@@ -51,5 +52,6 @@ __all__ = (
     "sky_to_pixel",
     "source_id_base",
     "standard_columns",
+    "unzip",
     "write_table_file",
 )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-__all__ = ("open_fits", "reading")
+__all__ = ("inflate", "open_fits", "reading", "unzip")
 
 import contextlib
 import gzip
 import io
+import math
 import struct
 import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import InvalidInputError, RealBogusError
 
@@ -35,8 +36,23 @@ _DAMAGE = (
     zlib.error,
 )
 # By name, so that nothing is imported to catch them, and because one has no public place.
-_DAMAGE_NAMES = {"ArrowException", "AstropyUserWarning", "CfitsioException", "VerifyError", "YAMLError"}
+_DAMAGE_NAMES = {
+    "ArrowException",
+    "AstropyUserWarning",
+    "CfitsioException",
+    "LZMAError",
+    "SchemaParseException",
+    "SchemaResolutionError",
+    "UnknownType",
+    "VerifyError",
+    "YAMLError",
+    "YamlParseError",
+}
 _GZIP = b"\x1f\x8b"
+_BUFFER = 1 << 20
+_MOST_INFLATED = 256 << 20
+_MOST_GROWTH = 200
+# A file in gzip's format may grow so much: to this many bytes, or by this factor.
 
 
 @contextlib.contextmanager
@@ -108,8 +124,10 @@ def open_fits(path: str | Path, what: str = "a FITS file") -> Iterator[HDUList]:
         with path.open("rb") as file:
             is_compressed = file.read(2) == _GZIP
         if is_compressed:
-            with gzip.open(path) as stream:
-                source: io.BytesIO | Path = io.BytesIO(stream.read())
+            unzipped = io.BytesIO()
+            unzip(path, unzipped)
+            unzipped.seek(0)
+            source: io.BytesIO | Path = unzipped
         else:
             source = path
         with contextlib.ExitStack() as stack:
@@ -118,4 +136,78 @@ def open_fits(path: str | Path, what: str = "a FITS file") -> Iterator[HDUList]:
                 warnings.filterwarnings("error", "File may have been truncated", AstropyUserWarning)
                 hdus = stack.enter_context(astropy.io.fits.open(source))
                 hdus.readall()
+            _check_tiles(hdus, path)
             yield hdus
+
+
+def _check_tiles(hdus: HDUList, path: Path) -> None:
+    """Refuse a file whose compressed images would grow as no data do."""
+    from astropy.io.fits import CompImageHDU
+
+    most = max(_MOST_INFLATED, _MOST_GROWTH * path.stat().st_size)
+    for hdu in hdus:
+        if isinstance(hdu, CompImageHDU):
+            n_bytes = math.prod(hdu.shape) * abs(int(hdu.header["BITPIX"])) // 8
+            if not 0 <= n_bytes <= most:
+                raise ValueError(f"an image of {n_bytes} bytes in a file of {path.stat().st_size}")
+
+
+def unzip(path: Path, target: IO[bytes]) -> None:
+    """Write the contents of a file in gzip's format to another, and refuse one that grows as no data do.
+
+    Parameters
+    ----------
+    path
+        The file.
+    target
+        File to write to.
+
+    Raises
+    ------
+    InvalidInputError
+        If the contents are more than 256 MB and more than 200 times as large as the file.
+    """
+    most = max(_MOST_INFLATED, _MOST_GROWTH * path.stat().st_size)
+    left = most
+    with gzip.open(path) as packed:
+        while content := packed.read(_BUFFER):
+            left -= len(content)
+            if left < 0:
+                raise InvalidInputError(f"{path} would grow to more than {most} bytes, which no data do")
+            target.write(content)
+
+
+def inflate(decompressor: Any, content: bytes, most: int) -> bytes:
+    """Inflate bytes, to no more than so many.
+
+    Parameters
+    ----------
+    decompressor
+        One of `zlib`, `bz2` or `lzma`.
+    content
+        Compressed bytes, all of them.
+    most
+        Largest number of bytes to make of them.
+
+    Returns
+    -------
+    bytes
+        What they hold.
+
+    Raises
+    ------
+    ValueError, EOFError
+        If that is more than ``most``, or they are cut off; for `reading` to tell.
+
+    Examples
+    --------
+    >>> import zlib
+    >>> inflate(zlib.decompressobj(), zlib.compress(b"small"), most=100)
+    b'small'
+    """
+    inflated: bytes = decompressor.decompress(content, most + 1)
+    if len(inflated) > most:
+        raise ValueError(f"{len(content)} bytes would grow to more than {most}")
+    if not decompressor.eof:
+        raise EOFError("compressed bytes are cut off")
+    return inflated
