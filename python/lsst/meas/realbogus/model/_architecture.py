@@ -24,6 +24,7 @@ __all__ = (
     "ZeroPadding2D",
 )
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Literal, override
 
@@ -37,6 +38,12 @@ Activation = Literal["linear", "relu", "sigmoid", "softmax", "tanh"]
 Padding = Literal["valid", "same"]
 Pair = tuple[PositiveInt, PositiveInt]
 Shape = tuple[int, ...]
+
+MAX_VALUES = 1 << 24
+"""Most values of one stamp between two layers."""
+MAX_PARAMETERS = 1 << 26
+"""Most values of all variables, 256 MB: more than a model file may hold."""
+
 Weights = Mapping[str, npt.NDArray[np.float32]]
 """Arrays by ``layer/variable``, laid out as Keras does (kernels height, width, in, out)."""
 
@@ -190,7 +197,7 @@ class Flatten(_Layer):
 
     @override
     def output_shape(self, shape: Shape) -> Shape:
-        return (int(np.prod(shape)),)
+        return (math.prod(shape),)
 
 
 class Dense(_Layer):
@@ -274,6 +281,8 @@ class Architecture(BaseModel):
         if len(set(names)) != len(names):
             raise ValueError(f"layers of {self.name!r} share names: {names}")
         self.shapes()
+        if self.n_parameters > MAX_PARAMETERS:
+            raise ValueError(f"{self.name!r} has {self.n_parameters} parameters; at most {MAX_PARAMETERS}")
         return self
 
     def shapes(self) -> tuple[Shape, ...]:
@@ -289,6 +298,11 @@ class Architecture(BaseModel):
             shape = layer.output_shape(shapes[-1])
             if min(shape, default=0) < 1:
                 raise ModelContractError(f"layer {layer.name!r} of {self.name!r} leaves shape {shape}")
+            if math.prod(shape) > MAX_VALUES:
+                raise ModelContractError(
+                    f"layer {layer.name!r} of {self.name!r} makes {math.prod(shape)} values of a stamp; "
+                    f"at most {MAX_VALUES}"
+                )
             shapes.append(shape)
         return tuple(shapes)
 
@@ -314,7 +328,7 @@ class Architecture(BaseModel):
     @property
     def n_parameters(self) -> int:
         """Number of values in all variables."""
-        return sum(int(np.prod(shape)) for shape in self.weight_shapes().values())
+        return sum(math.prod(shape) for shape in self.weight_shapes().values())
 
     def check_weights(self, weights: Weights) -> None:
         """Raise `ModelContractError` unless ``weights`` holds exactly this network's variables.

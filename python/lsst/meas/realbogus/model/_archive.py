@@ -6,8 +6,11 @@ __all__ = ("read_arrays", "read_members", "sha256", "write_arrays", "write_membe
 
 import hashlib
 import io
+import lzma
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -16,8 +19,21 @@ import numpy.typing as npt
 
 from ..errors import ModelFormatError
 
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MAX_MEMBER = 256 * 2**20
+_MAX_TOTAL = 1024 * 2**20
 _MAX_RATIO = 200
 
 
@@ -59,6 +75,9 @@ def read_members(content: bytes, allowed: Collection[str] | None, name: str) -> 
     members: dict[str, bytes] = {}
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            total = sum(info.file_size for info in archive.infolist())
+            if total > _MAX_TOTAL:
+                raise ModelFormatError(f"{name} would take {total} bytes; at most {_MAX_TOTAL} are read")
             for info in archive.infolist():
                 _check_member(info, allowed, members, name)
                 with archive.open(info) as file:
@@ -68,7 +87,7 @@ def read_members(content: bytes, allowed: Collection[str] | None, name: str) -> 
                         f"{name}: member {info.filename!r} is not the {info.file_size} bytes it claims to be"
                     )
                 members[info.filename] = data
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+    except _DAMAGE as error:
         raise ModelFormatError(f"{name} is not a readable zip file: {error}") from error
     return members
 

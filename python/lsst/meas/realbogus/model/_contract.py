@@ -23,9 +23,12 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveInt, Valid
 
 from ..errors import ModelContractError, ModelFormatError
 from ._architecture import Architecture
-from ._normalization import IGNORING_MISSING
+from ._normalization import IGNORING_MISSING, NORMALIZATIONS, PARAMETERS
 
 CONTRACT_FORMAT = "rbmodel-2"
+
+MAX_STAMP_SIZE = 1024
+"""Rows and columns of the largest stamps: a batch of them fits into memory."""
 
 ImageName = Literal["difference", "science", "template"]
 Probability = Annotated[float, Field(gt=0, lt=1)]
@@ -50,6 +53,18 @@ class NormalizationChoice(_Part):
 
     name: str
     parameters: dict[str, float] = {}
+
+    @model_validator(mode="after")
+    def _check(self) -> NormalizationChoice:
+        known = PARAMETERS.get(self.name, frozenset())
+        if self.name in NORMALIZATIONS and (unknown := sorted(set(self.parameters) - known)):
+            raise ValueError(
+                f"normalisation {self.name!r} has no parameter {unknown[0]!r}; it has {sorted(known)}"
+            )
+        for name, value in self.parameters.items():
+            if value <= 0:
+                raise ValueError(f"{name} must be above 0; got {value}")
+        return self
 
 
 class MissingRule(_Part):
@@ -238,7 +253,7 @@ class Contract(_Part):
     description: str = ""
     inputs: Annotated[tuple[ImageName, ...], Field(min_length=1)]
     layout: Literal["side_by_side", "channels"]
-    stamp_size: PositiveInt
+    stamp_size: Annotated[PositiveInt, Field(le=MAX_STAMP_SIZE)]
     pixel_scale: Annotated[float, Field(gt=0)] | None = None
     normalization: NormalizationChoice
     missing: MissingRule = MissingRule()

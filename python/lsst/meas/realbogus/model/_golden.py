@@ -73,10 +73,12 @@ class Golden:
         stamps = {name: arrays[name] for name in _IMAGES if name in arrays}
         if not stamps or "score" not in arrays or "is_negative" not in arrays:
             raise ModelFormatError(f"golden.npz needs stamps, is_negative and score; it has {sorted(arrays)}")
-        n = len(arrays["score"])
-        others = [(name, arrays[name]) for name in ("is_negative", "psf_fwhm") if name in arrays]
+        n = len(arrays["score"]) if arrays["score"].ndim else 0
+        others = [(name, arrays[name]) for name in ("score", "is_negative", "psf_fwhm") if name in arrays]
         for name, array in (*stamps.items(), *others):
-            if len(array) != n or (name in stamps and (array.ndim != 3 or array.dtype != np.float32)):
+            n_axes, kinds = (3, "f") if name in stamps else (1, "fiub")
+            wrong = array.ndim != n_axes or array.dtype.kind not in kinds or 0 in array.shape[1:]
+            if array.shape[:1] != (n,) or wrong:
                 raise ModelFormatError(
                     f"golden.npz: {name} has shape {array.shape} {array.dtype} for {n} scores"
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ("check_graph", "graph_shapes", "has_onnx", "to_onnx")
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from ..errors import MissingDependencyError, ModelContractError, ModelFormatError
 from ._architecture import (
+    MAX_VALUES,
     Activation,
     ActivationLayer,
     Architecture,
@@ -253,6 +255,30 @@ def check_graph(content: bytes) -> None:
             raise ModelFormatError(
                 f"graph.onnx uses the operator {node.domain + ':' if node.domain else ''}{node.op_type}, "
                 "which image classifiers do not need"
+            )
+    _check_sizes(model)
+
+
+def _check_sizes(model: Any) -> None:
+    """Refuse a graph that makes more values of one stamp than layers may, where that can be told."""
+    import onnx
+
+    one = onnx.ModelProto()
+    one.CopyFrom(model)
+    for value in one.graph.input:
+        for axis in value.type.tensor_type.shape.dim:
+            if not axis.HasField("dim_value"):
+                axis.dim_value = 1
+    try:
+        inferred = onnx.shape_inference.infer_shapes(one, data_prop=True)
+    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError) as error:
+        raise ModelFormatError(f"graph.onnx cannot be followed: {error}") from error
+    for value in (*inferred.graph.value_info, *inferred.graph.output):
+        axes = [axis.dim_value for axis in value.type.tensor_type.shape.dim if axis.HasField("dim_value")]
+        if math.prod(axes) > MAX_VALUES or min(axes, default=0) < 0:
+            raise ModelFormatError(
+                f"graph.onnx makes {' x '.join(map(str, axes))} values of one stamp in {value.name!r}; "
+                f"at most {MAX_VALUES}"
             )
 
 

@@ -220,7 +220,7 @@ def _h5_config(content: bytes) -> Mapping[str, Any] | None:
 def _json(text: str | bytes) -> Mapping[str, Any]:
     try:
         config = json.loads(text)
-    except ValueError as error:
+    except (RecursionError, TypeError, ValueError) as error:
         raise ModelFormatError(f"the Keras configuration is not JSON: {error}") from error
     if not isinstance(config, dict):
         raise ModelFormatError("the Keras configuration is not that of a model")

@@ -68,7 +68,17 @@ def architecture_from_keras(config: Mapping[str, Any], name: str | None = None) 
     """
     if config.get("class_name") != "Sequential":
         raise ModelFormatError(f"only Sequential Keras models can be read; got {config.get('class_name')!r}")
-    body = config["config"]
+    try:
+        label, shape, layers = _read_config(config["config"])
+        return Architecture(name=name or label, input_shape=tuple(shape[1:]), layers=tuple(layers))
+    except (ValidationError, ModelContractError) as error:
+        raise ModelFormatError(f"the Keras layers do not make a network: {error}") from error
+    except (AttributeError, LookupError, TypeError) as error:
+        raise ModelFormatError(f"the Keras configuration is not that of a model: {error!r}") from error
+
+
+def _read_config(body: Any) -> tuple[str, Sequence[Any], list[Layer]]:
+    """Return name, shape of the input (with the batch) and layers."""
     items: Sequence[Mapping[str, Any]] = body["layers"] if isinstance(body, Mapping) else body
     shape = None
     layers: list[Layer] = []
@@ -82,11 +92,7 @@ def architecture_from_keras(config: Mapping[str, Any], name: str | None = None) 
         shape = body.get("build_input_shape")
     if shape is None:
         raise ModelFormatError("the Keras configuration does not say the shape of the input")
-    label = name or (str(body.get("name", "network")) if isinstance(body, Mapping) else "network")
-    try:
-        return Architecture(name=label, input_shape=tuple(shape[1:]), layers=tuple(layers))
-    except (ValidationError, ModelContractError) as error:
-        raise ModelFormatError(f"the Keras layers do not make a network: {error}") from error
+    return str(body.get("name", "network")) if isinstance(body, Mapping) else "network", shape, layers
 
 
 def _layer_from_keras(kind: str, options: Mapping[str, Any]) -> Layer:

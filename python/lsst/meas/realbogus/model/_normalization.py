@@ -19,7 +19,14 @@ never changes.
 
 from __future__ import annotations
 
-__all__ = ("IGNORING_MISSING", "NORMALIZATIONS", "Normalization", "find_normalization", "valid_median")
+__all__ = (
+    "IGNORING_MISSING",
+    "NORMALIZATIONS",
+    "PARAMETERS",
+    "Normalization",
+    "find_normalization",
+    "valid_median",
+)
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -268,6 +275,9 @@ NORMALIZATIONS: Mapping[str, Normalization] = {
     "ml4transients-batch-1": ml4transients_batch,
     "ml4transients-minmax-1": ml4transients_minmax,
 }
+
+PARAMETERS: Mapping[str, frozenset[str]] = {"asinh-1": frozenset({"softening"})}
+"""Parameters by the name of the normalisation, all of them above 0; the others have none."""
 
 IGNORING_MISSING = {"asinh-1": asinh_of_valid}
 """Normalisations of the valid pixels alone, by the name of the normalisation: they take which pixels are

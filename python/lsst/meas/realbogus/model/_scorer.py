@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidInputError
-from ..tables import read_signs
+from ..tables import apply_schema, read_signs
 from ._classifier import Classifier
 from ._contract import Contract
 from ._package import load_classifier
-from ._scoring import SourceScores, score_table
+from ._scoring import SCORE_COLUMNS, SourceScores, score_table
 from ._unfamiliar import unfamiliar
 from ._unscored import explain_unscored
 
@@ -168,7 +168,9 @@ class Scorer:
             pixel_scale=pixel_scale,
             psf_fwhm=psf_fwhm,
         )
-        table = score_table(np.arange(n) if ids is None else ids, [SourceScores(self.classifier, scores)])
+        table = score_table(
+            np.arange(n) if ids is None else _identifiers(ids, n), [SourceScores(self.classifier, scores)]
+        )
         table.meta["model"] = f"{self.contract.name}-{self.contract.version}"
         table.meta["model_sha256"] = self.classifier.content_hash
         for unscored in explain_unscored(table, [self.contract]):
@@ -212,6 +214,13 @@ def load(
         Raised if there is no such model; the message lists those that come with the package.
     """
     return Scorer(load_classifier(source, engine=engine, device=device, batch_size=batch_size))
+
+
+def _identifiers(ids: npt.ArrayLike, n: int) -> npt.NDArray[np.int64]:
+    given = np.ma.asanyarray(ids)
+    if given.shape != (n,):
+        raise InvalidInputError(f"ids must have shape ({n},); got {given.shape}")
+    return np.asarray(apply_schema({"id": given}, {"id": SCORE_COLUMNS["id"]}, name="ids")["id"])
 
 
 def _by_role(stamps: Mapping[str, Any] | None, named: Mapping[str, Any]) -> dict[str, Any]:

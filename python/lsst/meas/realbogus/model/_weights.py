@@ -65,6 +65,7 @@ def layer_weights_from_h5(content: bytes, architecture: Architecture) -> dict[st
         Raised if the layers in the file are not those of the network.
     """
     with open_h5(content) as file:
+        _datasets(file)  # for links, which may lead anywhere
         groups = _keras3_layers(file, architecture) if "layers" in file else _keras2_layers(file)
         expected = [layer for layer in architecture.layers if _variables(architecture, layer.name)]
         if len(groups) != len(expected):
