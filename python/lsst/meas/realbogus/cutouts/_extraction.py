@@ -14,6 +14,7 @@ __all__ = (
 )
 
 import dataclasses
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, overload
@@ -146,7 +147,15 @@ def first_pixels(x: npt.ArrayLike, y: npt.ArrayLike, shape: tuple[int, int]) -> 
     >>> first_pixels([10.4], [20.0], (51, 50))
     array([[ -5, -14]])
     """
-    position = np.stack([np.asarray(y, np.float64), np.asarray(x, np.float64)], axis=-1).reshape(-1, 2)
+    try:
+        rows, columns = np.asarray(y, np.float64), np.asarray(x, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"positions must be numbers: {error}") from error
+    if rows.shape != columns.shape:
+        raise InvalidInputError(
+            f"x and y must be lists of one length; got shapes {columns.shape} and {rows.shape}"
+        )
+    position = np.stack([rows, columns], axis=-1).reshape(-1, 2)
     usable = (np.abs(position) < 2.0**31).all(axis=1)  # False for NaN too
     start = np.ceil(np.where(usable[:, None], position, 0.0) - np.asarray(shape) / 2).astype(np.int64)
     return np.where(usable[:, None], start, NOWHERE)
@@ -291,10 +300,14 @@ def stamp_shape(size: int | tuple[int, int]) -> tuple[int, int]:
     >>> stamp_shape(51)
     (51, 51)
     """
-    height, width = (size, size) if isinstance(size, int | np.integer) else size
+    try:
+        given: Any = (size, size) if np.ndim(size) == 0 else size
+        height, width = map(operator.index, given)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"the size of stamps is one whole number or two; got {size!r}") from error
     if height < 1 or width < 1:
         raise InvalidInputError(f"a stamp needs at least one pixel; got size {height}x{width}")
-    return int(height), int(width)
+    return height, width
 
 
 def _as_image(image: Image | npt.NDArray[Any], box: Box | None) -> Image:
@@ -302,6 +315,8 @@ def _as_image(image: Image | npt.NDArray[Any], box: Box | None) -> Image:
         return image
     if image.ndim != 2:
         raise InvalidInputError(f"an image has two dimensions; got an array of shape {image.shape}")
+    if image.dtype.kind not in "fiub":
+        raise InvalidInputError(f"an image is of numbers; got {image.dtype}")
     if box is not None and tuple(box.shape) != image.shape:
         raise ImageMismatchError(f"an array of shape {image.shape} does not fill its box {box}")
     return Image(image, bbox=box)

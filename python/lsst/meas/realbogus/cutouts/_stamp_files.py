@@ -41,6 +41,7 @@ _PSF = ("psfFwhm", "psf_fwhm", "science_psf")
 _PIXEL_SCALES = ("pixelScale", "pixel_scale")
 _AS_DETECTED_COLUMN = "isdiffpos"
 _BATCH_BYTES = 64 << 20
+_MOST_PIXELS = _BATCH_BYTES // 4
 _OPENERS: Mapping[str, Callable[[Path, contextlib.ExitStack], FileColumns]] = {
     ".npz": open_npz,
     ".parquet": open_parquet,
@@ -301,7 +302,12 @@ def _stamp_file(path: Path, columns: FileColumns, difference_sign: DifferenceSig
             raise InvalidInputError(
                 f"{path}: {name} must have shape (n, height, width), not {columns.shapes[name]}"
             )
-        lengths[role] = columns.shapes[name][0]
+        lengths[role], *sides = columns.shapes[name]
+        if lengths[role] and not 1 <= math.prod(sides) <= _MOST_PIXELS:
+            size = " x ".join(map(str, sides))
+            raise InvalidInputError(
+                f"{path}: {name} has stamps of {size} pixels; there may be 1 to {_MOST_PIXELS}"
+            )
     if len(set(lengths.values())) != 1:
         raise InvalidInputError(f"{path}: different numbers of stamps: {lengths}")
     n = next(iter(lengths.values()))

@@ -240,20 +240,39 @@ def stored_stamps(columns: Mapping[str, Any] | Table, roles: Iterable[str]) -> d
     -------
     dict of str to StoredStamps
         By role. The scale of stamps stored as float16 is taken off.
+
+    Raises
+    ------
+    InvalidInputError
+        If pixels are no numbers, or scales or missing pixels do not fit them.
     """
     found = {}
     names = frozenset(columns.keys())
     bits = np.asarray(columns["missing"]) if "missing" in names else None
     for role in roles:
-        pixels = np.asarray(columns[role], np.float32)
+        stored = np.asarray(columns[role])
+        _check(role, stored, "fiub", stored.shape)
+        pixels = np.asarray(stored, np.float32)
+        if bits is not None:
+            _check("missing", bits, "iu", stored.shape)
         if f"{role}_scale" in names:
-            scale = np.asarray(columns[f"{role}_scale"], np.float32)
+            scale = np.asarray(columns[f"{role}_scale"])
+            _check(f"{role}_scale", scale, "fiu", stored.shape[:1])
+            scale = scale.astype(np.float32, copy=False)
             pixels = pixels if (scale == 1).all() else pixels * scale[:, None, None]
         missing, outside = (
             None if bits is None else (bits & bit[role]) != 0 for bit in (MISSING_BITS, OUTSIDE_BITS)
         )
         found[role] = StoredStamps(pixels, missing, outside)
     return found
+
+
+def _check(name: str, values: npt.NDArray[Any], kinds: str, shape: tuple[int, ...]) -> None:
+    if values.dtype.kind not in kinds:
+        wanted = "integers" if kinds == "iu" else "numbers"
+        raise InvalidInputError(f"{name} must be {wanted}, not {values.dtype}")
+    if values.shape != shape:
+        raise InvalidInputError(f"{name} has shape {values.shape}; it must have {shape}")
 
 
 def stamps_of(table: Table, role: str) -> npt.NDArray[np.float32]:

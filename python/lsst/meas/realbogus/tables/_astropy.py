@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidInputError
+from ._input import reading
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -46,6 +47,14 @@ def as_astropy(table: Any, name: str = "table") -> Table:
     >>> as_astropy({"a": [1, 2]}).colnames
     ['a']
     """
+    with reading(name, "a table"):
+        out = _as_astropy(table)
+    if out is None:
+        raise InvalidInputError(f"{name}: a {type(table).__name__} is not a table")
+    return out
+
+
+def _as_astropy(table: Any) -> Table | None:
     from astropy.table import QTable, Table
 
     if isinstance(table, QTable):
@@ -60,7 +69,7 @@ def as_astropy(table: Any, name: str = "table") -> Table:
         return _from_arrow(table)
     if hasattr(table, "iloc"):  # pandas
         return Table.from_pandas(table.reset_index() if table.index.names != [None] else table)
-    raise InvalidInputError(f"{name}: a {type(table).__name__} is not a table")
+    return None
 
 
 def _from_arrow(table: Any) -> Table:
@@ -69,6 +78,8 @@ def _from_arrow(table: Any) -> Table:
 
     header = (table.schema.metadata or {}).get(META_KEY)
     stored = meta.get_header_from_yaml(header.decode().split("\n")) if header else {}
+    if not isinstance(stored, Mapping):
+        raise ValueError(f"the metadata {META_KEY.decode()} are a {type(stored).__name__}")
     out = Table(meta=stored.get("meta"))
     attributes = {column["name"]: column for column in stored.get("datatype", ())}
     for name in table.column_names:
@@ -101,10 +112,12 @@ def _unpacked(table: Table) -> Table:
     out = table.copy(copy_data=False)
     for key, name in table.meta.items():
         if match := re.fullmatch(r"TFLAG(\d+)", key):
+            if not 1 <= int(match[1]) <= flags.shape[1]:
+                raise ValueError(f"{key} names one of {flags.shape[1]} flags")
             out[name] = flags[:, int(match[1]) - 1]
     aliases = table.meta.get("ALIAS", [])
     for alias in [aliases] if isinstance(aliases, str) else aliases:
-        slot, _, target = alias.partition(":")
+        slot, _, target = str(alias).partition(":")
         for column in table.colnames:
             if column.startswith(target + "_"):
                 out[slot + column.removeprefix(target)] = table[column]

@@ -49,6 +49,9 @@ def convert_column(name: str, values: Any, column: Column) -> tuple[Values, Prob
         What cannot be used, with rows; their values mean nothing.
     """
     out: Values
+    if (shape := np.shape(values)[1:]) != () and not column.shape:
+        reason = f"{name} has values of shape {shape}; it must have one a row"
+        return np.full(len(values), column.fill, column.numpy_dtype), [_error(reason)]
     match column.numpy_dtype.kind:
         case "f":
             out, problems = read_floats(name, values, column.unit)

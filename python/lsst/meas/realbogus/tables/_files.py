@@ -102,7 +102,7 @@ def _read_ascii(path: Path) -> Table:
 def _read_parquet(path: Path) -> Table:
     import pyarrow.parquet
 
-    return as_astropy(pyarrow.parquet.read_table(path))
+    return as_astropy(pyarrow.parquet.read_table(path), str(path))
 
 
 def _read_fits(path: Path) -> Table:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..cutouts import DifferenceSign, StampBatch, open_stamp_file
 from ..errors import InvalidInputError
-from ..tables import sky_cell
+from ..tables import Column, apply_schema, sky_cell
 from ._hand_labels import HandLabels
 from ._stamps import CELL, UNKNOWN, LabelledStamps, flux_ratio
 
@@ -22,6 +22,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "reason": ("reason", "label_reason", "label_source"),
     "pixel_scale": ("pixel_scale", "pixelScale"),
 }
+_LABEL = Column("int64", "1 real, 0 bogus.", none=-1)
 _FOR_OTHERS = ("ra", "dec", "psfFlux", "templateFlux")
 
 
@@ -72,8 +73,13 @@ def read_labelled_stamps(
         others = [name for name in _FOR_OTHERS if file.has_column(name)]
         own = ["label"] if labels is None else []
         for batch in file.batches(size, columns=[*own, *named.values(), *others]):
-            label = batch.columns["label"] if labels is None else labels.of(batch.ids)
+            label = _own_labels(batch, str(path)) if labels is None else labels.of(batch.ids)
             yield _labelled(batch, label, named, group)
+
+
+def _own_labels(batch: StampBatch, name: str) -> npt.NDArray[np.int64]:
+    given = {"label": batch.columns["label"]}
+    return np.asarray(apply_schema(given, {"label": _LABEL}, name=name)["label"])
 
 
 def _labelled(

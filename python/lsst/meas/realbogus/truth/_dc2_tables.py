@@ -193,12 +193,16 @@ def _read_sqlite(
 ) -> Table:
     try:
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
-        known = [name for (name,) in connection.execute("SELECT name FROM sqlite_master")]
+        # Views are not read: one without end would never be.
+        listed = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        known = [str(name) for (name,) in listed]
         table = next((name for name in tables if name in known), None)
         if table is None:
             raise InvalidInputError(f"{path} has no table {' or '.join(tables)}; has {', '.join(known)}")
         there = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
         names = [name for name in columns if name in there]
+        if not names:
+            raise InvalidInputError(f"{path}: {table} has none of the columns {', '.join(columns)}")
         query = f"SELECT {', '.join(names)} FROM {table}"
         if visits is not None:
             query += f" WHERE obsHistID IN ({', '.join(str(int(visit)) for visit in sorted(visits))})"
