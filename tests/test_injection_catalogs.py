@@ -40,6 +40,7 @@ from lsst.meas.realbogus.injection._ids import supernova_ids, supernova_keys, tr
 from lsst.meas.realbogus.injection._offsets import draw_offsets, sersic_radius
 from lsst.meas.realbogus.injection._populations import hosted
 from lsst.meas.realbogus.injection._sky import offset_position
+from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.tables import separation, sky_cell
 
 pytestmark = pytest.mark.slow
@@ -313,6 +314,22 @@ def test_missing_columns_are_named() -> None:
             seed=1,
             name="source_detector",
         )
+
+
+def test_sky_sources_and_deblended_blends_are_neither_hosts_nor_stars() -> None:
+    """Rubin's catalogues hold places in empty sky, whose noise is flux, and blends beside their parts."""
+    rng = generator(5, "test-fakes")
+    of_sky, of_blends = rng.random(len(SOURCES)) < 0.2, rng.random(len(SOURCES)) < 0.2
+    flagged = SOURCES.copy()
+    flagged["sky_source"], flagged["detect_isPrimary"] = of_sky, ~(of_sky | of_blends)
+    kept = flagged[np.asarray(flagged["detect_isPrimary"])]
+    hosts = select_hosts(flagged, FOOTPRINT.projection)
+    np.testing.assert_array_equal(hosts.id, select_hosts(kept, FOOTPRINT.projection).id)
+    assert 0 < len(hosts) < len(select_hosts(SOURCES, FOOTPRINT.projection))
+    made = make_catalog(flagged, FOOTPRINT, EVERYTHING, seed=1)
+    is_variable = np.asarray(made["population"]) == "variable"
+    used = set(np.asarray(made["host_id"])[is_variable].tolist())
+    assert used and used <= set(np.asarray(kept["sourceId"]).tolist())
 
 
 def test_an_image_without_galaxies_has_few_fakes() -> None:

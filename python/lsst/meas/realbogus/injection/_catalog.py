@@ -13,7 +13,7 @@ from lsst.images import VisitImage
 from ..tables import njy_to_magnitude
 from ._dc2 import dc2_supernovae
 from ._faint_grid import faint_grid
-from ._hosts import Hosts, read_host_table, select_hosts
+from ._hosts import Hosts, read_host_table, select_hosts, usable_rows
 from ._ids import ImageId
 from ._options import CatalogOptions
 from ._populations import halton_sources, hosted, hostless
@@ -94,7 +94,8 @@ def make_catalog(
         faint_grid(hosts, footprint, options.faint_grid, seed),
     ]
     if options.variable.fraction > 0.0:
-        stars = sources[np.asarray(sources["extendedness"]) <= options.variable.extendedness_max]
+        is_star = np.asarray(sources["extendedness"]) <= options.variable.extendedness_max
+        stars = sources[is_star & usable_rows(sources, options.host)]
         mags = njy_to_magnitude(stars[options.host.flux_column])
         parts.append(variables(stars, mags, footprint, options.variable, seed))
     if options.supernova.fraction > 0.0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("Hosts", "read_host_table", "select_hosts")
+__all__ = ("Hosts", "read_host_table", "select_hosts", "usable_rows")
 
 import dataclasses
 from typing import Any
@@ -113,9 +113,7 @@ def select_hosts(
     good = (mag >= options.mag_min) & (mag <= options.mag_max)
     good &= np.asarray(sources["extendedness"]) >= options.extendedness_min
     good &= np.isfinite(sources["ra"]) & np.isfinite(sources["dec"])
-    for flag in options.bad_flags:
-        if flag in sources.colnames:
-            good &= ~np.asarray(sources[flag])
+    good &= usable_rows(sources, options)
     rows = sources[good]
     if moments and projection is not None:
         a, b, pa = _sky_shapes(rows, projection)
@@ -158,12 +156,36 @@ def read_host_table(sources: Table, options: HostOptions = _DEFAULT, *, name: st
         **_HOST,
         options.flux_column: Column("float64", "total flux", "nJy"),
         **{flag: Column("bool", "the source is of no use") for flag in options.bad_flags},
+        **{flag: Column("bool", "the source is of use") for flag in options.needed_flags},
     }
     schema = {
         column: dataclasses.replace(declared, required=column in needed)
         for column, declared in columns.items()
     }
     return apply_schema(standard_columns(sources, counts=False, name=name), schema, name=name)
+
+
+def usable_rows(sources: Table, options: HostOptions = _DEFAULT) -> npt.NDArray[np.bool_]:
+    """Tell by flags which rows are sources that can be used.
+
+    Parameters
+    ----------
+    sources
+        A table as from `read_host_table`.
+    options
+        Which flags.
+
+    Returns
+    -------
+    numpy.ndarray
+        Bool, one for each row.
+    """
+    good = np.ones(len(sources), bool)
+    for flags, wanted in ((options.bad_flags, False), (options.needed_flags, True)):
+        for flag in flags:
+            if flag in sources.colnames:
+                good &= np.asarray(sources[flag], bool) == wanted
+    return good
 
 
 def _bounded(values: npt.NDArray[np.float64], low: float, high: float) -> npt.NDArray[np.float64]:

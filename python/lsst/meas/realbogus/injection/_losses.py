@@ -12,7 +12,7 @@ import numpy.typing as npt
 from astropy.table import Table
 
 from ..tables import apply_schema, njy_to_magnitude
-from ._hosts import read_host_table
+from ._hosts import read_host_table, usable_rows
 from ._options import CatalogOptions
 from ._schema import INJECTION_CATALOG
 from ._sky import Footprint
@@ -70,7 +70,6 @@ def explain_losses(
     host = options.host
     table = read_host_table(sources, host, name=name)
     mag = njy_to_magnitude(table[host.flux_column])
-    flags = [np.asarray(table[flag], bool) for flag in host.bad_flags if flag in table.colnames]
     reasons: dict[str, Bools] = {
         **_places(table, footprint, options.padding),
         f"without a positive {host.flux_column}": ~np.isfinite(mag),
@@ -79,7 +78,7 @@ def explain_losses(
         f"of extendedness below {host.extendedness_min:g} (stars)": ~(
             np.asarray(table["extendedness"]) >= host.extendedness_min
         ),
-        "with a bad flag": np.any(flags, axis=0) if flags else np.zeros(len(table), bool),
+        "with a bad flag, or without a needed one": ~usable_rows(table, host),
     }
     losses = [_count(name, "are no hosts", len(table), reasons)]
     if user_table is not None:

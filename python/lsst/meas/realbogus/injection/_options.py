@@ -41,8 +41,19 @@ class HostOptions(Options, ordered=[("mag_min", "mag_max"), ("radius_min", "radi
     )
     radius_max: float = option(5.0, "Largest rms semi-axis in arcsec.", min=0.0)
     bad_flags: tuple[str, ...] = option(
-        ("pixelFlags_edge", "pixelFlags_saturatedCenter", "pixelFlags_crCenter", "pixelFlags_bad"),
-        "Rows with any of these flags are no hosts; flags that the table lacks are ignored.",
+        (
+            "pixelFlags_edge",
+            "pixelFlags_saturatedCenter",
+            "pixelFlags_crCenter",
+            "pixelFlags_bad",
+            "sky_source",
+        ),
+        "Rows with any of these flags are no hosts, nor stars; flags that the table lacks are ignored.",
+    )
+    needed_flags: tuple[str, ...] = option(
+        ("detect_isPrimary",),
+        "Rows without one of these flags are no hosts, nor stars: blends that were deblended, and places in "
+        "empty sky. Flags that the table lacks are ignored.",
     )
 
 
