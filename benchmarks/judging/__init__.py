@@ -1,1 +1,1 @@
-"""What `science.py` judges models by: sets of stamps, models, contact sheets, studies and their results."""
+"""What benchmarks are made of: stamps and models to judge, studies, results, pairs of images, processes."""

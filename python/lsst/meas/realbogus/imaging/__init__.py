@@ -7,7 +7,8 @@ from ._boxes import overlap
 from ._convolution import band_kernel, convolve_image
 from ._filling import fill_smoothly
 from ._frames import Frame, prepare_frame
-from ._kernel_field import KernelField, kernel_reach, own_psf, psf_nodes, psf_width, resize
+from ._kernel_field import KernelField, own_psf, psf_nodes
+from ._kernels import kernel_reach, psf_width, resize
 from ._photutils import known_keyword
 from ._planes import (
     DIFFERENCE_PLANES,

@@ -13,7 +13,8 @@ from lsst.images.psfs import PointSpreadFunction
 
 from ._convolution import convolve_field, convolve_image
 from ._filling import fill_smoothly
-from ._kernel_field import KernelField, psf_width
+from ._kernel_field import KernelField
+from ._kernels import psf_width
 from ._planes import UNUSABLE_PLANES, any_plane, missing_pixels
 from ._variance import variance_factor
 
