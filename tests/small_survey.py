@@ -14,6 +14,20 @@ from lsst.meas.realbogus.survey import PRESETS, simulate_survey
 PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
 WHERE = "instrument='RealBogusCam' AND skymap='realbogus'"
 COLLECTION = "u/whole"
+EMPTY = {"star_density": 0, "galaxy_density": 0, "transient_density": 0, "asteroid_density": 0}
+"""Options of a survey with nothing on the sky."""
+CLEAN = {
+    "cosmic_rays": 0,
+    "bad_columns": 0,
+    "satellites": 0,
+    "ghosts": 0,
+    "astrometric_jitter": 0,
+    "psf_changes": 0,
+    "edge_glows": 0,
+    "no_data_borders": 0,
+    "vignetted_corners": 0,
+}
+"""Options of a survey without artefacts."""
 
 
 def job_parameters(models: Mapping[str, str], fakes: float = 0.5) -> dict[str, float | str]:

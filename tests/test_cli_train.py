@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from astropy.table import Table
 from click.testing import CliRunner, Result
-from lsst.daf.butler import Butler, DatasetType
 from lsst.pipe.base import NoWorkFound, Pipeline
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 from lsst.pipe.base.testUtils import lintConnections
@@ -23,6 +22,7 @@ from lsst.meas.realbogus.tasks.train_rb_classifier import (
     TrainRbClassifierTask,
 )
 from lsst.meas.realbogus.training import StampSet
+from table_repository import table_repository
 
 pytestmark = [pytest.mark.slow, pytest.mark.tensorflow]
 SETTINGS = {
@@ -130,24 +130,8 @@ def test_options_that_cannot_be_are_refused(stamps: Path, tmp_path: Path) -> Non
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("repo") / "repo"
-    Butler.makeRepo(root)
-    with Butler.from_config(root, writeable=True, run="labels") as butler:
-        butler.registry.insertDimensionData("instrument", {"name": "RealBogusCam"})
-        for element, record in (
-            ("detector", {"id": 0, "full_name": "0"}),
-            ("physical_filter", {"name": "r-sim", "band": "r"}),
-            ("day_obs", {"id": 20260101}),
-            ("visit", {"id": 7, "name": "7", "physical_filter": "r-sim", "day_obs": 20260101}),
-            ("visit", {"id": 3, "name": "3", "physical_filter": "r-sim", "day_obs": 20260101}),
-            ("visit_detector_region", {"visit": 7, "detector": 0}),
-            ("visit_detector_region", {"visit": 3, "detector": 0}),
-        ):
-            butler.registry.insertDimensionData(element, {"instrument": "RealBogusCam", **record})
-        names = ("dia_source_cutouts", "dia_source_match", "dia_source_unstandardized")
-        for name in names:
-            dimensions = ("instrument", "visit", "detector")
-            kind = DatasetType(name, dimensions, "ArrowAstropy", universe=butler.dimensions)
-            butler.registry.registerDatasetType(kind)
+    names = ("dia_source_cutouts", "dia_source_match", "dia_source_unstandardized")
+    with table_repository(root, names, (7, 3), run="labels") as butler:
         for visit in (7, 3):
             for name, table in zip(names, tables(visit), strict=True):
                 butler.put(table, name, instrument="RealBogusCam", detector=0, visit=visit)

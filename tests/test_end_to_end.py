@@ -24,18 +24,10 @@ from lsst.meas.realbogus.repository import read_collection, read_stamps, validat
 from lsst.meas.realbogus.tasks.subtract_images import SubtractImagesTask
 from lsst.meas.realbogus.truth import Fate, Label, labels_differ, loss_budget
 from small_survey import COLLECTION, PIPELINE, WHERE, job_parameters, make_executor
+from stores import TABLES
 
 pytestmark = pytest.mark.slow
 
-TABLES = (
-    "fake_supernova_catalog",
-    "injected_preliminary_visit_image_catalog",
-    "dia_source_unstandardized",
-    "dia_source_match",
-    "injected_supernova_fate",
-    "dia_source_cutouts",
-    "dia_source_reliability",
-)
 N_IMAGES = 2
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from astropy.table import Table, vstack
 from click.testing import CliRunner
-from lsst.daf.butler import Butler, DatasetType
+from lsst.daf.butler import Butler
 from lsst.pipe.base import Pipeline
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 from lsst.pipe.base.testUtils import lintConnections
@@ -24,6 +24,7 @@ from lsst.meas.realbogus.report import write_night_page
 from lsst.meas.realbogus.repository import find_collections, read_focal_plane, read_score_counts
 from lsst.meas.realbogus.tables import read_table_file
 from lsst.meas.realbogus.tasks.compare_night import CompareNightConnections, CompareNightTask
+from table_repository import table_repository
 
 
 def counted(
@@ -151,33 +152,17 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two nights of three visits and two detectors; in the second, one visit has other scores."""
     root = tmp_path_factory.mktemp("nights") / "repo"
     rng = generator(8, "test-night")
-    Butler.makeRepo(root)
-    with Butler.from_config(root, writeable=True) as butler:
-        insert = butler.registry.insertDimensionData
-        insert("instrument", {"name": "Cam"})
-        insert("day_obs", {"instrument": "Cam", "id": 20260101})
-        insert("physical_filter", {"instrument": "Cam", "name": "r", "band": "r"})
-        for number in range(2):
-            insert("detector", {"instrument": "Cam", "id": number, "full_name": str(number)})
-        kind = DatasetType(
-            "dia_source_reliability",
-            ("instrument", "visit", "detector"),
-            "ArrowAstropy",
-            universe=butler.dimensions,
-        )
-        butler.registry.registerDatasetType(kind)
+    name, both = "dia_source_reliability", range(2)
+    words = {"instrument": "Cam", "detectors": both, "region": Circle()}
+    with table_repository(root, [name], range(16), **words) as butler:
         for visit in range(16):
-            record = {"instrument": "Cam", "id": visit, "name": str(visit), "physical_filter": "r"}
-            insert("visit", {**record, "day_obs": 20260101})
             run = f"u/night-{visit // 8}"
             butler.collections.register(run)
-            for detector in range(2):
-                place = {"instrument": "Cam", "visit": visit, "detector": detector}
-                insert("visit_detector_region", {**place, "region": Circle()})
+            for detector in both:
                 score = rng.beta(2, 2, 200) if visit == 9 else rng.beta(1, 4, 200)
                 table = Table({"id": np.arange(200), "score": score.astype(np.float32)})
                 table["flag_edge"] = np.zeros(200, bool)
-                butler.put(table, kind, instrument="Cam", visit=visit, detector=detector, run=run)
+                butler.put(table, name, instrument="Cam", visit=visit, detector=detector, run=run)
     return root
 
 

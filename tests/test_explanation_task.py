@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from astropy.table import Table
 from click.testing import CliRunner
-from lsst.daf.butler import Butler, DatasetType
 from lsst.pipe.base import NoWorkFound, Pipeline
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 from lsst.pipe.base.testUtils import lintConnections
@@ -24,6 +23,7 @@ from lsst.meas.realbogus.tasks.explain_rb_classifier import (
     ExplainRbClassifierTask,
 )
 from lsst.meas.realbogus.training import StampSet
+from table_repository import table_repository
 
 pytestmark = [pytest.mark.slow, pytest.mark.tensorflow]
 pytest.importorskip("tensorflow")
@@ -49,26 +49,8 @@ def cutouts(visit: int, n: int = 12) -> Table:
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("repo") / "repo"
-    Butler.makeRepo(root)
-    with Butler.from_config(root, writeable=True, run="run") as butler:
-        butler.registry.insertDimensionData("instrument", {"name": "RealBogusCam"})
-        for element, record in (
-            ("detector", {"id": 0, "full_name": "0"}),
-            ("physical_filter", {"name": "r-sim", "band": "r"}),
-            ("day_obs", {"id": 20260101}),
-            *(
-                (name, {"id": visit, "name": str(visit), "physical_filter": "r-sim", "day_obs": 20260101})
-                for visit in (7, 3)
-                for name in ("visit",)
-            ),
-            ("visit_detector_region", {"visit": 7, "detector": 0}),
-            ("visit_detector_region", {"visit": 3, "detector": 0}),
-        ):
-            butler.registry.insertDimensionData(element, {"instrument": "RealBogusCam", **record})
-        for name in ("dia_source_cutouts", "dia_source_match", "dia_source_unstandardized"):
-            dimensions = ("instrument", "visit", "detector")
-            kind = DatasetType(name, dimensions, "ArrowAstropy", universe=butler.dimensions)
-            butler.registry.registerDatasetType(kind)
+    names = ("dia_source_cutouts", "dia_source_match", "dia_source_unstandardized")
+    with table_repository(root, names, (7, 3), run="run") as butler:
         for visit in (7, 3):
             table = cutouts(visit)
             butler.put(table, "dia_source_cutouts", visit=visit, **WHERE)

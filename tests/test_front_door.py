@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.table import Table
-from lsst.daf.butler import Butler, DatasetType
 
 import lsst.meas.realbogus as rb
 from lsst.meas.realbogus.errors import InvalidCatalogError, InvalidInputError, ModelNotFoundError
 from lsst.meas.realbogus.model import golden_stamps, load_classifier, packaged_models
-from lsst.meas.realbogus.survey import PRESETS, RealBogusCam, make_schedule, simulate_visit
+from lsst.meas.realbogus.survey import PRESETS, make_schedule, simulate_visit
+from table_repository import table_repository
 
 README = Path(__file__).parents[1] / "README.md"
 STAMPS, IS_NEGATIVE = golden_stamps(51, n=6)
@@ -101,7 +101,6 @@ def test_the_cells_of_the_readme_go_from_images_to_scores(
 
 def _collection(root: Path) -> None:
     """Make a repository with the tables of one image."""
-    Butler.makeRepo(root)
     tables = {
         "dia_source_unstandardized": Table(
             {"diaSourceId": [7, 8], "visit": [1, 1], "detector": [0, 0], "ra": [1.0, 2.0], "dec": [1.0, 2.0]}
@@ -116,21 +115,8 @@ def _collection(root: Path) -> None:
             {"injection_id": [3], "is_primary": [True], "fate": ["found"], "diaSourceId": [7]}
         ),
     }
-    with Butler.from_config(root, writeable=True, run="u/me/realbogus") as butler:
-        RealBogusCam().register(butler.registry)
-        registry = butler.registry
-        registry.insertDimensionData("detector", {"instrument": "RealBogusCam", "id": 0, "full_name": "0"})
-        registry.insertDimensionData(
-            "physical_filter", {"instrument": "RealBogusCam", "name": "r", "band": "r"}
-        )
-        registry.insertDimensionData("day_obs", {"instrument": "RealBogusCam", "id": 20260101})
-        registry.insertDimensionData(
-            "visit",
-            {"instrument": "RealBogusCam", "id": 1, "name": "1", "physical_filter": "r", "day_obs": 20260101},
-        )
+    with table_repository(root, tables, (1,), run="u/me/realbogus") as butler:
         for name, table in tables.items():
-            dimensions = butler.dimensions.conform(["instrument", "visit", "detector"])
-            registry.registerDatasetType(DatasetType(name, dimensions, "ArrowAstropy"))
             butler.put(table, name, instrument="RealBogusCam", visit=1, detector=0)
 
 

@@ -13,6 +13,7 @@ from lsst.utils.packages import Packages
 from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.evaluation import summarize
 from lsst.meas.realbogus.repository import read_collection
+from table_repository import table_repository
 
 _TYPES = (
     "dia_source_unstandardized",
@@ -31,21 +32,7 @@ def _sources(visit: int, n: int = 3) -> Table:
 def repo(tmp_path: Path) -> Path:
     """Two images; the second has neither labels nor scores."""
     root = tmp_path / "repo"
-    Butler.makeRepo(root)
-    with Butler.from_config(root, writeable=True) as butler:
-        butler.registry.insertDimensionData("instrument", {"name": "RealBogusCam"})
-        for element, record in (
-            ("detector", {"id": 0, "full_name": "0"}),
-            ("physical_filter", {"name": "r-sim", "band": "r"}),
-            ("day_obs", {"id": 20260101}),
-            ("visit", {"id": 7, "name": "7", "physical_filter": "r-sim", "day_obs": 20260101}),
-            ("visit", {"id": 3, "name": "3", "physical_filter": "r-sim", "day_obs": 20260101}),
-        ):
-            butler.registry.insertDimensionData(element, {"instrument": "RealBogusCam", **record})
-        for name in _TYPES:
-            dimensions = ("instrument", "visit", "detector")
-            kind = DatasetType(name, dimensions, "ArrowAstropy", universe=butler.dimensions)
-            butler.registry.registerDatasetType(kind)
+    with table_repository(root, _TYPES, (7, 3)) as butler:
         packages = DatasetType("packages", (), "Packages", universe=butler.dimensions)
         butler.registry.registerDatasetType(packages)
         runs = ("u/run/2", "u/run/1")

@@ -26,12 +26,12 @@ from lsst.meas.realbogus.survey._simulate_visit import camera_of
 from lsst.meas.realbogus.tables import empty_table
 from lsst.meas.realbogus.truth import Label, distance_to_segments, label_dia_sources
 from lsst.meas.realbogus.truth._inputs import INJECTED
+from small_survey import EMPTY
 
 SWITCHES = {name: 0.0 for name in TRAINING_ARTEFACTS} | dict.fromkeys(
     ("bad_columns", "satellites", "ghosts", "astrometric_jitter", "psf_changes", "edge_glows",
      "no_data_borders", "vignetted_corners", "cosmic_rays"), 0.0
 )  # fmt: skip
-EMPTY = {"galaxy_density": 0, "transient_density": 0, "asteroid_density": 0, "star_density": 0}
 ON_BLANK_SKY = {
     "soft_blobs": ("soft_blob", 6.0), "ghost_disks": ("ghost_disk", 5.0), "glint_trails": ("glint", 12.0),
     "persistence": ("persistence", 3.0), "streaks": ("streak", 1.0),

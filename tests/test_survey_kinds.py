@@ -19,19 +19,8 @@ from lsst.meas.realbogus.survey import (
 from lsst.meas.realbogus.survey._light_curves import Shape, relative_flux
 from lsst.meas.realbogus.survey._sky import SkyKind, cells_of, make_sky
 from lsst.meas.realbogus.truth import Reason, match
+from small_survey import CLEAN, EMPTY
 
-CLEAN = {
-    "cosmic_rays": 0,
-    "bad_columns": 0,
-    "satellites": 0,
-    "ghosts": 0,
-    "astrometric_jitter": 0,
-    "psf_changes": 0,
-    "edge_glows": 0,
-    "no_data_borders": 0,
-    "vignetted_corners": 0,
-}
-EMPTY = {"star_density": 0, "galaxy_density": 0, "transient_density": 0, "asteroid_density": 0}
 STILL = {"dither": 0, "rotation": 0, "astrometric_error": 0, "distortion": 0}
 
 

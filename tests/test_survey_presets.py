@@ -22,9 +22,9 @@ from lsst.meas.realbogus.survey import (
     training_role,
     training_survey,
 )
+from small_survey import EMPTY
 
 COUNT = 30
-EMPTY = {"star_density": 0, "galaxy_density": 0, "transient_density": 0, "asteroid_density": 0}
 
 
 @pytest.fixture(scope="module")

@@ -21,19 +21,7 @@ from lsst.meas.realbogus.survey._psf import PsfField, make_psf
 from lsst.meas.realbogus.survey._simulate_visit import camera_of
 from lsst.meas.realbogus.survey._sky import SkyKind, cells_of, make_sky, power_law
 from lsst.meas.realbogus.truth import distance_to_segments
-
-CLEAN = {
-    "cosmic_rays": 0,
-    "bad_columns": 0,
-    "satellites": 0,
-    "ghosts": 0,
-    "astrometric_jitter": 0,
-    "psf_changes": 0,
-    "edge_glows": 0,
-    "no_data_borders": 0,
-    "vignetted_corners": 0,
-}
-EMPTY = {"star_density": 0, "galaxy_density": 0, "transient_density": 0, "asteroid_density": 0}
+from small_survey import CLEAN, EMPTY
 
 
 @pytest.fixture(scope="module")

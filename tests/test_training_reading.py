@@ -11,7 +11,6 @@ import pytest
 from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lsst.daf.butler import Butler, DatasetType
 from lsst.daf.butler.formatters.parquet import astropy_to_arrow
 
 from lsst.meas.realbogus.cutouts import ROLES
@@ -27,6 +26,7 @@ from lsst.meas.realbogus.training import (
     read_labelled_stamps,
     shows_company,
 )
+from table_repository import table_repository
 
 TYPES = ("dia_source_cutouts", "dia_source_match", "dia_source_unstandardized")
 
@@ -71,24 +71,8 @@ def test_stamps_without_labels_are_refused(tmp_path: Path) -> None:
 
 
 def _repo(root: Path, *, with_match: bool = True) -> Path:
-    Butler.makeRepo(root)
-    with Butler.from_config(root, writeable=True) as butler:
-        for element, record in (
-            ("instrument", {"name": "Cam"}),
-            ("detector", {"instrument": "Cam", "id": 0, "full_name": "0"}),
-            ("physical_filter", {"instrument": "Cam", "name": "r-sim", "band": "r"}),
-            ("day_obs", {"instrument": "Cam", "id": 20260101}),
-        ):
-            butler.registry.insertDimensionData(element, record)
-        for name in TYPES:
-            kind = DatasetType(
-                name, ("instrument", "visit", "detector"), "ArrowAstropy", universe=butler.dimensions
-            )
-            butler.registry.registerDatasetType(kind)
-        butler.collections.register("u/run")
+    with table_repository(root, TYPES, (3, 7), run="u/run") as butler:
         for visit in (3, 7):
-            record = {"id": visit, "name": str(visit), "physical_filter": "r-sim", "day_obs": 20260101}
-            butler.registry.insertDimensionData("visit", {"instrument": "Cam", **record})
             columns, ids = _columns(), 100 * visit + np.arange(12)
             for name in TYPES:
                 if name == "dia_source_match" and not with_match:
@@ -99,7 +83,7 @@ def _repo(root: Path, *, with_match: bool = True) -> Path:
                         table[role] = columns[role]
                 if name == "dia_source_match":
                     table["label"], table["label_reason"] = columns["label"].astype(np.int8), "injected"
-                butler.put(table, name, {"instrument": "Cam", "detector": 0, "visit": visit}, run="u/run")
+                butler.put(table, name, instrument="RealBogusCam", detector=0, visit=visit)
     return root
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from astropy.table import Table
 from click.testing import CliRunner
-from lsst.daf.butler import Butler, DatasetType
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
@@ -26,6 +25,7 @@ from lsst.meas.realbogus.truth import (
     loss_budget,
     read_ap_matches,
 )
+from table_repository import table_repository
 
 SOURCES = Table(
     {
@@ -106,32 +106,16 @@ def test_the_matches_of_the_real_task_are_ours(stack_data: Path, visit: str) -> 
 
 
 def test_a_run_of_the_ap_pipeline_is_read_with_its_own_labels(tmp_path: Path) -> None:
-    image = {"instrument": "Cam", "visit": 3, "detector": 0}
-    dimensions = tuple(image)
-    Butler.makeRepo(tmp_path / "repo")
-    with Butler.from_config(tmp_path / "repo", writeable=True, run="u/ap") as butler:
-        for element, record in (
-            ("instrument", {"name": "Cam"}),
-            ("detector", {"instrument": "Cam", "id": 0, "full_name": "0"}),
-            ("physical_filter", {"instrument": "Cam", "name": "r", "band": "r"}),
-            ("day_obs", {"instrument": "Cam", "id": 20260101}),
-            (
-                "visit",
-                {"instrument": "Cam", "id": 3, "name": "3", "physical_filter": "r", "day_obs": 20260101},
-            ),
-        ):
-            known = {key: value for key, value in record.items() if key not in ("visit", "detector")}
-            butler.registry.insertDimensionData(element, known)
-        scores = Table({"id": SOURCES["diaSourceId"], "score": np.array([0.9, 0.2, 0.3, 0.1], np.float32)})
-        for name, table in (
-            # As ap_pipe calls them; matched before sources are filtered, when there was a source 777.
-            ("fakes_goodSeeingDiff_matchDiaSrc", _matched([500, 0, 502, 777], [0.1, -1.0, 0.2, 0.3])),
-            ("dia_source_unstandardized", SOURCES),
-            ("dia_source_reliability", scores),
-        ):
-            kind = DatasetType(name, dimensions, "ArrowAstropy", universe=butler.dimensions)
-            butler.registry.registerDatasetType(kind)
-            butler.put(table, kind, image)
+    scores = Table({"id": SOURCES["diaSourceId"], "score": np.array([0.9, 0.2, 0.3, 0.1], np.float32)})
+    tables = {
+        # As ap_pipe calls them; matched before sources are filtered, when there was a source 777.
+        "fakes_goodSeeingDiff_matchDiaSrc": _matched([500, 0, 502, 777], [0.1, -1.0, 0.2, 0.3]),
+        "dia_source_unstandardized": SOURCES,
+        "dia_source_reliability": scores,
+    }
+    with table_repository(tmp_path / "repo", tables, (3,), run="u/ap") as butler:
+        for name, table in tables.items():
+            butler.put(table, name, instrument="RealBogusCam", visit=3, detector=0)
     results = read_ap_collection(tmp_path / "repo", "u/ap", unmatched_is_bogus=True)
     assert results.sources["label"].tolist() == [1, 0, 1, 0]
     assert (summarize(results).n_found, summarize(results).n_injected) == (3, 4)

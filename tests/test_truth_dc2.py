@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 from click.testing import CliRunner
-from lsst.daf.butler import Butler, DatasetType, Timespan
+from lsst.daf.butler import Butler, Timespan
 from lsst.sphgeom import Box as SkyBox
 from lsst.sphgeom import LonLat
 
@@ -32,6 +32,7 @@ from lsst.meas.realbogus.truth import (
     read_dc2_truth,
     read_dc2_variability,
 )
+from table_repository import table_repository
 
 VISIT = 1030665
 MJD = 60000.0
@@ -200,31 +201,14 @@ def test_the_images_of_dmtn_274_are_listed() -> None:
 def repo(tmp_path: Path) -> Path:
     """An image of DMTN-274 and another, with three DIA sources each."""
     root = tmp_path / "repo"
-    Butler.makeRepo(root)
     begin = astropy.time.Time(MJD - 15 / 86400, format="mjd", scale="tai")
     span = Timespan(begin, begin + 30 * astropy.units.s)
     region = SkyBox(LonLat.fromDegrees(54.9, -30.1), LonLat.fromDegrees(55.1, -29.9))
-    with Butler.from_config(root, writeable=True) as butler:
-        registry = butler.registry
-        registry.insertDimensionData("instrument", {"name": "LSSTCam-imSim"})
-        for element, record in (
-            ("detector", {"id": 151, "full_name": "R40_S01"}),
-            ("physical_filter", {"name": "i_sim_1.4", "band": "i"}),
-            ("day_obs", {"id": 20240101}),
-        ):
-            registry.insertDimensionData(element, {"instrument": "LSSTCam-imSim", **record})
-        kind = DatasetType(
-            "dia_source_unstandardized", ("instrument", "visit", "detector"), "ArrowAstropy",
-            universe=butler.dimensions,
-        )  # fmt: skip
-        registry.registerDatasetType(kind)
-        butler.collections.register("u/run")
-        for visit in (VISIT, 8):
+    words = {"instrument": "LSSTCam-imSim", "detectors": (151,), "physical_filter": "i_sim_1.4", "band": "i"}
+    name, visits = "dia_source_unstandardized", (VISIT, 8)
+    with table_repository(root, [name], visits, **words, region=region, run="u/run", timespan=span) as butler:
+        for visit in visits:
             image = {"instrument": "LSSTCam-imSim", "visit": visit, "detector": 151}
-            shared = {"physical_filter": "i_sim_1.4", "day_obs": 20240101, "timespan": span}
-            name = {"id": visit, "name": str(visit), "instrument": "LSSTCam-imSim"}
-            registry.insertDimensionData("visit", name | shared)
-            registry.insertDimensionData("visit_detector_region", image | {"region": region})
             sources = Table(
                 {
                     "diaSourceId": 10 * visit + np.arange(3), "ra": [55.0, 55.02, 55.05],
@@ -232,7 +216,7 @@ def repo(tmp_path: Path) -> Path:
                     "psfFluxErr": np.full(3, 100.0), "x": np.arange(3) * 300.0, "y": np.arange(3) * 300.0,
                 }
             )  # fmt: skip
-            butler.put(sources, kind, image, run="u/run")
+            butler.put(sources, name, image)
     return root
 
 

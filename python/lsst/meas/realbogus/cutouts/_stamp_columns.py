@@ -209,14 +209,6 @@ class _ParquetColumns:
         return out
 
 
-def _has_arrays(kind: pyarrow.DataType) -> bool:
-    return bool(
-        pyarrow.types.is_list(kind)
-        or pyarrow.types.is_large_list(kind)
-        or pyarrow.types.is_fixed_size_list(kind)
-    )
-
-
 def _row_shape(schema: pyarrow.Schema, field: pyarrow.Field) -> tuple[int, ...]:
     """Return the shape of a row's array: what the Butler noted, else a square; empty if neither is known."""
     text = (schema.metadata or {}).get(f"lsst::arrow::shape::{field.name}".encode())
