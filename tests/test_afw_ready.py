@@ -12,10 +12,11 @@ from lsst.images import Box, DifferenceImage, VisitImage
 from lsst.images.cameras import Amplifier
 from lsst.images.psfs import PiffWrapper
 
-import stand_in_afw
 from lsst.meas.realbogus.survey import PRESETS, make_schedule, simulate_visit
 from lsst.meas.realbogus.survey._camera import CameraGeometry, make_detector
 from lsst.meas.realbogus.survey._psf import psf_of_stamp
+from stand_ins import exposures
+from stand_ins.geometry import Point2D
 
 DATASETS = (
     "preliminary_visit_image",
@@ -30,7 +31,7 @@ RENAMED = {"CR": "COSMIC_RAY", "EDGE": "DETECTION_EDGE", "INTRP": "INTERPOLATED"
 
 @pytest.fixture(autouse=True)
 def afw(monkeypatch: pytest.MonkeyPatch) -> None:
-    stand_in_afw.install(monkeypatch)
+    exposures.install(monkeypatch)
 
 
 def check(image: VisitImage) -> Any:
@@ -38,7 +39,7 @@ def check(image: VisitImage) -> Any:
     exposure = image.to_legacy()
     info = exposure.info
     assert exposure.maskedImage.image.array is image.image.array
-    assert info.getFilter() == stand_in_afw.FilterLabel(image.band, image.obs_info.physical_filter)
+    assert info.getFilter() == exposures.FilterLabel(image.band, image.obs_info.physical_filter)
     assert info.getPhotoCalib().mean == 1.0 and info.getMetadata()["BUNIT"] == "nJy"
     assert info.getVisitInfo().id == image.obs_info.visit_id
 
@@ -66,7 +67,7 @@ def assert_psf_is_the_same(image: VisitImage, psf: Any) -> None:
     assert abs(middle.x - box.x.center) <= 1 and abs(middle.y - box.y.center) <= 1
     for x, y in ((middle.x, middle.y), (box.x.min + 3.3, box.y.max - 7.1)):
         np.testing.assert_allclose(
-            psf.computeKernelImage(stand_in_afw.Point2D(x, y)),
+            psf.computeKernelImage(Point2D(x, y)),
             image.psf.compute_kernel_image(x=x, y=y).array,
             atol=1e-12,
         )

@@ -17,7 +17,6 @@ from astropy.table import Table
 from lsst.daf.butler import Butler
 from lsst.images import BoundsError, Box, Image, Mask, MaskedImage, MaskPlane, MaskSchema
 
-import stand_in_stack
 from lsst.meas.realbogus import legacy
 from lsst.meas.realbogus.cutouts import open_pixels
 from lsst.meas.realbogus.errors import InvalidInputError
@@ -26,6 +25,7 @@ from lsst.meas.realbogus.legacy._psfs import AfwPsf
 from lsst.meas.realbogus.templates import PatchCoadd
 from lsst.meas.realbogus.truth._conditions import EDGE_PLANES, MASKED_PLANES, noise_equivalent_area
 from lsst.meas.realbogus.truth._mask_labels import CORE_PLANES, STAMP_PLANES
+from stand_ins import stored
 
 BOX = Box.factory[5:45, 3:43]
 
@@ -159,9 +159,9 @@ def test_psfs_read_in_both_worlds() -> None:
 
 def test_the_psf_of_a_template_that_coadds_cover_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
     """afw raises where no input has pixels, and its kernels have many sizes."""
-    stand_in_stack.install(monkeypatch)
+    stored.install(monkeypatch)
     box = Box.factory[0:60, 0:80]
-    psf = AfwPsf(stand_in_stack.CoaddPsf(1.5, box, first_column=30), box)
+    psf = AfwPsf(stored.CoaddPsf(1.5, box, first_column=30), box)
     assert psf.kernel_bbox.shape == (23, 23)
     for x in (30.0, 31.0, 32.0):
         assert psf.compute_kernel_image(x=x, y=5.0).bbox == psf.kernel_bbox
@@ -176,7 +176,7 @@ def test_the_psf_of_a_template_that_coadds_cover_in_part(monkeypatch: pytest.Mon
     coadd = PatchCoadd.with_psf(pixels, psf, skymap="sky", tract=1)
     kernel = coadd.kernel(50, 30)
     assert coadd.kernel(10, 30) is None and kernel is not None and kernel.sum() == pytest.approx(1, abs=1e-3)
-    nowhere = AfwPsf(stand_in_stack.CoaddPsf(1.5, box, first_column=100), box)
+    nowhere = AfwPsf(stored.CoaddPsf(1.5, box, first_column=100), box)
     with pytest.raises(InvalidInputError, match="has no value within"):
         KernelField.from_psf(nowhere, box)
 
@@ -221,7 +221,7 @@ SCORES = Table(
 @pytest.fixture
 def afw(monkeypatch: pytest.MonkeyPatch) -> None:
     if importlib.util.find_spec("lsst.afw") is None:
-        stand_in_stack.install(monkeypatch)
+        stored.install(monkeypatch)
 
 
 @pytest.mark.usefixtures("afw")

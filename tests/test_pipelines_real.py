@@ -16,7 +16,7 @@ import pytest
 from lsst.pipe.base import LabelSpecifier, Pipeline
 from lsst.utils.doImport import doImportType
 
-from stand_ins import PRODUCTS, fit, pipelines_of, stand_in_modules
+from stand_ins.pipelines import PRODUCTS, fit, pipelines_of, stand_in_modules
 from test_pipelines_rubin import CHANGED, ROOT, RUBIN, load, reads, theirs, writes
 
 

@@ -1,7 +1,7 @@
 """Rubin's pipelines with this package's tasks put in: they build, keep contracts and subsets, and run.
 
-Here Rubin's pipelines are stand-ins with the real tasks' connections (``stand_ins``); ``test_pipelines_real``
-takes its own files.
+Here Rubin's pipelines are stand-ins with the real tasks' connections (``stand_ins.pipelines``);
+``test_pipelines_real`` takes its own files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lsst.pipe.base import Pipeline, PipelineGraph
 from lsst.pipe.base.pipeline_graph import IncompatibleDatasetTypeError
 from lsst.pipe.base.pipelineIR import ContractError
 
-from stand_ins import run_mocked, stand_in_stack  # noqa: F401
+from stand_ins.pipelines import run_mocked, stand_in_stack  # noqa: F401
 
 ROOT = Path(__file__).parents[1] / "pipelines"
 CAMERAS = ("HSC", "LSSTCam-imSim", "DECam", "LSSTComCam", "LSSTCam")

@@ -11,7 +11,7 @@ import pytest
 from astropy.table import Table
 from lsst.images import Box
 
-import stand_in_tasks
+from stand_ins import tasks
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
@@ -62,7 +62,7 @@ def test_the_real_difference_imaging_and_ours_agree(pair: Pair) -> None:
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     if not missing("injection"):
         pytest.skip("the real tasks are here")
-    stand_in_tasks.install(monkeypatch)
+    tasks.install(monkeypatch)
 
 
 @pytest.mark.parametrize("factor", [1.0, 1.01])
@@ -70,7 +70,7 @@ def test_a_flux_that_differs_is_seen(
     pair: Pair, stand_in: None, monkeypatch: pytest.MonkeyPatch, factor: float
 ) -> None:
     """Stars drawn by GalSim from the PSF that afw would have are ours to 0.5 %; 1 % more light is not."""
-    monkeypatch.setattr(stand_in_tasks.VisitInjectTask, "factor", factor)
+    monkeypatch.setattr(tasks.VisitInjectTask, "factor", factor)
     figures = stack.compare_injections(pair)
     assert figures["fluxes_compared"] == len(pair.fakes)
     assert figures["flux_deviation"] == pytest.approx(1 - 1 / factor, abs=0.005)
@@ -96,7 +96,7 @@ def test_images_and_sources_are_what_the_subtraction_asks_for(
     sources = measure_difference(products.difference, science, products.template, **psfs)[1].sources
     answer = sources[NAMES][2:]
     answer["psfFlux"] *= 1.03
-    monkeypatch.setattr(stand_in_tasks.DetectAndMeasureTask, "answer", answer)
+    monkeypatch.setattr(tasks.DetectAndMeasureTask, "answer", answer)
     figures, _, _ = stack.compare_differences(pair, science)
     assert figures["both_found"] == figures["both_theirs"] > 40
     assert figures["both_flux_ratio"] == pytest.approx(1 / 1.03)
@@ -106,7 +106,7 @@ def test_images_and_sources_are_what_the_subtraction_asks_for(
 
 def test_enough_sources_are_kernel_candidates(pair: Pair, stand_in: None) -> None:
     catalog = source_catalog(pair.sources, pair.science.bbox)
-    chosen = stand_in_tasks.AlardLuptonSubtractTask.select(catalog)
+    chosen = tasks.AlardLuptonSubtractTask.select(catalog)
     assert len(catalog) == len(pair.sources) and 5 <= chosen.sum() < 0.8 * len(catalog)
     assert Box.from_legacy(catalog.records[0].footprint.box).area > 25
 

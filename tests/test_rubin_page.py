@@ -12,7 +12,7 @@ from lsst.ctrl.mpexec.cli.pipetask import cli as pipetask
 from lsst.pipe.base import Pipeline
 
 from lsst.meas.realbogus.cli import main
-from stand_ins import stand_in_stack  # noqa: F401
+from stand_ins.pipelines import stand_in_stack  # noqa: F401
 
 PAGE = (Path(__file__).parents[1] / "doc" / "rubin.md").read_text()
 BLOCKS = re.findall(r"^```\n(.*?)^```", PAGE, re.M | re.S)

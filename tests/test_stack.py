@@ -1,6 +1,6 @@
 """Tasks on what the Science Pipelines wrote: exposures and catalogues of afw, in a Butler repository.
 
-Where `lsst.afw` can be imported it reads them; elsewhere a stand-in does (`stand_in_stack`).
+Where `lsst.afw` can be imported it reads them; elsewhere a stand-in does (`stand_ins.stored`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from lsst.pipe.base import Pipeline
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 from lsst.sphgeom import ConvexPolygon, LonLat, UnitVector3d
 
-import stand_in_stack
 from lsst.meas.realbogus import legacy
 from lsst.meas.realbogus.cli import main
 from lsst.meas.realbogus.cutouts import read_dia_sources
@@ -32,6 +31,7 @@ from lsst.meas.realbogus.repository import read_collection
 from lsst.meas.realbogus.tasks._matches import read_match
 from lsst.meas.realbogus.tasks.inject_supernovae import InjectSupernovaeTask
 from lsst.meas.realbogus.training import LabelledStamps
+from stand_ins import stored
 
 HAS_STACK = importlib.util.find_spec("lsst.afw") is not None
 pytestmark = pytest.mark.slow
@@ -159,7 +159,7 @@ def repo(stack_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     path = unpack_repository(tmp_path_factory.mktemp("stack"), stack_data)
     with pytest.MonkeyPatch.context() as patch:
         if not HAS_STACK:
-            stand_in_stack.install(patch)
+            stored.install(patch)
         add_inputs(path, stack_data / "match")
         yield path
 
@@ -188,7 +188,7 @@ def add_inputs(path: Path, reference: Path) -> None:
                 "deep_coadd_cell_predetection", dimensions, "MultipleCellCoadd", universe=butler.dimensions
             )
             butler.registry.registerDatasetType(cells)
-            butler.put(stand_in_stack.MultipleCellCoadd(coadd.path), cells, where)
+            butler.put(stored.MultipleCellCoadd(coadd.path), cells, where)
         dimensions = ("instrument", "visit", "detector")
         sources = DatasetType("science_sources", dimensions, "SourceCatalog", universe=butler.dimensions)
         butler.registry.registerDatasetType(sources)
@@ -235,9 +235,9 @@ def run(repo: Path, pipeline: str, name: str, where: str, *inputs: str) -> Butle
     inputs = (*inputs, "extra", "oracle/run")
     butler = SimplePipelineExecutor.prep_butler(str(repo), inputs=inputs, output=name)
     executor = SimplePipelineExecutor.from_pipeline(Pipeline.fromString(pipeline), where=where, butler=butler)
-    stand_in_stack.whole_reads.clear()
+    stored.whole_reads.clear()
     executor.run(register_dataset_types=True)
-    whole_reads[name] = set(stand_in_stack.whole_reads)
+    whole_reads[name] = set(stored.whole_reads)
     return Butler.from_config(repo, collections=[name, *inputs])
 
 

@@ -50,7 +50,7 @@ from lsst.pipe.base.tests.mocks import (
 from lsst.sphgeom import ConvexPolygon, LonLat, UnitVector3d
 from lsst.utils.doImport import doImportType
 
-from storage_classes import forget_storage_classes
+from .modules import forget_storage_classes
 
 _CONNECTIONS = {
     "inputs": connectionTypes.Input,
@@ -115,7 +115,7 @@ PRODUCTS = {"ap_pipe": "AP_PIPE_DIR", "drp_pipe": "DRP_PIPE_DIR"}
 @functools.cache
 def wiring() -> dict[str, Any]:
     """Read the connections of Rubin's tasks and their pipelines."""
-    path = Path(__file__).parent / "data" / "wiring" / "rubin.json"
+    path = Path(__file__).parents[1] / "data" / "wiring" / "rubin.json"
     # A reference catalogue's pixels are those that it is registered with.
     found: dict[str, Any] = json.loads(path.read_text().replace('"skypix"', '"htm7"'))
     return found

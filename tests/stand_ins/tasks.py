@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-import stand_in_afw
-from stand_in_afw import Box2I, Exposure, Point2D
+from . import exposures
+from .exposures import Exposure
+from .geometry import Box2I, Point2D
+from .modules import add_modules
 
 _KINDS = {"D": float, "F": float, "I": int, "L": int, "Flag": bool}
 
@@ -222,10 +224,10 @@ class DetectAndMeasureTask(Task):
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make these, and `stand_in_afw`, importable as the stack's."""
-    stand_in_afw.install(monkeypatch)
+    """Make these, and `exposures`, importable as the stack's."""
+    exposures.install(monkeypatch)
     source_table = types.SimpleNamespace(makeMinimalSchema=Schema, make=lambda schema: schema)
-    stand_in_afw.add_modules(
+    add_modules(
         monkeypatch,
         {
             "lsst.afw.table": {"SourceCatalog": SourceCatalog, "SourceTable": source_table},

@@ -7,7 +7,6 @@ refuses is refused: whole images and PSFs where there is no Detector, planes tha
 from __future__ import annotations
 
 import shutil
-import sys
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +34,10 @@ from lsst.images.psfs import GaussianPointSpreadFunction, LegacyPointSpreadFunct
 from lsst.meas.realbogus.survey._camera import CameraGeometry, make_detector
 from lsst.meas.realbogus.survey._visit_image import make_visit_image
 from lsst.meas.realbogus.tables import as_astropy
-from storage_classes import forget_storage_classes
+
+from .geometry import Box2I, Point2D, Point2I
+from .images import Image, Mask, PhotoCalib
+from .modules import add_modules
 
 whole_reads: list[str] = []
 """Files that were read as a whole."""
@@ -50,71 +52,6 @@ class Wcs:
         self.projection = projection
 
 
-class Interval:
-    def __init__(self, begin: int, end: int) -> None:
-        self.begin, self.end = begin, end
-
-
-class Box2I:
-    """``lsst.geom.Box2I``, as far as PSFs need it."""
-
-    def __init__(self, box: Box | None = None) -> None:
-        self.box = box
-
-    def include(self, other: Box2I) -> None:
-        assert other.box is not None
-        self.box = other.box if self.box is None else self.box
-
-    @property
-    def x(self) -> Interval:
-        assert self.box is not None
-        return Interval(self.box.x.start, self.box.x.stop)
-
-    @property
-    def y(self) -> Interval:
-        assert self.box is not None
-        return Interval(self.box.y.start, self.box.y.stop)
-
-
-class Point2D:
-    def __init__(self, x: float, y: float) -> None:
-        self.x, self.y = x, y
-
-
-class Image:
-    """``lsst.afw.image.ImageF``."""
-
-    def __init__(self, array: Any = None, x0: int = 0, y0: int = 0) -> None:
-        self.array, self._x0, self._y0 = array, x0, y0
-
-    def getX0(self) -> int:
-        return self._x0
-
-    def getY0(self) -> int:
-        return self._y0
-
-
-class Mask(Image):
-    """``lsst.afw.image.MaskX``."""
-
-    def __init__(self, array: Any, x0: int, y0: int, planes: dict[str, int]) -> None:
-        super().__init__(array, x0, y0)
-        self._planes = planes
-
-    def getMaskPlaneDict(self) -> dict[str, int]:
-        return self._planes
-
-
-class PhotoCalib:
-    """``lsst.afw.image.PhotoCalib``."""
-
-    def __init__(self, mean: float) -> None:
-        self._mean = mean
-
-    def getCalibrationMean(self) -> float:
-        return self._mean
-
-
 class Psf:
     """``lsst.afw.detection.Psf``."""
 
@@ -122,7 +59,7 @@ class Psf:
         self._psf = GaussianPointSpreadFunction(sigma, bounds=box.padded(1000), stamp_size=25)
 
     def computeKernelBBox(self, _: Point2D) -> Box2I:
-        return Box2I(self._psf.kernel_bbox)
+        return Box2I.of(self._psf.kernel_bbox)
 
     def computeKernelImage(self, point: Point2D) -> Image:
         return self._legacy(self._psf.compute_kernel_image(x=point.x, y=point.y))
@@ -132,7 +69,7 @@ class Psf:
 
     @staticmethod
     def _legacy(image: Any) -> Image:
-        return Image(image.array, image.bbox.x.start, image.bbox.y.start)
+        return Image(image.array, xy0=Point2I(image.bbox.x.start, image.bbox.y.start))
 
 
 class Exposure:
@@ -176,8 +113,9 @@ class ExposureReader:
         with fits.open(self.path) as hdus:
             cards = hdus[2].header
             planes = {key[3:]: int(value) for key, value in cards.items() if key.startswith("MP_")}
-            box = self.box
-            return Mask(hdus[2].data.astype(np.int32), box.x.start, box.y.start, planes)
+            mask = Mask(Box2I.of(self.box), planes)
+            mask.array[:] = hdus[2].data
+            return mask
 
     def require_detector(self) -> None:
         if not self.has_detector:
@@ -284,21 +222,21 @@ class CoaddPsf(Psf):
         super().__init__(sigma, box)
         self._first_column = first_column
 
-    def _reach(self, point: Point2D) -> int:
+    def _kernel_box(self, point: Point2D) -> Box:
         if point.x < self._first_column:
             raise InvalidPsfError("Cannot compute CoaddPsf; no input images at that point.")
-        return 9 + int(point.x) % 3
+        reach = 9 + int(point.x) % 3
+        return Box.factory[-reach : reach + 1, -reach : reach + 1]
 
     def computeKernelBBox(self, point: Point2D) -> Box2I:
-        reach = self._reach(point)
-        return Box2I(Box.factory[-reach : reach + 1, -reach : reach + 1])
+        return Box2I.of(self._kernel_box(point))
 
     def computeKernelImage(self, point: Point2D) -> Image:
-        box = self.computeKernelBBox(point).box
+        box = self._kernel_box(point)
         return self._legacy(self._psf.compute_kernel_image(x=point.x, y=point.y)[box])
 
     def computeImage(self, point: Point2D) -> Image:
-        self._reach(point)
+        self._kernel_box(point)
         return super().computeImage(point)
 
 
@@ -422,8 +360,8 @@ class StitchedCoadd:
         box = planes.bbox
         image, variance = np.array(planes.image.array), np.array(planes.variance.array)
         image[empty], variance[empty] = 0.0, np.inf
-        self.image = Image(image, box.x.start, box.y.start)
-        self.variance = Image(variance, box.x.start, box.y.start)
+        corner = Point2I(box.x.start, box.y.start)
+        self.image, self.variance = Image(image, xy0=corner), Image(variance, xy0=corner)
         self.mask, self.psf = reader.mask, reader.psf
 
 
@@ -490,13 +428,6 @@ _MODULES: dict[str, dict[str, Any]] = {
 
 
 def install(patch: pytest.MonkeyPatch) -> None:
-    """Put the stand-ins where imports look, and let storage classes be looked up again."""
-    for name, members in _MODULES.items():
-        module = types.ModuleType(name)
-        module.__dict__.update(members, __path__=[])
-        patch.setitem(sys.modules, name, module)
-    for name in _MODULES:
-        parent, _, child = name.rpartition(".")
-        patch.setattr(sys.modules[parent], child, sys.modules[name], raising=False)
-    forget_storage_classes(patch)
+    """Make these importable as the stack's, for as long as the patch lasts."""
+    add_modules(patch, _MODULES)
     patch.setattr(SkyProjection, "from_legacy", staticmethod(lambda wcs, frame, **_: wcs.projection))

@@ -9,11 +9,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 import enum
-import importlib
-import importlib.machinery
 import math
 import pickle
-import sys
 import types
 from typing import Any
 
@@ -23,96 +20,9 @@ import pytest
 from lsst.images import ObservationSummaryStats
 from lsst.images.serialization import ArchiveTree
 
-from storage_classes import forget_storage_classes
-
-MAX_PLANES = 32
-CANONICAL_PLANES = (
-    "BAD", "SAT", "INTRP", "CR", "EDGE", "DETECTED", "DETECTED_NEGATIVE", "SUSPECT", "NO_DATA",
-)  # fmt: skip
-
-
-@dataclasses.dataclass(frozen=True)
-class IntervalI:
-    min: int
-    max: int
-
-    def __post_init__(self) -> None:
-        assert type(self.min) is int and type(self.max) is int, (self.min, self.max)
-
-    @property
-    def begin(self) -> int:
-        return self.min
-
-    @property
-    def end(self) -> int:
-        return self.max + 1
-
-    @property
-    def size(self) -> int:
-        return self.max - self.min + 1
-
-
-@dataclasses.dataclass(frozen=True)
-class Box2I:
-    x: IntervalI = IntervalI(0, -1)
-    y: IntervalI = IntervalI(0, -1)
-
-    def isEmpty(self) -> bool:
-        return self.x.size <= 0 or self.y.size <= 0
-
-    @staticmethod
-    def makeCenteredBox(center: Point2D, size: Extent2I) -> Box2I:
-        x, y = (math.floor(c - 0.5 * n + 1) for c, n in zip(center, size, strict=True))
-        return Box2I(IntervalI(x, x + int(size.x) - 1), IntervalI(y, y + int(size.y) - 1))
-
-    def clip(self, other: Box2I) -> None:
-        for side in "xy":
-            mine, its = getattr(self, side), getattr(other, side)
-            clipped = IntervalI(max(mine.min, its.min), min(mine.max, its.max))
-            object.__setattr__(self, side, clipped)
-
-    def contains(self, other: Box2I) -> bool:
-        return all(
-            mine.min <= its.min and its.max <= mine.max
-            for mine, its in ((self.x, other.x), (self.y, other.y))
-        )
-
-
-class XY(tuple[float, float]):
-    """Points and extents."""
-
-    kind: type = float
-
-    def __new__(cls, x: float, y: float) -> XY:
-        assert cls.kind is float or (type(x) is int and type(y) is int), (x, y)
-        return super().__new__(cls, (cls.kind(x), cls.kind(y)))
-
-    @property
-    def x(self) -> float:
-        return self[0]
-
-    @property
-    def y(self) -> float:
-        return self[1]
-
-
-class Point2D(XY): ...
-
-
-class Extent2D(XY): ...
-
-
-class Point2I(XY):
-    kind = int
-
-
-class Extent2I(XY):
-    kind = int
-
-
-class Point3D(tuple[float, float, float]):
-    def __new__(cls, x: float, y: float, z: float) -> Point3D:
-        return super().__new__(cls, (float(x), float(y), float(z)))
+from .geometry import Box2I, Extent2D, Extent2I, IntervalI, Point2D, Point2I, Point3D
+from .images import Image, Mask, MaskedImage, PhotoCalib
+from .modules import add_modules
 
 
 def _mapping(transform: Any) -> Any:
@@ -273,40 +183,6 @@ class CameraBuilder:
         return self.detectors
 
 
-class Image:
-    def __init__(self, array: np.ndarray, *, deep: bool, dtype: type, xy0: Point2I) -> None:
-        assert not deep and array.dtype == dtype == np.float32 and array.flags.writeable
-        self.array, self.xy0 = array, xy0
-
-
-class Mask:
-    """afw.image.Mask, with no more than 32 planes, the nine canonical ones always among them."""
-
-    def __init__(self, bbox: Box2I) -> None:
-        self.bbox = bbox
-        self.array = np.zeros((bbox.y.size, bbox.x.size), np.int32)
-        self.planes = {name: number for number, name in enumerate(CANONICAL_PLANES)}
-
-    def addMaskPlane(self, name: str) -> int:
-        if name not in self.planes and len(self.planes) == MAX_PLANES:
-            raise RuntimeError(f"Max number of planes ({MAX_PLANES}) already used")
-        return self.planes.setdefault(name, len(self.planes))
-
-    def getMaskPlaneDict(self) -> dict[str, int]:
-        return dict(self.planes)
-
-    def getPlaneBitMask(self, names: str | list[str]) -> int:
-        return sum(1 << self.planes[name] for name in ([names] if isinstance(names, str) else names))
-
-
-@dataclasses.dataclass
-class MaskedImage:
-    image: Image
-    mask: Mask
-    variance: Image
-    dtype: Any
-
-
 class Metadata(dict[str, Any]):
     """daf.base.PropertyList: scalars by name."""
 
@@ -375,14 +251,6 @@ class FilterLabel:
     def fromBandPhysical(band: str, physical: str) -> FilterLabel:
         assert type(band) is str and type(physical) is str
         return FilterLabel(band, physical)
-
-
-@dataclasses.dataclass(frozen=True)
-class PhotoCalib:
-    mean: float
-
-    def __post_init__(self) -> None:
-        assert self.mean > 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -474,16 +342,3 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
         },
     }
     add_modules(monkeypatch, modules)
-    forget_storage_classes(monkeypatch)
-
-
-def add_modules(monkeypatch: pytest.MonkeyPatch, modules: dict[str, dict[str, Any]]) -> None:
-    """Make modules importable, and attributes of their parents."""
-    for name, contents in modules.items():
-        module = types.ModuleType(name)
-        module.__dict__.update(contents, __spec__=importlib.machinery.ModuleSpec(name, None))
-        monkeypatch.setitem(sys.modules, name, module)
-    for name in modules:
-        parent, _, child = name.rpartition(".")
-        importlib.import_module(parent)
-        monkeypatch.setattr(sys.modules[parent], child, sys.modules[name], raising=False)
