@@ -63,6 +63,13 @@ def test_no_match_is_0_or_minus_1(nothing: int, with_distance: bool) -> None:
     assert set(DIA_SOURCE_MATCH) <= set(read.sources.colnames)
 
 
+def test_sources_name_the_hosts_of_what_was_injected_and_none_where_there_is_none() -> None:
+    table = _matched([500, 0, 502, 503])
+    table["host_id"] = [1, 5, 0, 7_000_000_000]
+    read = read_ap_matches(table, SOURCES)
+    assert read.sources["host_id"].tolist() == [1, NO_ID, NO_ID, 7_000_000_000]
+
+
 def test_what_no_injection_made_is_bogus_where_asked() -> None:
     labels = read_ap_matches(_matched([500, 0]), SOURCES, unmatched_is_bogus=True).sources
     assert labels["label"].tolist() == [1, 0, 0, 0]

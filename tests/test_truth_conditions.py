@@ -5,10 +5,11 @@ from __future__ import annotations
 import astropy.units as u
 import numpy as np
 import pytest
-from lsst.images import Box, Image, Mask, MaskPlane, MaskSchema
+from astropy.wcs import WCS
+from lsst.images import Box, DetectorFrame, Image, Mask, MaskedImage, MaskPlane, MaskSchema, SkyProjection
 from lsst.images.psfs import GaussianPointSpreadFunction
 
-from lsst.meas.realbogus.truth import measure_conditions, noise_equivalent_area
+from lsst.meas.realbogus.truth import DifferencePlanes, measure_conditions, noise_equivalent_area
 
 BOX = Box.factory[500:560, 1000:1080]
 SIGMA = 2.0
@@ -40,6 +41,17 @@ def test_places_are_parent_coordinates() -> None:
     assert here.edge_distance == pytest.approx([28.5, 3.5, 19.5, -959.5, np.nan], nan_ok=True)
 
 
+OFF_ONE_SIDE = ((999.0, 530.0), (1080.0, 530.0), (1040.0, 499.0), (1040.0, 560.0))
+
+
+@pytest.mark.parametrize(("x", "y"), OFF_ONE_SIDE)
+def test_a_place_beside_the_image_is_not_on_it(x: float, y: float) -> None:
+    mask, variance, psf = _planes()
+    here = measure_conditions([x], [y], mask=mask, variance=variance, psf=psf)
+    assert not here.on_image.any() and not here.edge.any()
+    assert np.isnan(here.flux_error).all() and (here.edge_distance < 0).all()
+
+
 def test_the_flux_error_is_that_of_a_psf_fit() -> None:
     mask, variance, psf = _planes()
     assert noise_equivalent_area(psf, 1040.0, 530.0) == pytest.approx(4 * np.pi * SIGMA**2, rel=0.01)
@@ -57,3 +69,20 @@ def test_one_bad_pixel_of_the_variance_does_not_decide() -> None:
 def test_without_a_psf_the_noise_is_unknown() -> None:
     mask, variance, _ = _planes()
     assert np.isnan(measure_conditions([1060.0], [540.0], mask=mask, variance=variance).flux_error).all()
+
+
+def test_the_width_of_the_psf_is_that_of_the_image_in_arcsec() -> None:
+    mask, variance, psf = _planes()
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.crpix = ["RA---TAN", "DEC--TAN"], [150.0, 2.0], [1040.0, 530.0]
+    wcs.wcs.cdelt = [-0.2 / 3600, 0.2 / 3600]
+    frame = DetectorFrame(instrument="ToyCam", visit=5, detector=1, bbox=BOX)
+    image = MaskedImage(
+        Image(np.zeros(BOX.shape, np.float32), bbox=BOX, unit=u.nJy),
+        mask=mask,
+        variance=variance,
+        sky_projection=SkyProjection.from_fits_wcs(wcs, frame, pixel_bounds=BOX),
+    )
+    assert DifferencePlanes.of(image).fwhm is None
+    image.psf = psf  # type: ignore[attr-defined]
+    assert DifferencePlanes.of(image).fwhm == pytest.approx(2.355 * SIGMA * 0.2, rel=0.01)

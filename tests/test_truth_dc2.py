@@ -118,6 +118,25 @@ def test_numbers_for_names_and_missing_tables(tmp_path: Path) -> None:
         read_dc2_variability(tmp_path / "absent.db")
 
 
+def test_both_forms_of_the_parameters_of_supernovae_read_the_same(tmp_path: Path) -> None:
+    """The table ``sne_params`` calls its columns otherwise, and knows hosts."""
+    write_table_file(SUPERNOVA, tmp_path / "list.parquet")
+    params = Table({f"{name}_in": SUPERNOVA[name] for name in SUPERNOVA.colnames})
+    params["galaxy_id"] = [31, 0]
+    _write_sqlite(tmp_path / "sne.db", sne_params=params)
+    of_list, of_params = (read_dc2_truth(tmp_path / name) for name in ("list.parquet", "sne.db"))
+    assert of_list["snid"].tolist() == ["MS_1_2", "MS_9"]
+    assert (of_list["host_id"].tolist(), of_params["host_id"].tolist()) == ([0, 0], [0, 31])
+    for name in set(of_list.colnames) - {"host_id"}:
+        np.testing.assert_array_equal(of_list[name], of_params[name])
+
+
+def test_a_table_without_visits_is_refused_whatever_is_asked_of_it(tmp_path: Path) -> None:
+    write_table_file(SUMMARY, tmp_path / "summary.parquet")
+    with pytest.raises(InvalidCatalogError, match="obsHistID"):
+        read_dc2_variability(tmp_path / "summary.parquet", {VISIT})
+
+
 def test_changes_are_those_of_the_visit(truth: Dc2Truth) -> None:
     changes = truth.changes(VISIT, "i", MJD)
     assert changes["dc2_id"].tolist() == ["41", "MS_1_2", "43"]

@@ -97,6 +97,7 @@ def test_every_kind_of_source_gets_its_label_and_reason() -> None:
     assert table["truth_id"].tolist() == [-1, 7001, 7002, 7003, 7004, 7005, 7006, -1, -1, -1]
     assert table["match_distance"][0] == pytest.approx(np.hypot(0.3, 0.1) * 0.2, rel=1e-3)
     assert np.isnan(table["match_distance"][3])
+    assert table["match_distance"][6] == pytest.approx(3 * 0.2, rel=1e-3)
     assert matched.injected_to_source.tolist() == [0]
 
 

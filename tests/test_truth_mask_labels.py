@@ -36,6 +36,18 @@ def test_the_core_of_what_was_injected_labels_centre_and_footprint() -> None:
     assert mask_labels(x, y, mask).tolist() == [1, 1, -1, 0, 0, -1, -1]
 
 
+@pytest.mark.parametrize(("x", "y"), [(999.0, 530.0), (1080.0, 530.0), (1040.0, 499.0), (1040.0, 560.0)])
+def test_the_mask_labels_no_source_beside_the_image(x: float, y: float) -> None:
+    assert mask_labels([x], [y], _mask(INJECTED_CORE=[(slice(None), slice(None))])).tolist() == [-1]
+
+
+def test_a_source_without_a_position_has_no_label_wherever_the_image_lies() -> None:
+    mask = Mask(
+        1, schema=MaskSchema([MaskPlane("INJECTED_CORE", "")], np.uint8), bbox=Box.factory[-5:5, -5:5]
+    )
+    assert mask_labels([np.nan, 0.0, -1.0], [0.0, np.nan, -1.0], mask).tolist() == [-1, -1, 1]
+
+
 def test_light_injected_into_the_template_counts_too() -> None:
     mask = _mask(INJECTED_CORE=[], INJECTED_CORE_TEMPLATE=[(slice(12, 15), slice(11, 14))])
     assert mask_labels([1012.0, 1050.0], [513.0, 513.0], mask).tolist() == [1, 0]
