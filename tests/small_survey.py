@@ -13,6 +13,7 @@ from lsst.meas.realbogus.survey import PRESETS, simulate_survey
 
 PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
 WHERE = "instrument='RealBogusCam' AND skymap='realbogus'"
+ONE_VISIT = f"{WHERE} AND visit = 1000"
 COLLECTION = "u/whole"
 EMPTY = {"star_density": 0, "galaxy_density": 0, "transient_density": 0, "asteroid_density": 0}
 """Options of a survey with nothing on the sky."""
@@ -40,6 +41,7 @@ def make_executor(
     models: Mapping[str, str],
     fakes: float = 0.5,
     populations: Mapping[str, float] | None = None,
+    where: str = WHERE,
     **parameters: float,
 ) -> SimplePipelineExecutor:
     pipeline = Pipeline.from_uri(PIPELINE)
@@ -48,7 +50,7 @@ def make_executor(
     for name, value in (populations or {}).items():
         pipeline.addConfigOverride("createFakeSupernovae", name, value)
     butler = SimplePipelineExecutor.prep_butler(str(repo), inputs=["RealBogusCam/input"], output=output)
-    return SimplePipelineExecutor.from_pipeline(pipeline, where=WHERE, butler=butler)
+    return SimplePipelineExecutor.from_pipeline(pipeline, where=where, butler=butler)
 
 
 def simulate_and_run(repo: Path, models: Mapping[str, str]) -> None:

@@ -73,6 +73,8 @@ DESIGNS: Mapping[str, Callable[[], Contract]] = {
     "stamps of 41": lambda: compact_contract(stamp_size=41),
     "science and template only": lambda: compact_contract(inputs=("science", "template")),
 }
+SHOWN = 2_000
+"""Stamps shown at least to a network that goes on learning with a few labels."""
 NETWORKS = ("compact", "dia", "nodia", "deepshadows", "ml4transients", "braai")
 TEXT = (
     "Networks that differ from the first row in one thing, trained on the same stamps with the same budget "
@@ -293,7 +295,7 @@ def _transferred(
         psf_fwhm=known.psf_fwhm[order],
     )
     chooses = rank % 5 == 0
-    budget = Budget(shown=max(2_000, 20 * n), batch=32, learning_rate=5e-4 if base else 1.5e-3)
+    budget = Budget(shown=max(SHOWN, 20 * n), batch=32, learning_rate=5e-4 if base else 1.5e-3)
     return train_network(
         way, contract, stamps[~chooses], stamps[chooses], budget,
         seed=seed, augmentation=Augmentation(), layers="head" if way == "head" else "all",
