@@ -107,6 +107,15 @@ def large() -> Any:
     return len(read_dia_sources(Table(table, copy=False)))
 
 
+def repeated(folder: Path) -> Any:
+    """Read a small file of one value, 40 million times."""
+    part = pyarrow.table({"x": np.zeros(5_000_000)})
+    with pyarrow.parquet.ParquetWriter(folder / "x.parquet", part.schema) as writer:
+        for _ in range(8):
+            writer.write_table(part)
+    return len(read_table_file(folder / "x.parquet"))
+
+
 GOOD = [0, 1, 2], [0.0, 10.0, 20.0], [False, True, False]
 NOWHERE = [0, 1, 2], [0.0, np.nan, np.inf], [False, True, False]
 CSV = "diaSourceId,x,y,psfFlux\n0,0,0,5\n1,10,5,-5\n2,20,10,1\n"
@@ -175,6 +184,13 @@ def fits_image() -> bytes:
 
 for _given, _act, _error, _says in _refused:
     _cases.refused(_given, _act, _error, _says)
+_cases.refused(
+    "40 million times one value in a small parquet file",
+    repeated,
+    InvalidInputError,
+    "would grow to more than 268435456 bytes, which no data do",
+    bomb=True,
+)
 _cases.taken("no rows", given(lambda: Table(columns())[:0]), "no rows come out", ([], [], []))
 _cases.taken("a million rows", lambda folder: large(), "a million rows come out", 1_000_000)
 _cases.taken(

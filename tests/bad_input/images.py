@@ -389,7 +389,7 @@ _cases.refused(
     "an image file of 50,000 × 50,000 pixels in tiles",
     tiles(50_000),
     _i,
-    "cannot be read as an image",
+    "would grow to more than 268435456 bytes, which no data do",
     bomb=True,
 )
 

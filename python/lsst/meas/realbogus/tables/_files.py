@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InvalidInputError
 from ._astropy import META_KEY, as_astropy
-from ._input import open_fits, reading
+from ._input import check_growth, open_fits, reading
 from ._output import atomic_output
 from ._values import plain
 
@@ -102,7 +102,17 @@ def _read_ascii(path: Path) -> Table:
 def _read_parquet(path: Path) -> Table:
     import pyarrow.parquet
 
+    metadata, schema = pyarrow.parquet.read_metadata(path), pyarrow.parquet.read_schema(path)
+    check_growth(path, metadata.num_rows * sum(map(_least_bytes, schema.types)))
     return as_astropy(pyarrow.parquet.read_table(path), str(path))
+
+
+def _least_bytes(kind: pyarrow.DataType) -> int:
+    """Return how many bytes a value takes at least."""
+    try:
+        return int(-(-kind.bit_width // 8))
+    except ValueError:  # of any length
+        return 4
 
 
 def _read_fits(path: Path) -> Table:

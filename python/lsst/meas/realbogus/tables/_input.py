@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("inflate", "open_fits", "reading", "unzip")
+__all__ = ("check_growth", "inflate", "open_fits", "reading", "unzip")
 
 import contextlib
 import gzip
@@ -52,7 +52,7 @@ _GZIP = b"\x1f\x8b"
 _BUFFER = 1 << 20
 _MOST_INFLATED = 256 << 20
 _MOST_GROWTH = 200
-# A file in gzip's format may grow so much: to this many bytes, or by this factor.
+# What is compressed may grow so much: to this many bytes, or by this factor.
 
 
 @contextlib.contextmanager
@@ -144,12 +144,29 @@ def _check_tiles(hdus: HDUList, path: Path) -> None:
     """Refuse a file whose compressed images would grow as no data do."""
     from astropy.io.fits import CompImageHDU
 
-    most = max(_MOST_INFLATED, _MOST_GROWTH * path.stat().st_size)
     for hdu in hdus:
         if isinstance(hdu, CompImageHDU):
-            n_bytes = math.prod(hdu.shape) * abs(int(hdu.header["BITPIX"])) // 8
-            if not 0 <= n_bytes <= most:
-                raise ValueError(f"an image of {n_bytes} bytes in a file of {path.stat().st_size}")
+            check_growth(path, math.prod(hdu.shape) * abs(int(hdu.header["BITPIX"])) // 8)
+
+
+def check_growth(path: Path, n_bytes: int) -> None:
+    """Refuse a file whose contents take more memory than those of files of its size do.
+
+    Parameters
+    ----------
+    path
+        The file.
+    n_bytes
+        What its contents would take.
+
+    Raises
+    ------
+    InvalidInputError
+        If that is more than 256 MB and more than 200 times as much as the file takes.
+    """
+    most = max(_MOST_INFLATED, _MOST_GROWTH * path.stat().st_size)
+    if not 0 <= n_bytes <= most:
+        raise InvalidInputError(f"{path} would grow to more than {most} bytes, which no data do")
 
 
 def unzip(path: Path, target: IO[bytes]) -> None:
@@ -167,13 +184,11 @@ def unzip(path: Path, target: IO[bytes]) -> None:
     InvalidInputError
         If the contents are more than 256 MB and more than 200 times as large as the file.
     """
-    most = max(_MOST_INFLATED, _MOST_GROWTH * path.stat().st_size)
-    left = most
+    n_bytes = 0
     with gzip.open(path) as packed:
         while content := packed.read(_BUFFER):
-            left -= len(content)
-            if left < 0:
-                raise InvalidInputError(f"{path} would grow to more than {most} bytes, which no data do")
+            n_bytes += len(content)
+            check_growth(path, n_bytes)
             target.write(content)
 
 
