@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
 from click.testing import CliRunner
+from lsst.daf.butler import Butler, CollectionType
 
 from lsst.meas.realbogus.cli import main
-from lsst.meas.realbogus.errors import InvalidInputError
-from lsst.meas.realbogus.repository import pipetask_command, run_pipetask, shell_text
+from lsst.meas.realbogus.errors import InvalidInputError, OutputError
+from lsst.meas.realbogus.repository import how_to_go_on, pipetask_command, run_pipetask, shell_text
 from lsst.meas.realbogus.survey import choose_images
 
 PROGRAM = """
@@ -25,6 +28,8 @@ for done in range(4):
 print("QuantumGraph was empty; ERROR logs above") if "empty" in sys.argv else None
 sys.exit(len(sys.argv) - 1)
 """
+RUN = """from lsst.meas.realbogus.repository import run_pipetask
+run_pipetask(sys.argv[2:], Path(sys.argv[1]))"""
 
 
 def test_images_are_told_apart_by_folders_or_by_patterns(tmp_path: Path) -> None:
@@ -83,6 +88,43 @@ def test_a_run_is_followed_and_logged(tmp_path: Path) -> None:
         run_pipetask(["no-such-program"], log)
 
 
+def test_two_runs_with_one_log_keep_off_each_other_even_if_the_first_has_lost_its_parent(
+    tmp_path: Path,
+) -> None:
+    log, parts = tmp_path / "log", f"import sys; from pathlib import Path; {RUN}"
+    python = Path(sys.executable).name
+    waits = [python, "-c", "print('begun', flush=True); input()"]
+    with subprocess.Popen([sys.executable, "-c", parts, log, *waits], stdin=subprocess.PIPE) as parent:
+        while not log.exists() or "begun\n" not in log.read_text().splitlines(keepends=True):
+            assert parent.poll() is None
+            time.sleep(0.05)
+        with pytest.raises(OutputError, match="another run writes to"):
+            run_pipetask([python, "-c", ""], log)
+        parent.kill()
+        parent.wait()
+        with pytest.raises(OutputError, match="another run writes to"):
+            run_pipetask([python, "-c", ""], log)
+    deadline = time.monotonic() + 60  # its standard input has ended with the block above
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OutputError):
+            assert run_pipetask([python, "-c", ""], log).code == 0
+            return
+        time.sleep(0.05)
+    pytest.fail("the log stays locked")
+
+
+def test_a_run_goes_on_only_where_one_has_begun(tmp_path: Path) -> None:
+    """A run that was killed between making its output collection and filling it left an empty chain."""
+    Butler.makeRepo(tmp_path / "repo")
+    with Butler.from_config(tmp_path / "repo", writeable=True) as butler:
+        assert how_to_go_on(butler, "u/me") == []
+        butler.collections.register("u/me", CollectionType.CHAINED)
+        assert how_to_go_on(butler, "u/me") == ["--rebase"]
+        butler.collections.register("u/me/1")
+        butler.collections.redefine_chain("u/me", ["u/me/1"])
+        assert "--extend-run" in how_to_go_on(butler, "u/me")
+
+
 def test_the_command_can_be_copied_to_a_shell() -> None:
     command = pipetask_command(
         Path("a folder/repo"),
@@ -91,7 +133,7 @@ def test_the_command_can_be_copied_to_a_shell() -> None:
         pipeline="$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml",
         query="instrument='Cam'",
         config={"rbClassifier:model_uri": "package:dia"},
-        resume=True,
+        options=["--extend-run", "--skip-existing", "--clobber-outputs"],
     )
     text = shell_text(command)
     assert "'$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml'" in text

@@ -7,7 +7,7 @@ __all__ = ("command",)
 import datetime
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -155,9 +155,9 @@ def _run_pipeline(
     """Run the pipeline; return the command as a user would write it, and how it ended."""
     from lsst.daf.butler import Butler
 
-    from ..repository import pipetask_command, run_pipetask, shell_text
+    from ..repository import how_to_go_on, pipetask_command, run_pipetask, shell_text
 
-    def command_line(resume: bool) -> list[str]:
+    def command_line(options: Sequence[str] = ()) -> list[str]:
         return pipetask_command(
             survey.repo,
             inputs=survey.inputs,
@@ -165,18 +165,18 @@ def _run_pipeline(
             pipeline=_PIPELINE,
             query=survey.query,
             config=config,
-            resume=resume,
+            options=options,
         )
 
     with Butler.from_config(survey.repo) as butler:
-        resume = output in butler.collections.query("u/demo/*")
-    words = command_line(resume)
+        options = how_to_go_on(butler, output)
+    words = command_line(options)
     console.print(f"\n$ {shell_text(words)}\n", soft_wrap=True, style="dim", highlight=False)
     with _bar(console, "Pipeline") as follow:
         outcome = run_pipetask(
             words, log, lambda done, failed, total: follow(done + failed, total, _count_failed(failed))
         )
-    if outcome.empty and resume:
+    if outcome.empty and "--extend-run" in options:
         console.print("Nothing to do: everything is in the repository already.")
     elif outcome.code and not outcome.failed:
         how_far = "before it began"
@@ -186,7 +186,7 @@ def _run_pipeline(
         raise click.ClickException(
             f"pipetask ended with status {outcome.code} {how_far}. Its last words (all: {log}):\n{last}"
         )
-    return shell_text(command_line(False)), outcome
+    return shell_text(command_line()), outcome
 
 
 def _count_failed(failed: int) -> str:

@@ -16,7 +16,7 @@ from ._night import (
     read_score_counts,
 )
 from ._open import find_datasets, handles_by_image, open_repository
-from ._pipetask import Outcome, pipetask_command, run_pipetask, shell_text
+from ._pipetask import Outcome, how_to_go_on, pipetask_command, run_pipetask, shell_text
 from ._results import read_associations, read_collection, read_stamps
 from ._samples import read_sample_of_run
 from ._training_stamps import export_labelled_stamps, run_to_stamps
@@ -33,6 +33,7 @@ __all__ = (
     "find_collections",
     "find_datasets",
     "handles_by_image",
+    "how_to_go_on",
     "open_repository",
     "pipetask_command",
     "put_shards",

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-__all__ = ("Outcome", "pipetask_command", "run_pipetask", "shell_text")
+__all__ = ("Outcome", "how_to_go_on", "pipetask_command", "run_pipetask", "shell_text")
 
+import contextlib
 import dataclasses
+import fcntl
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TextIO
 
-from ..errors import InvalidInputError
+from lsst.daf.butler import Butler, MissingCollectionError
+
+from ..errors import InvalidInputError, OutputError
 
 _EXECUTED = re.compile(
     r"Executed (\d+) quanta successfully, (\d+) failed and (\d+) remain out of total (\d+)"
@@ -49,6 +54,30 @@ class Outcome:
     tail: tuple[str, ...]
 
 
+def how_to_go_on(butler: Butler, output: str) -> list[str]:
+    """Return the options by which `pipetask run` goes on where an earlier one stopped.
+
+    Parameters
+    ----------
+    butler
+        The repository.
+    output
+        Output collection of both.
+
+    Returns
+    -------
+    list of str
+        None if there is no such collection. If the earlier one came no further than to make an empty chain,
+        what fills it; otherwise what keeps all that is done and does the rest.
+    """
+    try:
+        children = butler.collections.get_info(output).children
+    except MissingCollectionError:
+        return []
+    has_begun = bool(children) and children[0].startswith(f"{output}/")
+    return ["--extend-run", "--skip-existing", "--clobber-outputs"] if has_begun else ["--rebase"]
+
+
 def pipetask_command(
     repo: Path,
     *,
@@ -57,7 +86,7 @@ def pipetask_command(
     pipeline: str,
     query: str,
     config: Mapping[str, str],
-    resume: bool,
+    options: Sequence[str] = (),
 ) -> list[str]:
     """Put together a `pipetask run` command.
 
@@ -73,8 +102,8 @@ def pipetask_command(
         Data query.
     config
         Overrides, ``label:field`` to value.
-    resume
-        Whether the output exists already: what is done is then kept, what failed is run again.
+    options
+        Further options, such as `how_to_go_on` gives.
 
     Returns
     -------
@@ -85,7 +114,7 @@ def pipetask_command(
     command += ["-d", query, "--register-dataset-types"]
     for name, value in config.items():
         command += ["-c", f"{name}={value}"]
-    return command + (["--extend-run", "--skip-existing", "--clobber-outputs"] if resume else [])
+    return [*command, *options]
 
 
 def shell_text(command: Sequence[str]) -> str:
@@ -119,7 +148,8 @@ def run_pipetask(command: Sequence[str], log: Path, follow: Follow | None = None
     command
         The command; its program is looked for beside the running Python first.
     log
-        File to which its output is added.
+        File to which its output is added; locked as long as the command runs, also where this process ends
+        before it does. Two runs into one RUN collection would take each other's outputs away.
     follow
         Called whenever a quantum has ended.
 
@@ -132,6 +162,8 @@ def run_pipetask(command: Sequence[str], log: Path, follow: Follow | None = None
     ------
     InvalidInputError
         Raised if the program is not installed.
+    OutputError
+        Raised if another run writes to the same file.
     """
     beside = Path(sys.executable).with_name(command[0])
     program = str(beside) if beside.exists() else shutil.which(command[0])
@@ -142,13 +174,14 @@ def run_pipetask(command: Sequence[str], log: Path, follow: Follow | None = None
     tail: list[str] = []
     environment = os.environ | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
     with (
-        log.open("a", encoding="utf-8") as file,
+        _locked(log) as file,
         subprocess.Popen(
             [program, *command[1:]],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             env=environment,
+            pass_fds=[file.fileno()],
         ) as process,
     ):
         assert process.stdout is not None
@@ -162,3 +195,16 @@ def run_pipetask(command: Sequence[str], log: Path, follow: Follow | None = None
                 if follow is not None:
                     follow(done, failed, total)
     return Outcome(process.returncode, done, failed, total, empty, tuple(tail))
+
+
+@contextlib.contextmanager
+def _locked(log: Path) -> Iterator[TextIO]:
+    """Open a file to add to it, which nobody else has open here."""
+    with log.open("a", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OutputError(f"another run writes to {log}; wait until it ends, or end it") from error
+        except OSError:
+            pass  # a file system without locks
+        yield file

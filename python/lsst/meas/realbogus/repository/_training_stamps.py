@@ -14,7 +14,7 @@ from ..legacy import get_table
 from ..tables import atomic_output
 from ..training import HandLabels, LabelledStamps, StampSelection, StampWriter
 from ._open import find_table, open_repository, require_datasets
-from ._pipetask import pipetask_command, run_pipetask
+from ._pipetask import how_to_go_on, pipetask_command, run_pipetask
 
 _IMAGE = ("visit", "detector")
 _PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
@@ -55,7 +55,7 @@ def run_to_stamps(
         Raised if the run fails; the message ends with its last lines.
     """
     with open_repository(repo) as butler:
-        resume = output in butler.collections.query("*")
+        options = how_to_go_on(butler, output)
     command = pipetask_command(
         repo,
         inputs=f"{instrument}/input",
@@ -63,7 +63,7 @@ def run_to_stamps(
         pipeline=f"{_PIPELINE}#{','.join(_STEPS)}",
         query=f"instrument='{instrument}' AND skymap='{skymap}'",
         config=config,
-        resume=resume,
+        options=options,
     )
     outcome = run_pipetask(command, log)
     if outcome.code and not outcome.empty:
