@@ -178,9 +178,10 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(tmp_path: Path, str
     assert same(whole, again)
     with pytest.raises(InvalidInputError, match="other options"):
         fit(SMALL, ONE, batches(256), batches(100), config.replace(seed=2), checkpoint=file)
-    file.write_bytes(b"not a checkpoint")
-    with pytest.raises(InvalidInputError, match="is no checkpoint"):
-        run(checkpoint=file)
+    for content in (b"not a checkpoint", file.read_bytes()[:-100]):
+        file.write_bytes(content)
+        with pytest.raises(InvalidInputError, match="is no checkpoint, or a damaged one"):
+            run(checkpoint=file)
 
 
 @pytest.mark.slow

@@ -6,6 +6,8 @@ __all__ = ("Checkpoint",)
 
 import hashlib
 import json
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,8 +74,10 @@ class Checkpoint:
             with np.load(self.path, allow_pickle=False) as content:
                 arrays = {name: content[name] for name in content.files}
             notes = json.loads(arrays.pop("notes").tobytes())
-        except (OSError, ValueError, KeyError) as error:
-            raise InvalidInputError(f"{self.path} is no checkpoint: {error}") from error
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise InvalidInputError(
+                f"{self.path} is no checkpoint, or a damaged one: {error}; remove it to begin anew"
+            ) from error
         if notes.pop("run") != self._identity():
             raise InvalidInputError(
                 f"{self.path} is the checkpoint of a run with other options, layers or data; remove it, or "
