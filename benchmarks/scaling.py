@@ -70,6 +70,7 @@ STAND_INS = {
     "template_detector": "VisitImage",
     "difference_image": "DifferenceImage",
     "dia_source_unstandardized": "ArrowAstropy",
+    "injected_preliminary_visit_image_catalog": "ArrowAstropy",
 }
 PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
 INPUTS = "RealBogusCam/input"
@@ -145,11 +146,16 @@ def run_main_job(root: Path) -> tuple[dict[str, Path], Region]:
     where = "instrument='RealBogusCam' AND skymap='realbogus'"
     executor = SimplePipelineExecutor.from_pipeline(pipeline, where=where, butler=butler)
     executor.run(register_dataset_types=True)
+    return find_stand_ins(executor.butler)
+
+
+def find_stand_ins(butler: Butler) -> tuple[dict[str, Path], Region]:
+    """Return the files of the first image of a run, and where on the sky it is."""
     found = {}
     for name in STAND_INS:
-        (ref,) = executor.butler.query_datasets(name)
-        found[name] = Path(executor.butler.getURI(ref).ospath)
-    return found, executor.butler.registry.expandDataId(ref.dataId).region
+        ref = min(butler.query_datasets(name), key=lambda ref: tuple(ref.dataId.required_values))
+        found[name] = Path(butler.getURI(ref).ospath)
+    return found, butler.registry.expandDataId(ref.dataId).region
 
 
 def make_survey(
