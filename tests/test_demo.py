@@ -92,11 +92,11 @@ def test_two_runs_with_one_log_keep_off_each_other_even_if_the_first_has_lost_it
     tmp_path: Path,
 ) -> None:
     log, parts = tmp_path / "log", f"import sys; from pathlib import Path; {RUN}"
-    python = Path(sys.executable).name
+    python, deadline = Path(sys.executable).name, time.monotonic() + 120
     waits = [python, "-c", "print('begun', flush=True); input()"]
     with subprocess.Popen([sys.executable, "-c", parts, log, *waits], stdin=subprocess.PIPE) as parent:
         while not log.exists() or "begun\n" not in log.read_text().splitlines(keepends=True):
-            assert parent.poll() is None
+            assert parent.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
         with pytest.raises(OutputError, match="another run writes to"):
             run_pipetask([python, "-c", ""], log)
@@ -104,9 +104,8 @@ def test_two_runs_with_one_log_keep_off_each_other_even_if_the_first_has_lost_it
         parent.wait()
         with pytest.raises(OutputError, match="another run writes to"):
             run_pipetask([python, "-c", ""], log)
-    deadline = time.monotonic() + 60  # its standard input has ended with the block above
     while time.monotonic() < deadline:
-        with contextlib.suppress(OutputError):
+        with contextlib.suppress(OutputError):  # its standard input has ended with the block above
             assert run_pipetask([python, "-c", ""], log).code == 0
             return
         time.sleep(0.05)

@@ -200,7 +200,7 @@ def run_pipetask(command: Sequence[str], log: Path, follow: Follow | None = None
 @contextlib.contextmanager
 def _locked(log: Path) -> Iterator[TextIO]:
     """Open a file to add to it, which nobody else has open here."""
-    with log.open("a", encoding="utf-8") as file:
+    with log.open("a", encoding="utf-8", buffering=1) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
