@@ -20,6 +20,7 @@ from lsst.images import (
     SkyProjection,
     VisitImage,
 )
+from lsst.images.psfs import LegacyPointSpreadFunction, PointSpreadFunction
 from lsst.images.serialization import read_archive, write_archive
 
 from lsst.meas.realbogus.diffim import SubtractionOptions, subtract, subtract_visit
@@ -377,6 +378,30 @@ def test_difference_and_kernel_survive_files(tmp_path: Path) -> None:
         np.testing.assert_allclose(*stars)
     matched = products.template.image.array
     np.testing.assert_array_equal(np.isnan(matched), products.difference.mask.get("NO_DATA"))
+
+
+class Evaluated(LegacyPointSpreadFunction):
+    """A PSF that no file can hold, as those that afw evaluates."""
+
+    def __init__(self, psf: PointSpreadFunction) -> None:
+        super().__init__(psf, psf.bounds)
+        for name in ("kernel_bbox", "compute_kernel_image", "compute_stellar_image", "compute_stellar_bbox"):
+            self.__dict__[name] = getattr(psf, name)
+
+
+def test_a_template_that_is_not_convolved_can_be_stored_with_its_psf(tmp_path: Path) -> None:
+    sharp, broad = _psf(3.4, 0.1), _psf(4.5, 0.1)
+    sky = _sky(60, 10)
+    science = _visit(_observe(sharp, sky, 30.0, 14)[BBOX], sharp)
+    template = _visit(_observe(broad, sky, 12.0, 15), broad)
+    products = subtract_visit(science, template, template_psf=Evaluated(template.psf))
+    assert products.summary["convolved"] == "science"
+    write_archive(products.template, str(tmp_path / "template.fits"))
+    again = read_archive(str(tmp_path / "template.fits"), VisitImage)
+    for x, y in ((-40, 250), (150, 400)):
+        kernels = [psf.compute_kernel_image(x=x, y=y) for psf in (again.psf, template.psf)]
+        box = kernels[0].bbox.intersection(kernels[1].bbox)
+        np.testing.assert_allclose(*(kernel[box].array for kernel in kernels), atol=1e-4)
 
 
 def test_kernel_of_lsst_images_is_the_same_kernel() -> None:

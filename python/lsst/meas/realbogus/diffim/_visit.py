@@ -6,10 +6,10 @@ __all__ = ("DifferenceProducts", "subtract_visit")
 
 import dataclasses
 
-from lsst.images import DifferenceImage, MaskedImage, VisitImage
+from lsst.images import Box, DifferenceImage, MaskedImage, VisitImage
 from lsst.images.psfs import PointSpreadFunction
 
-from ..imaging import own_psf
+from ..imaging import KernelField, own_psf
 from ._kernel_fit import to_convolution_kernel
 from ._options import SubtractionOptions
 from ._subtraction import subtract
@@ -81,10 +81,15 @@ def subtract_visit(
         result.template.image,
         mask=result.template.mask,
         variance=result.template.variance,
-        psf=template_psf if swapped else science.psf,
+        psf=_storable(template_psf if swapped else science.psf, science.bbox),
         sky_projection=science.sky_projection,
         obs_info=science.obs_info,
         detector=science.detector,
         band=science.band,
     )
     return DifferenceProducts(difference, matched, result.summary)
+
+
+def _storable(psf: PointSpreadFunction, bbox: Box) -> PointSpreadFunction:
+    """Return a PSF that files can hold: those that afw evaluates, such as of coadds, they cannot."""
+    return psf if hasattr(psf, "serialize") else KernelField.from_psf(psf, bbox).to_psf(bbox)
