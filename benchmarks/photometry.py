@@ -176,7 +176,7 @@ def _surroundings(
     artefacts = truth[~np.isin(kind, (*OBJECTS, *NOT_LOCAL))]
     away = distance_to_segments(x, y, *(artefacts[name] for name in ("x", "y", "length", "width", "angle")))
     spoiled = np.zeros(difference.bbox.shape, bool)
-    for plane in ("BAD", "SATURATED", "COSMIC_RAY", "INTERPOLATED", "NO_DATA", "SATURATED_TEMPLATE"):
+    for plane in ("BAD", "SATURATED", "COSMIC_RAY", "INTERPOLATED", "NO_DATA", "SAT_TEMPLATE"):
         if plane in difference.mask.schema.names:
             spoiled |= difference.mask.get(plane)
     spoiled = scipy.ndimage.maximum_filter(spoiled, size=2 * MASK_PIXELS + 1)

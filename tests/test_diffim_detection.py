@@ -243,7 +243,7 @@ def test_pixel_flags_say_what_the_source_touches() -> None:
     image = _image(x, y, np.full(5, 40 * ONE_SIGMA))
     image.mask.set("SATURATED", _at(1100, 100))
     image.mask.set("COSMIC_RAY", _at(1203, 100))
-    image.mask.set("SATURATED_TEMPLATE", _at(1300, 101))
+    image.mask.set("SAT_TEMPLATE", _at(1300, 101))
     image.mask.set("DETECTION_EDGE", _at(1003, 300))
     sources = _measure(image, DetectionOptions(bad_flags=())).sources
     flagged = {
@@ -253,7 +253,7 @@ def test_pixel_flags_say_what_the_source_touches() -> None:
     }
     assert flagged["pixelFlags_saturated"] == flagged["pixelFlags_saturatedCenter"] == {11}
     assert flagged["pixelFlags_cr"] == {12} and not flagged["pixelFlags_crCenter"]
-    assert flagged["pixelFlags_saturated_template"] == flagged["pixelFlags_saturated_templateCenter"] == {13}
+    assert flagged["pixelFlags_sat_template"] == flagged["pixelFlags_sat_templateCenter"] == {13}
     assert flagged["pixelFlags_edge"] == {10}
     assert not flagged["pixelFlags_bad"] and not sources["pixelFlags"].any()
 

@@ -306,7 +306,7 @@ def test_missing_pixels_are_missing_and_spread_only_by_the_kernel() -> None:
     np.testing.assert_array_equal(missing, np.isnan(result.difference.image.array))
     np.testing.assert_array_equal(missing, np.isnan(result.difference.variance.array))
     assert missing[50:53].all() and missing[:40, :40].all() and not missing[200:, 200:].any()
-    flagged = result.difference.mask.get("SATURATED_TEMPLATE")
+    flagged = result.difference.mask.get("SAT_TEMPLATE")
     assert 25 < flagged.sum() < 25 * 25 and not result.difference.mask.get("SATURATED").any()
     assert robust_std(_significance(result.difference)) == pytest.approx(1.0, abs=0.04)
 
@@ -331,7 +331,7 @@ def test_planes_of_the_template_get_names_of_their_own() -> None:
     again = ensure_planes(template, ["INJECTED_TEMPLATE"])
     again.set("INJECTED_TEMPLATE", _square(BBOX, 150, 3))  # as our own injection names it
     assert difference_mask(science, again, spread=2).get("INJECTED_TEMPLATE").sum() == 18
-    assert mask.get("SATURATED_TEMPLATE").sum() == 49 and mask.get("HIGH_VARIANCE").sum() == 9
+    assert mask.get("SAT_TEMPLATE").sum() == 49 and mask.get("HIGH_VARIANCE").sum() == 9
     assert not any(mask.get(name).any() for name in ("DETECTED", "SATURATED", "COSMIC_RAY"))
 
 

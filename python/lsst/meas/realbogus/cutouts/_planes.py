@@ -45,7 +45,7 @@ PLANES: tuple[str, ...] = (
     "REJECTED",
     "INEXACT_PSF",
     "SENSOR_EDGE",
-    "SATURATED_TEMPLATE",
+    "SATURATED_TEMPLATE",  # what SAT_TEMPLATE was called here
 )
 """Names of the planes that a word can hold, lowest bit first. Append only: files hold the numbers."""
 

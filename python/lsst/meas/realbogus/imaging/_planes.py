@@ -32,7 +32,7 @@ _PLANES = {
     "REJECTED": "An input of the coadd was left out here because of its mask.",
     "HIGH_VARIANCE": "Template pixel with fewer inputs than usual and hence high noise.",
     "DETECTED_NEGATIVE": "Pixel lies in a negative detection.",
-    "SATURATED_TEMPLATE": "Pixel is saturated in the template.",
+    "SAT_TEMPLATE": "Pixel is saturated in the template.",
     "INJECTED_TEMPLATE": "Pixel was touched by a source injected into the template.",
     "INJECTED_CORE_TEMPLATE": "Pixel is in the core of a source injected into the template.",
 }
@@ -56,7 +56,7 @@ DIFFERENCE_PLANES = (
     "DETECTED_NEGATIVE",
     "DETECTION_EDGE",
     "HIGH_VARIANCE",
-    "SATURATED_TEMPLATE",
+    "SAT_TEMPLATE",
     "INJECTED_TEMPLATE",
     "INJECTED_CORE_TEMPLATE",
 )
@@ -69,7 +69,7 @@ UNUSABLE_PLANES = (
     "BAD",
     "INTERPOLATED",
     "NO_DATA",
-    "SATURATED_TEMPLATE",
+    "SAT_TEMPLATE",
     "DETECTION_EDGE",
 )
 """Planes of pixels that no fit should see."""

@@ -32,7 +32,7 @@ from ._template_error import template_error
 type FloatArray = npt.NDArray[np.float64]
 type BoolArray = npt.NDArray[np.bool_]
 
-_NOT_BLANK = ("SATURATED", "BAD", "COSMIC_RAY", "INTERPOLATED", "SATURATED_TEMPLATE", "DETECTION_EDGE")
+_NOT_BLANK = ("SATURATED", "BAD", "COSMIC_RAY", "INTERPOLATED", "SAT_TEMPLATE", "DETECTION_EDGE")
 _FWHM = 2.3548
 
 

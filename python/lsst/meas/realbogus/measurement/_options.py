@@ -25,7 +25,7 @@ class DetectionOptions(Options):
     )
     aperture_radius: float = option(12.0, "Radius of the aperture of apFlux (pixels).", above=0.0)
     bad_flags: tuple[str, ...] = option(
-        ("badCenter", "edgeCenter", "nodataCenter", "saturatedCenter", "saturated_templateCenter"),
+        ("badCenter", "edgeCenter", "nodataCenter", "saturatedCenter", "sat_templateCenter"),
         "Sources with one of these pixel flags, named without their prefix, are left out, and counted.",
     )
     psf_order: int = option(2, "Degree of the variation of the PSF models.", min=0, max=5)

@@ -15,7 +15,7 @@ FLAG_PLANES: dict[str, tuple[str, bool]] = {
     "interpolated": ("INTERPOLATED", True),
     "nodata": ("NO_DATA", True),
     "saturated": ("SATURATED", True),
-    "saturated_template": ("SATURATED_TEMPLATE", True),
+    "sat_template": ("SAT_TEMPLATE", True),
     "suspect": ("SUSPECT", True),
     "streak": ("STREAK", True),
     "high_variance": ("HIGH_VARIANCE", True),

@@ -59,7 +59,7 @@ class BudgetRules(Options):
             "pixelFlags_edgeCenter",
             "pixelFlags_nodataCenter",
             "pixelFlags_saturatedCenter",
-            "pixelFlags_saturated_templateCenter",
+            "pixelFlags_sat_templateCenter",
         ),
         "Flags of which none may be set; those that a table lacks are passed over.",
     )

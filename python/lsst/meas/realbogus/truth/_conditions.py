@@ -22,7 +22,7 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 #: Planes whose pixels cannot hold a detection.
-MASKED_PLANES = ("BAD", "SATURATED", "NO_DATA", "COSMIC_RAY", "UNMASKED_NAN", "SATURATED_TEMPLATE")
+MASKED_PLANES = ("BAD", "SATURATED", "NO_DATA", "COSMIC_RAY", "UNMASKED_NAN", "SAT_TEMPLATE")
 
 #: Planes of the border, where the kernel or the detection filter does not fit.
 EDGE_PLANES = ("DETECTION_EDGE",)
