@@ -119,7 +119,8 @@ class StampSet:
     Raises
     ------
     InvalidInputError
-        Raised if there is no file, or one is not a file of labelled stamps.
+        Raised if there is no file, or one is not a file of labelled stamps. When columns are read, also if a
+        label is neither 1 nor 0.
     """
 
     def __init__(self, paths: Path | Iterable[Path]) -> None:
@@ -238,6 +239,11 @@ def _read_columns(path: Path, names: list[str]) -> dict[str, npt.NDArray[Any]]:
                 raise InvalidInputError(f"{path}: not a file of labelled stamps: there is no array label")
             found = {name: content[name] for name in names if name in content.files}
             n_rows = len(content["label"])
+    if "label" in found and (others := np.flatnonzero(~np.isin(found["label"], (0, 1)))).size:
+        raise InvalidInputError(
+            f"{path}: label must be 1 (real) or 0 (bogus); got {found['label'][others[0]]} in row {others[0]} and "
+            f"others in {others.size} rows in all; `realbogus train stamps` makes a set without such stamps"
+        )
     return {name: found[name] if name in found else np.full(n_rows, UNKNOWN[name]) for name in names}
 
 
