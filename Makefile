@@ -22,7 +22,7 @@ DATA ?=
 -include config/demo/$(notdir $(DATA:/=)).mk
 OPTIONS ?=
 
-.PHONY: help setup bench demo demo-postgres docs test lint types unit unit-fast unit-resolved lock models clean
+.PHONY: help setup bench demo demo-postgres gallery docs test lint types unit unit-fast unit-resolved lock models clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -47,6 +47,9 @@ demo: $(READY) ## run the main job on a simulated survey, or on real frames with
 
 bench: $(READY) ## every benchmark, into benchmarks/RESULTS.md; OPTIONS=--quick shows that they work
 	python tools/run_benchmarks.py $(OPTIONS)
+
+gallery: $(READY) ## the notebooks, executed on what `make demo` has left, as pages for `make docs` (minutes)
+	python tools/make_gallery.py
 
 docs: $(READY) ## the manual in build/html; any warning is an error
 	python -m sphinx -q -W --keep-going -b html doc build/html

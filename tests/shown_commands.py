@@ -21,7 +21,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     *(ROOT / name / "README.md" for name in ("benchmarks", "notebooks")),
-    *sorted(page for page in (ROOT / "doc").rglob("*.md") if page.parent.name != "changes"),
+    *sorted(page for page in (ROOT / "doc").rglob("*.md") if page.parent.name not in ("changes", "gallery")),
 ]
 PROGRAMS: dict[str, click.Group] = {
     "realbogus": realbogus,
@@ -47,7 +47,16 @@ def shown_in(page: Path) -> list[Shown]:
     for block in re.findall(r"^ *```\w*\n(.*?)^ *```", page.read_text(), flags=re.M | re.S):
         for line in block.replace("\\\n", " ").splitlines():
             text = " ".join(line.removeprefix("$ ").split())
-            if text.split(" ")[0] in (*PROGRAMS, "make", "pip", "python", "setup", "jupyter"):
+            if text.split(" ")[0] in (
+                *PROGRAMS,
+                "make",
+                "pip",
+                "python",
+                "setup",
+                "jupyter",
+                "pip-audit",
+                "zizmor",
+            ):
                 found.append(Shown(str(page.relative_to(ROOT)), text.partition(" #")[0].strip()))
     return found
 

@@ -43,7 +43,7 @@ QUICK = {
 }
 """What makes a command quick, by regular expressions: given behind what the page shows."""
 
-TOOLS = ("make", "python", "pip", "setup", "jupyter")
+TOOLS = ("make", "python", "pip", "setup", "jupyter", "pip-audit", "zizmor")
 """What is not ours, or does much: asked what it would do, or left alone."""
 
 ONCE = all_shown()

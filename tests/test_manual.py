@@ -54,6 +54,42 @@ def test_blocks_of_a_page_run(page: str) -> None:
         exec(compile(block, page, "exec"), names)
 
 
+def test_the_page_of_tasks_is_that_of_the_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    import write_tasks_page
+
+    assert write_tasks_page.PAGE.read_text() == write_tasks_page.page(), (
+        "run python tools/write_tasks_page.py"
+    )
+    text = write_tasks_page.page()
+    for pipeline in (ROOT / "pipelines").rglob("*.yaml"):
+        for label, task in re.findall(
+            r"^  (\w+):\n    class: (lsst\.meas\.realbogus\S+)", pipeline.read_text(), re.M
+        ):
+            assert task in text, f"{pipeline}: {label}"
+
+
+def test_a_page_of_the_gallery_has_code_and_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")
+    pytest.importorskip("nbclient", reason="nbclient is not installed")
+    pytest.importorskip("jupytext", reason="jupytext is not installed")
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    from make_gallery import as_page
+
+    new = nbformat.v4
+    outputs = [
+        new.new_output("stream", name="stderr", text="a warning"),
+        new.new_output("stream", name="stdout", text="42\n"),
+        new.new_output("display_data", {"image/png": "aGVsbG8=", "text/plain": "<Figure>"}),
+        new.new_output("execute_result", {"text/plain": "[1, 2]"}),
+    ]
+    cells = [new.new_markdown_cell("# Title"), new.new_code_cell("print(42)", outputs=outputs)]
+    page = as_page(new.new_notebook(cells=cells), "name", tmp_path)
+    assert page.startswith("# Title\n\n```python\nprint(42)\n```\n\n```text\n42\n```")
+    assert "![figure 1](name-1.png)" in page and (tmp_path / "name-1.png").read_bytes() == b"hello"
+    assert page.endswith("```text\n[1, 2]\n```\n") and "warning" not in page and "<Figure>" not in page
+
+
 def test_every_room_is_in_the_reference() -> None:
     rooms = {
         path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
@@ -70,7 +106,7 @@ def test_every_page_is_in_the_contents() -> None:
                 (index.parent / line).resolve() for line in tree.splitlines() if line and line[0] != ":"
             }
     for page in DOC.rglob("*.md"):
-        if page.parent.name not in ("changes", "decisions") and page != DOC / "index.md":
+        if page.parent.name not in ("changes", "decisions", "gallery") and page != DOC / "index.md":
             assert page.with_suffix("").resolve() in contents, page.name
 
 

@@ -30,7 +30,7 @@ TEXTS = (
 """What would run, or break out of its place: as long as the columns of text allow (32 characters)."""
 SHORT_TEXTS = {
     "band": ("<i id=x>", "</script", "\"'a=b><", "$_$x$", "<!--"),
-    "version": ("<i id=x", "</scrip"),
+    "version": ("<i id=x", "</b><x"),
 }
 PAGES = {
     "report": "report repo u/evil -o report.html",
@@ -86,7 +86,8 @@ class _Elements(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.scripts += tag == "script"
-        self.handlers += [name for name, _ in attrs if name.startswith("on")]
+        # Our own pages have one handler: the form of the filters does nothing when it is sent.
+        self.handlers += [name for name, text in attrs if name.startswith("on") and text != "return false"]
         self.images += [value for name, value in attrs if name == "src"]
 
 

@@ -12,6 +12,8 @@ import scipy.ndimage
 import scipy.spatial
 from photutils.segmentation import SegmentationImage, deblend_sources, detect_sources
 
+from ._peaks import peak_positions
+
 type FloatArray = npt.NDArray[np.float64]
 type IntArray = npt.NDArray[np.intp]
 type Pixels = npt.NDArray[np.float32]
@@ -72,16 +74,15 @@ def detect(score: Pixels, threshold: float = 5.0) -> Detections:
         if labels is not None:
             footprint = np.where(labels > 0, labels + footprint.max(), footprint)
     count = int(footprint.max())
-    index = np.arange(1, count + 1)
     if count == 0:
         empty = np.zeros(0, dtype=np.intp)
         return Detections(empty, empty, np.zeros(0), footprint, empty, np.zeros((0, 4), dtype=np.intp))
-    peaks = np.array(scipy.ndimage.maximum_position(np.abs(score), footprint, index))
+    row, column = peak_positions(np.abs(score), footprint)
     boxes = [(s[0].start, s[0].stop, s[1].start, s[1].stop) for s in scipy.ndimage.find_objects(footprint)]
     return Detections(
-        row=peaks[:, 0],
-        column=peaks[:, 1],
-        score=score[peaks[:, 0], peaks[:, 1]].astype(np.float64),
+        row=row,
+        column=column,
+        score=score[row, column].astype(np.float64),
         footprint=footprint,
         n_pixels=np.bincount(footprint.ravel(), minlength=count + 1)[1:],
         box=np.array(boxes, dtype=np.intp),

@@ -17,6 +17,7 @@ from lsst.images import VisitImage
 from ..imaging import known_keyword
 from ..tables import make_table, pixel_to_sky, source_id_base
 from ._options import SourceOptions
+from ._peaks import peak_positions
 from ._schema import SOURCE, SOURCE_FLAG_PLANES
 
 Floats = npt.NDArray[np.float64]
@@ -94,12 +95,11 @@ def _detect(pixels: _Pixels, sigma: float, threshold: float) -> Any:
 
 def _measure_all(image: VisitImage, pixels: _Pixels, segments: Any, sigma: float) -> list[dict[str, Any]]:
     labels = np.asarray(segments.labels)
-    positions = scipy.ndimage.maximum_position(
-        scipy.ndimage.gaussian_filter(pixels.flux, sigma, truncate=3.0), segments.data, labels
-    )
+    smooth = scipy.ndimage.gaussian_filter(pixels.flux, sigma, truncate=3.0)
     planes = {name: image.mask.get(plane) for name, (plane, _) in SOURCE_FLAG_PLANES.items()}
     rows = []
-    for label, window, (y, x) in zip(labels, segments.slices, positions, strict=True):
+    positions = peak_positions(smooth, segments.data)
+    for label, window, y, x in zip(labels, segments.slices, *positions, strict=True):
         row = _measure(image, pixels, segments.data, label, int(y), int(x), sigma)
         if row is None:
             continue

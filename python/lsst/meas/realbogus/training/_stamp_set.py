@@ -241,8 +241,8 @@ def _read_columns(path: Path, names: list[str]) -> dict[str, npt.NDArray[Any]]:
             n_rows = len(content["label"])
     if "label" in found and (others := np.flatnonzero(~np.isin(found["label"], (0, 1)))).size:
         raise InvalidInputError(
-            f"{path}: label must be 1 (real) or 0 (bogus); got {found['label'][others[0]]} in row {others[0]} and "
-            f"others in {others.size} rows in all; `realbogus train stamps` makes a set without such stamps"
+            f"{path}: label must be 1 (real) or 0 (bogus); got {found['label'][others[0]]} in row "
+            f"{others[0]}, one of {others.size} such rows; `realbogus train stamps` leaves them out"
         )
     return {name: found[name] if name in found else np.full(n_rows, UNKNOWN[name]) for name in names}
 
