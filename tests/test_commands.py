@@ -27,6 +27,7 @@ ONLY_PARSED = {
     r"bps ": "starts jobs: tests/test_beyond_jobs.py",
     r"(pipetask|butler) .*run\.qg|butler .*provenance": "tests/test_beyond_jobs.py runs them",
     r".*(postgresql|s3://)": "needs a server: tests/test_beyond_stores.py",
+    r".* doc/interrupted\.md": "goes on with a run that was stopped: tests/test_faults.py",
     r"realbogus survey simulate": "a minute of drawing: tests/test_survey_repository.py",
     r"pipetask .*templateFakes": "the main job once more: tests/test_end_to_end.py",
     r"pipetask .*/(Evaluate|ValidateInjection)\.yaml|realbogus evaluate REPO": "the table is judged here; "
