@@ -50,7 +50,7 @@ REGIMES = TrainedOn(pixel_scale=(0.16, 1.1), psf_fwhm=(1.6, 10.5), stamp_size=(2
 """What the surveys cover, and the sizes of stamps that augmentation makes of theirs."""
 STAMP_SIZE = 51
 SELECTION = StampSelection(most_of_a_kind=25, with_company=False, kinds_in_context=("clouds",))
-AUGMENTATION = Augmentation(without_psf=0.35)
+AUGMENTATION = Augmentation(without_psf=0.35, smaller=0.5)
 
 
 def compact(name: str, *images: str) -> Contract:

@@ -6,9 +6,10 @@
   https://doi.org/10.1016/j.ascom.2021.100469, with two classes and with three. Weight regularisation is an
   option of training.
 * ``ml4transients``: the convolutional network of the ML4transients package, 64 filters in its first layer.
-* ``compact``: of this package. Small stamps stacked as channels; each stage pools before it normalises and
+* ``compact``: of this package. Stamps stacked as channels; each stage pools before it normalises and
   activates, which costs a quarter of the other order and gives the same where the scale of a channel is
-  positive.
+  positive. With four stages the last sees 38 pixels about each place, so that a source is judged by what is
+  around it.
 """
 
 from __future__ import annotations
@@ -147,7 +148,7 @@ def _dropout(number: int, rate: float) -> Dropout:
 
 NETWORKS: Mapping[str, _Network] = {
     "braai": _Network((63, 63, 3), (16, 32), _braai),
-    "compact": _Network((31, 31, 5), (24, 48, 48), _compact),
+    "compact": _Network((31, 31, 5), (24, 48, 64, 64), _compact),
     "deepshadows": _Network((64, 64, 3), (16, 32, 64), _deepshadows(1)),
     "deepshadows-three": _Network((64, 64, 3), (16, 32, 64), _deepshadows(3)),
     "dia": _Network((51, 153, 1), (16, 32, 64), _dia),

@@ -10,10 +10,12 @@ from ._drawing import Canvas
 from ._pixels import Floats, Pixels, window_around
 from ._truth_rows import TruthRows
 
+_LOG_SNR = (np.log(5), np.log(60))
+"""Range of the SNR of blobs and disks: many are found at the very limit, as on the sky."""
 _NEAR = 13.0
 """Pixels between flashes of which a stamp of 30 pixels shows at least two."""
-_FAR = 20.0
-"""The same of a stamp of 41 pixels."""
+_FAR = 24.0
+"""The same of a stamp of 51 pixels."""
 _JOINED = 0.4
 """Share of the lines whose flashes are joined by a faint trail."""
 
@@ -40,7 +42,7 @@ def add_soft_blobs(
         x, y = rng.uniform(0, pixels.shape[1]), rng.uniform(0, pixels.shape[0])
         size = fwhm * rng.uniform(2.3, 4.5)
         ratio, theta = rng.uniform(max(0.6, 1.8 * fwhm / size), 1.0), rng.uniform(0, np.pi)
-        level = surface_brightness(pixels.sky_noise, rng.uniform(np.log(8), np.log(60)), fwhm)
+        level = surface_brightness(pixels.sky_noise, rng.uniform(*_LOG_SNR), fwhm)
         level *= -1 if rng.random() < 0.2 else 1
         offset = size * rng.normal(0, 0.25, 2)  # A second component makes it lopsided.
         share = rng.uniform(0, 0.5)
@@ -66,7 +68,7 @@ def add_ghost_disks(
         outer = fwhm * np.exp(rng.uniform(np.log(1.5), np.log(6)))
         inner = outer * rng.uniform(0.3, 0.62) * (rng.random() < 0.7)
         edge = 0.5 * fwhm * rng.uniform(0.8, 1.5)
-        level = surface_brightness(pixels.sky_noise, rng.uniform(np.log(8), np.log(60)), fwhm)
+        level = surface_brightness(pixels.sky_noise, rng.uniform(*_LOG_SNR), fwhm)
         window, u, v = window_around(pixels.shape, x, y, outer + 4 * edge)
         # The obscuration is off centre in ghosts from off-axis stars, and part of the pupil is vignetted.
         shift = 0.15 * outer * rng.normal(size=2)
@@ -112,7 +114,8 @@ def add_glints(
         stretched = rng.random() < 0.5 or 2.2 * fwhm > _NEAR
         length = fwhm * rng.uniform(0.8, 2.0) if stretched else 0.0
         least = length + 0.9 * fwhm if stretched else 2.2 * fwhm
-        step = rng.uniform(least, max(least + 0.5 * fwhm, _FAR if rng.random() < 0.5 else _NEAR))
+        low, high = (least, _NEAR) if rng.random() < 0.5 else (max(least, _NEAR), _FAR)
+        step = rng.uniform(low, max(low + 0.5 * fwhm, high))
         count = int(rng.integers(3 if stretched else 4, 12))
         middle = (np.arange(count) - (count - 1) / 2) * step
         flux = 1.5 * snr * noise * fwhm * np.exp(rng.normal(0, 0.3, count))
