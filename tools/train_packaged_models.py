@@ -82,9 +82,9 @@ def acero_cuellar(network: str) -> Contract:
 MODELS: dict[str, tuple[Callable[[], Contract], TrainingConfig]] = {
     "dia": (
         partial(compact, "dia", "difference", "science", "template"),
-        TrainingConfig(epochs=7),
+        TrainingConfig(epochs=8),
     ),
-    "nodia": (partial(compact, "nodia", "science", "template"), TrainingConfig(epochs=7)),
+    "nodia": (partial(compact, "nodia", "science", "template"), TrainingConfig(epochs=8)),
     "acero-cuellar-dia": (partial(acero_cuellar, "dia"), TrainingConfig(epochs=5)),
     "acero-cuellar-nodia": (partial(acero_cuellar, "nodia"), TrainingConfig(epochs=5)),
 }
