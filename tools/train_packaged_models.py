@@ -79,10 +79,11 @@ def acero_cuellar(network: str) -> Contract:
     )
 
 
+# Of dia with the seeds 1 and 2, the second has the smaller loss on the surveys that choose.
 MODELS: dict[str, tuple[Callable[[], Contract], TrainingConfig]] = {
     "dia": (
         partial(compact, "dia", "difference", "science", "template"),
-        TrainingConfig(epochs=8),
+        TrainingConfig(epochs=8, seed=2),
     ),
     "nodia": (partial(compact, "nodia", "science", "template"), TrainingConfig(epochs=8)),
     "acero-cuellar-dia": (partial(acero_cuellar, "dia"), TrainingConfig(epochs=5)),
