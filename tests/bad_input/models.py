@@ -431,6 +431,7 @@ _parts: list[tuple[str, Callable[[Members], Members], type[Exception], str]] = [
     ("a graph with two outputs", graph(_two_outputs), _fit, "one input and one output"),
     ("golden scores without scores", arrays(score=None), _format, "needs stamps, is_negative and score"),
     ("golden stamps of another number", arrays(science=np.zeros((2, 9, 9), np.float32)), _format, "for 12 scores"),
+    ("golden stamps of double precision", arrays(science=np.zeros((12, 9, 9))), _format, "(12, 9, 9) float64 for 12 scores"),
     ("golden stamps of no pixels", arrays(science=np.zeros((12, 0, 0), np.float32)), _format, "science has shape (12, 0, 0)"),
     ("golden scores of objects", arrays(score=np.array([print] * 12, object)), _format, "golden.npz: array 'score.npy' cannot be read"),
     ("golden scores all NaN", arrays(score=np.full(12, np.nan, np.float32)), _format, "holds no score to compare with"),

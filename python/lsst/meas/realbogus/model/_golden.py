@@ -76,9 +76,11 @@ class Golden:
         n = len(arrays["score"]) if arrays["score"].ndim else 0
         others = [(name, arrays[name]) for name in ("score", "is_negative", "psf_fwhm") if name in arrays]
         for name, array in (*stamps.items(), *others):
-            n_axes, kinds = (3, "f") if name in stamps else (1, "fiub")
-            wrong = array.ndim != n_axes or array.dtype.kind not in kinds or 0 in array.shape[1:]
-            if array.shape[:1] != (n,) or wrong:
+            if name in stamps:
+                fits = array.ndim == 3 and array.dtype == np.float32 and 0 not in array.shape[1:]
+            else:
+                fits = array.ndim == 1 and array.dtype.kind in "fiub"
+            if not fits or len(array) != n:
                 raise ModelFormatError(
                     f"golden.npz: {name} has shape {array.shape} {array.dtype} for {n} scores"
                 )
