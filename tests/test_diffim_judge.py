@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import astropy.io.fits
 import astropy.units as u
 import numpy as np
 import pytest
-from lsst.images import Box, Image, Mask, MaskedImage
-
-sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
-
 from judging.differences import agreement, judge
+from lsst.images import Box, Image, Mask, MaskedImage
 
 from lsst.meas.realbogus.diffim import subtract
 from lsst.meas.realbogus.imaging import KernelField

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from lsst.images import Box
-
-sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
-
 from judging.added_light import OPTIONS, StoredInjection, compare_stored, read_injection
+from lsst.images import Box
 
 from lsst.meas.realbogus.injection import FLAG_BITS, inject
 

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+import write_tasks_page
 
 import lsst.meas.realbogus as package
 
@@ -54,10 +55,7 @@ def test_blocks_of_a_page_run(page: str) -> None:
         exec(compile(block, page, "exec"), names)
 
 
-def test_the_page_of_tasks_is_that_of_the_classes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
-    import write_tasks_page
-
+def test_the_page_of_tasks_is_that_of_the_classes() -> None:
     assert write_tasks_page.PAGE.read_text() == write_tasks_page.page(), (
         "run python tools/write_tasks_page.py"
     )
@@ -69,11 +67,10 @@ def test_the_page_of_tasks_is_that_of_the_classes(monkeypatch: pytest.MonkeyPatc
             assert task in text, f"{pipeline}: {label}"
 
 
-def test_a_page_of_the_gallery_has_code_and_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_of_the_gallery_has_code_and_figures(tmp_path: Path) -> None:
     nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")
     pytest.importorskip("nbclient", reason="nbclient is not installed")
     pytest.importorskip("jupytext", reason="jupytext is not installed")
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
     from make_gallery import as_page
 
     new = nbformat.v4

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from small_survey import COLLECTION
 
 nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")
 nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")
+pair_notebooks = pytest.importorskip("pair_notebooks", reason="jupytext is not installed")
 
 ROOT = Path(__file__).parents[1]
 TEXTS = sorted((ROOT / "notebooks").glob("*.py"))
@@ -19,15 +19,11 @@ QUICK = {"EPOCHS": 2, "SOURCES": 30, "MAP": "pca"}
 DC2 = "sne_cosmoDC2_v1.1.4_MS_DDF_small.db"
 WITH_TENSORFLOW = {"label_noise", "explain_scores", "light_curves"}
 
-_spec = importlib.util.spec_from_file_location("pair_notebooks", ROOT / "tools" / "pair_notebooks.py")
-pairs = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(pairs)
-
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
 def test_both_forms_are_the_same_and_hold_no_outputs(text: Path) -> None:
     stored = text.with_suffix(".ipynb").read_text()
-    assert stored == pairs.paired(text), "run python tools/pair_notebooks.py"
+    assert stored == pair_notebooks.paired(text), "run python tools/pair_notebooks.py"
     notebook = nbformat.reads(stored, as_version=4)
     nbformat.validate(notebook)
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells)
@@ -44,7 +40,7 @@ def test_a_notebook_runs(
 ) -> None:
     if text.stem in WITH_TENSORFLOW:
         pytest.importorskip("tensorflow")
-    notebook = pairs.read_notebook(text)
+    notebook = pair_notebooks.read_notebook(text)
     marked = [
         number for number, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", [])
     ]

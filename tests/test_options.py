@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+import write_options_table
 import yaml
 from click.testing import CliRunner
 from lsst.pipe.base import Pipeline
@@ -21,19 +20,9 @@ from lsst.meas.realbogus.injection import CatalogOptions, HostedOptions, HostOpt
 from lsst.meas.realbogus.options import Entry, Options, entries, from_settings, option
 from lsst.meas.realbogus.tasks._options import config_class, to_options, with_options
 
-TOOL = Path(__file__).parents[1] / "tools" / "write_options_table.py"
-
-
-def _load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-TABLE = _load(TOOL)
-CLASSES: list[type[Options]] = [c for classes in TABLE.option_classes().values() for c in classes]
+CLASSES: list[type[Options]] = [
+    c for classes in write_options_table.option_classes().values() for c in classes
+]
 
 
 def _bad_items(entry: Entry) -> Iterator[Any]:
@@ -139,7 +128,9 @@ def test_rules_between_fields_hold_behind_every_door(options: type[Options]) -> 
 
 
 def test_the_table_of_options_is_that_of_the_classes() -> None:
-    assert TABLE.PAGE.read_text() == TABLE.page(), f"run python {TOOL.name}"
+    assert write_options_table.PAGE.read_text() == write_options_table.page(), (
+        "run python tools/write_options_table.py"
+    )
 
 
 def test_the_same_name_never_means_two_classes() -> None:

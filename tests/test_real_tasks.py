@@ -8,20 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from astropy.table import Table
-from lsst.images import Box
-
-from stand_ins import tasks
-
-sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
-
 import stack
+from astropy.table import Table
 from judging.differences import Verdict, against_truth
 from judging.pair import Pair, make_pair
 from judging.their_tasks import missing, source_catalog
+from lsst.images import Box
 
 from lsst.meas.realbogus.diffim import subtract_visit
 from lsst.meas.realbogus.measurement import measure_difference
+from stand_ins import tasks
 
 pytestmark = pytest.mark.slow
 

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
-
 from judging import designs
 from judging.designs import Trainer, measure_network, study_learning_curve, study_transfer
 from judging.in_distribution import study_in_distribution

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
+import train_packaged_models
 
 from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.model import (
@@ -131,17 +131,14 @@ def test_what_cannot_be_trained_is_refused(
 
 
 def test_defect_11_every_training_survey_has_one_of_three_roles() -> None:
-    path = Path(__file__).parents[1] / "tools" / "train_packaged_models.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    roles = [tool.training_role(number) for number in range(28)]
+    roles = [train_packaged_models.training_role(number) for number in range(28)]
     assert [roles.count(role) for role in ("learn", "choose", "judge")] == [20, 4, 4]
-    for make_contract, config in tool.MODELS.values():
+    for make_contract, config in train_packaged_models.MODELS.values():
         contract = make_contract()
-        assert contract.architecture is not None and contract.trained == tool.REGIMES.model_copy(
-            update={"stamp_size": contract.trained.stamp_size}
+        assert (
+            contract.architecture is not None
+            and contract.trained
+            == train_packaged_models.REGIMES.model_copy(update={"stamp_size": contract.trained.stamp_size})
         )
         assert config.calibration == "isotonic"
 

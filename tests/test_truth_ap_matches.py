@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.table import Table
 from click.testing import CliRunner
-
-sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
-
 from judging.differences import same_matches
 
 from lsst.meas.realbogus.cli import main
