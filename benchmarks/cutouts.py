@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 from astropy.nddata import Cutout2D
+from judging.memory import peak_megabytes
 from lsst.images import Box, Image, Mask, MaskPlane, MaskSchema
 
 from lsst.meas.realbogus.cutouts import PLANES, extract_triplets
@@ -109,7 +109,7 @@ def main() -> None:
         "cutout2d_over_copy": cpu_seconds(astropy) * n / 500 / float(np.median(copied)),
     }
     figures["triplets_per_cpu_s"] = n / figures["cutouts_cpu_s"]
-    figures["peak_rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    figures["peak_rss_mb"] = peak_megabytes()
     for name, value in figures.items():
         print(f"{name:24s} {value:.4g}")
     if arguments.json:

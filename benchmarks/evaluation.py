@@ -44,6 +44,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 from astropy.table import Table, vstack
+from judging.memory import peak_megabytes
 from sklearn.metrics import roc_auc_score
 
 from lsst.meas.realbogus.association import SkyImage, make_light_curves, read_epochs
@@ -115,9 +116,7 @@ def evaluate_all(n: int, n_draws: int) -> Figures:
     start = time.process_time()
     evaluate(sample, EvaluationOptions(n_resamples=n_draws))
     seconds = time.process_time() - start
-    status = Path("/proc/self/status").read_text().splitlines()
-    peak = next(int(line.split()[1]) / 1024**2 for line in status if line.startswith("VmHWM"))
-    return {"cpu_s": seconds, "rss_gb": peak}
+    return {"cpu_s": seconds, "rss_gb": peak_megabytes() / 1024}
 
 
 def measure_evaluation(quick: bool) -> Figures:

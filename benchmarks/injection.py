@@ -20,7 +20,6 @@ import argparse
 import dataclasses
 import json
 import os
-import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +31,7 @@ import numpy as np
 from astropy.table import Table
 from astropy.time import Time
 from astropy.wcs import WCS
+from judging.memory import peak_megabytes
 from lsst.images import (
     Box,
     DetectorFrame,
@@ -132,10 +132,10 @@ def measure_injection(image: VisitImage, numbers: tuple[int, ...], repeats: int)
             for x, y in positions:
                 image.psf.compute_stellar_image(x=x, y=y)
 
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = peak_megabytes()
         inject(image, rows, seed=1)
-        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        figures.setdefault("peak_over_image", (after - before) * 1024 / bytes_of_image)
+        after = peak_megabytes()
+        figures.setdefault("peak_over_image", (after - before) * 2**20 / bytes_of_image)
         injection[number], stamps[number] = cpu_seconds(
             lambda rows=rows: inject(image, rows, seed=1), bare, repeats=runs
         )

@@ -34,7 +34,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -47,6 +46,7 @@ import numpy as np
 import psutil
 from astropy.table import Table
 from click.testing import CliRunner
+from judging.memory import peak_megabytes
 from lsst.ctrl.mpexec.cli.pipetask import cli as pipetask
 from lsst.daf.butler import Butler, Config, DatasetRef, DatasetType, FileDataset
 from lsst.daf.butler.cli.butler import cli as butler_command
@@ -272,10 +272,6 @@ def measure(survey: Survey, database: str, counts: list[int], folder: Path) -> d
     n = max(n for n in counts if n <= MOST)
     figures[f"{database}_job_ms"], figures[f"{database}_register_ms"] = measure_job(survey, n, folder)
     return figures
-
-
-def peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 @contextlib.contextmanager

@@ -26,6 +26,7 @@ os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
+from judging.memory import peak_megabytes
 
 from lsst.meas.realbogus.model import Contract, build_keras, preset_contract
 from lsst.meas.realbogus.randomness import generator
@@ -140,9 +141,7 @@ def train_from(folder: Path) -> None:
     learn = StampBatches(stamps, contract, Augmentation(), seed=1)
     choose = StampBatches(stamps, contract, rows=np.arange(512))
     fit(contract.architecture, contract.output, learn, choose, TrainingConfig(epochs=1))
-    # Not ru_maxrss: that of a child begins with what its parent, which has trained, had in memory.
-    status = Path("/proc/self/status").read_text().splitlines()
-    print(next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM")))
+    print(peak_megabytes())
 
 
 def measure_memory(n: int, folder: Path) -> dict[str, float]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import faults
 import pytest
-from faults import Fault, NotTriedError, Workshop
+from breaking.workshop import Fault, NotTriedError, Workshop
 from lsst.daf.butler import Butler
 from scaling import find_stand_ins
 from soak import TASKS, Notes, growth, soak

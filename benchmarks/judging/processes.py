@@ -26,13 +26,11 @@ from lsst.meas.realbogus.randomness import generator
 
 def run_alone(code: str, argument: str = "") -> dict[str, float]:
     """Run code in a new process; it prints a number of CPU seconds last, peak memory is added here."""
-    # The kernel's own mark of this program: ru_maxrss would count the parent's memory before exec.
-    tail = (
-        "\nimport time\n"
-        "from pathlib import Path\n"
-        "status = dict(line.split(':', 1) for line in Path('/proc/self/status').read_text().splitlines())\n"
-        "print(time.process_time(), int(status['VmHWM'].split()[0]) / 1024)"
-    )
+    tail = f"""
+import sys, time
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from judging.memory import peak_megabytes
+print(time.process_time(), peak_megabytes())"""
     done = subprocess.run(
         [sys.executable, "-c", code + tail, argument], check=True, capture_output=True, text=True
     )

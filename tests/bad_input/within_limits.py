@@ -22,6 +22,8 @@ def main(folder: Path) -> None:
     """Try all cases that are bombs."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (TIME, TIME))
+    from judging.memory import peak_megabytes
+
     from bad_input import CASES
 
     for number, (name, case) in enumerate(CASES.items()):
@@ -29,13 +31,8 @@ def main(folder: Path) -> None:
             place = folder / str(number)
             place.mkdir()
             outcome = str(case.outcome(place))
-            print(json.dumps([name, outcome, _peak()]), flush=True)  # one by one: the next may be the last
-
-
-def _peak() -> int:
-    """Return the memory in use at its highest [MB]; that of getrusage counts the process that began this one."""
-    status = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:")) >> 10
+            # One by one: the next may be the last.
+            print(json.dumps([name, outcome, int(peak_megabytes())]), flush=True)
 
 
 if __name__ == "__main__":
