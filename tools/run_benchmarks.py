@@ -3,9 +3,10 @@
 
     python tools/run_benchmarks.py [--quick] [--only NAME …] [--output benchmarks/RESULTS.md]
 
-Each script of ``benchmarks/`` runs in a process of its own. The table names every figure that it wrote, with
-the goal that ``benchmarks/README.md`` states for it. A script that fails is listed with its last words, and
-makes this one fail in the end.
+Each script of ``benchmarks/`` runs in a process of its own and has a section of its own in the page: every
+figure that it wrote, with the goal that ``benchmarks/README.md`` states for it, date, revision and machine.
+The page is written after each script; sections of scripts that do not run this time stay. A script that
+fails is listed with its last words, and makes this one fail in the end.
 """
 
 from __future__ import annotations
@@ -69,8 +70,8 @@ def run(script: Path, quick: bool) -> Mapping[str, float] | str:
         return figures
 
 
-def machine() -> list[str]:
-    """Say what it ran on, and against which versions."""
+def machine() -> str:
+    """Say what it runs on, and against which versions."""
     info = Path("/proc/cpuinfo")
     model = re.search(r"model name\s*: (.*)", info.read_text()) if info.exists() else None
     versions = []
@@ -79,35 +80,41 @@ def machine() -> list[str]:
             versions.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             versions.append(f"{name} not installed")
-    return [
+    return (
         f"{model[1] if model else platform.processor() or 'unknown processor'}, {os.cpu_count()} cores, "
-        f"{platform.system()}, Python {platform.python_version()}.",
-        f"Peers: {', '.join(versions)}.",
-    ]
+        f"{platform.system()}, Python {platform.python_version()}; {', '.join(versions)}."
+    )
 
 
-def as_text(results: Mapping[str, Mapping[str, float] | str], quick: bool, wanted: Mapping[str, str]) -> str:
+def section(figures: Mapping[str, float] | str, quick: bool, wanted: Mapping[str, str]) -> str:
+    """Write what one script has measured."""
+    kind = "a quick run, which shows that it works and is no measure" if quick else "a full run"
+    lines = [f"{datetime.now(UTC):%Y-%m-%d}, `{_revision()}`, {kind}. {machine()}", ""]
+    if isinstance(figures, str):
+        lines.append(f"Failed: {figures}")
+    else:
+        lines += ["| figure | measured | goal |", "|---|---|---|"]
+        lines += [f"| `{name}` | {value:.4g} | {wanted.get(name, '')} |" for name, value in figures.items()]
+    return "\n".join(lines)
+
+
+def read_sections(page: Path) -> dict[str, str]:
+    """Return the sections of a page that was written before, by script."""
+    if not page.exists():
+        return {}
+    _, *parts = page.read_text().split("\n## ")
+    return {name: text.strip() for name, _, text in (part.partition("\n") for part in parts)}
+
+
+def as_text(sections: Mapping[str, str]) -> str:
     """Write the page."""
-    kind = "Quick runs: they show that the scripts work, and are no measure." if quick else "Full runs."
     lines = [
         "# What the benchmarks measured",
         "",
-        f"`make bench`, {datetime.now(UTC):%Y-%m-%d}, `{_revision()}`. {kind} [README](README.md) says what "
-        "is compared with what.",
-        "",
-        *machine(),
-        "",
-        "| script | figure | measured | goal |",
-        "|---|---|---|---|",
+        "Written by `make bench`; [README](README.md) says what is compared with what.",
     ]
-    for name, figures in results.items():
-        if isinstance(figures, str):
-            lines.append(f"| `{name}` | failed: {figures.replace('|', ' ')} | | |")
-            continue
-        lines += [
-            f"| `{name}` | `{figure}` | {value:.4g} | {wanted.get(figure, '')} |"
-            for figure, value in sorted(figures.items())
-        ]
+    for name in sorted(sections):
+        lines += ["", f"## {name}", "", sections[name]]
     return "\n".join(lines) + "\n"
 
 
@@ -132,13 +139,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if absent := set(options.only) - {path.stem for path in scripts}:
             parser.error(f"no benchmarks {sorted(absent)}; there are {[path.stem for path in scripts]}")
         scripts = [path for path in scripts if path.stem in options.only]
-    results = {}
+    wanted = goals((BENCHMARKS / "README.md").read_text())
+    failed = []
     for script in scripts:
         print(f"{script.name} …", flush=True)
-        results[script.name] = run(script, options.quick)
-    wanted = goals((BENCHMARKS / "README.md").read_text())
-    options.output.write_text(as_text(results, options.quick, wanted))
-    failed = [name for name, figures in results.items() if isinstance(figures, str)]
+        figures = run(script, options.quick)
+        if isinstance(figures, str):
+            failed.append(script.name)
+        sections = read_sections(options.output) | {script.name: section(figures, options.quick, wanted)}
+        options.output.write_text(as_text(sections))
     print(f"{options.output}" + (f"; failed: {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0
 
