@@ -7,7 +7,7 @@ import pytest
 
 from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.randomness import generator
-from lsst.meas.realbogus.training import ArrayBatches, Batch, balanced_weights
+from lsst.meas.realbogus.training import ArrayBatches, Batch, TrainingConfig, balanced_weights
 
 
 def _set(n: int = 50, columns: int = 10) -> tuple[np.ndarray, np.ndarray]:
@@ -57,6 +57,19 @@ def test_both_classes_weigh_the_same_and_one_class_alone_weighs_one() -> None:
     assert weight[label == 1].sum() == pytest.approx(weight[label == 0].sum())
     assert weight.mean() == pytest.approx(1.0)
     np.testing.assert_array_equal(balanced_weights(np.ones(3, np.int8)), 1.0)
+
+
+def test_a_kind_that_counts_more_does_so_within_its_class_alone() -> None:
+    _, label = _set()
+    kind = np.where(np.arange(len(label)) % 5 < 2, "noise", "star")
+    weight = balanced_weights(label, TrainingConfig(kind_weights=("noise=4", "ghost=2")).count(kind))
+    for value in (0, 1):
+        assert weight[label == value].sum() == pytest.approx(len(label) / 2)
+        of = {name: weight[(label == value) & (kind == name)] for name in ("noise", "star")}
+        np.testing.assert_allclose(of["noise"], 4 * of["star"][0], rtol=1e-6)
+    for bad in ("noise", "noise=0", "noise=-1", "noise=inf", "noise=many"):
+        with pytest.raises(InvalidInputError, match="kind_weights must be pairs KIND=WEIGHT"):
+            TrainingConfig(kind_weights=(bad,))
 
 
 def test_what_cannot_be_batched_is_refused() -> None:

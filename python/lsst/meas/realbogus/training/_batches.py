@@ -138,13 +138,17 @@ class ArrayBatches:
             yield Batch(inputs, self._label[row], self._weight[row], row)
 
 
-def balanced_weights(label: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
+def balanced_weights(
+    label: npt.NDArray[np.int8], count: npt.NDArray[np.float32] | None = None
+) -> npt.NDArray[np.float32]:
     """Return weights of mean 1 with which both classes count the same, whatever their numbers.
 
     Parameters
     ----------
     label
         1 real, 0 bogus, shape ``(n,)``.
+    count
+        How much each stamp counts beside others of its class, shape ``(n,)``; default: all the same.
 
     Returns
     -------
@@ -155,10 +159,13 @@ def balanced_weights(label: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
     --------
     >>> print(balanced_weights(np.array([1, 0, 0, 0], np.int8)).round(3))
     [2.    0.667 0.667 0.667]
+    >>> print(balanced_weights(np.array([1, 0, 0], np.int8), np.array([1, 1, 3], np.float32)))
+    [1.5   0.375 1.125]
     """
     index = label.astype(np.int64)
-    counts = np.maximum(np.bincount(index, minlength=2), 1)
-    return (len(label) / (np.count_nonzero(np.bincount(index)) * counts[index])).astype(np.float32)
+    counts = np.ones(len(label)) if count is None else count.astype(np.float64)
+    totals = np.bincount(index, counts, minlength=2)
+    return (len(label) * counts / (np.count_nonzero(totals) * totals[index])).astype(np.float32)
 
 
 def _turned(inputs: npt.NDArray[np.float32], element: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

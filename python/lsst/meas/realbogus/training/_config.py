@@ -8,6 +8,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from ..options import Options, option
 
 METRICS = ("loss", "auc", "tpr", "accuracy", "fnr")
@@ -106,6 +109,11 @@ class TrainingConfig(Options):
     l2_dense: float = option(
         0.0, "Weight in the loss of the squared kernels of the fully connected layers but the last.", min=0.0
     )
+    kind_weights: tuple[str, ...] = option(
+        (),
+        "KIND=WEIGHT, such as noise=4: how much a stamp of this kind counts beside others of its class, for "
+        "kinds of which the set has fewer than the sky.",
+    )
     choose_by: str = option(
         "loss",
         "What makes an epoch the best, on the stamps to choose by: least loss, largest area under the ROC "
@@ -146,9 +154,37 @@ class TrainingConfig(Options):
     )
 
     def check(self) -> None:
-        """Refuse to wait for a best epoch that cannot come."""
+        """Refuse weights that are none, and to wait for a best epoch that cannot come."""
         if self.first_epoch >= self.epochs:
             self.refuse("first_epoch", f"below the number of epochs, {self.epochs}")
+        try:
+            usable = all(0 < weight < math.inf for weight in self._weights().values())
+        except ValueError:
+            usable = False
+        if not usable:
+            self.refuse("kind_weights", "pairs KIND=WEIGHT with weights above 0")
+
+    def count(self, kind: npt.NDArray[np.str_]) -> npt.NDArray[np.float32]:
+        """Return how much stamps count beside others of their class.
+
+        Parameters
+        ----------
+        kind
+            Kind of each stamp, shape ``(n,)``.
+
+        Returns
+        -------
+        numpy.ndarray
+            Float32 of shape ``(n,)``; 1 where `kind_weights` says nothing.
+        """
+        count = np.ones(len(kind), np.float32)
+        for name, weight in self._weights().items():
+            count[kind == name] = weight
+        return count
+
+    def _weights(self) -> dict[str, float]:
+        pairs = (setting.rpartition("=") for setting in self.kind_weights)
+        return {name.strip(): float(weight) for name, _, weight in pairs}
 
     def rate(self, step: int, n_steps: int) -> float:
         """Return the learning rate of a step.

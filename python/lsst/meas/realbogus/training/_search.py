@@ -113,6 +113,7 @@ def search_options(
             batch_size=config.batch_size,
             seed=config.seed,
             rows=split.rows("learn"),
+            count=config.count(stamps.columns(["kind"])["kind"]),
         )
         choose = StampBatches(stamps, contract, batch_size=512, rows=split.rows("choose"))
         told = [*watchers, _Pruner(trial, config.choose_by)]

@@ -53,6 +53,8 @@ class StampBatches:
         Labels to learn in place of the set's own, int8, one for each stamp of the set.
     balance
         One of `BALANCES`.
+    count
+        How much each stamp of the set counts beside others of its class, float32; default: all the same.
     buffer
         Stamps in memory at a time, rounded up to whole batches.
 
@@ -73,6 +75,7 @@ class StampBatches:
         rows: npt.NDArray[Any] | None = None,
         label: npt.NDArray[np.int8] | None = None,
         balance: Balance = "weights",
+        count: npt.NDArray[np.float32] | None = None,
         buffer: int = 2048,
     ) -> None:
         n = len(stamps)
@@ -97,9 +100,9 @@ class StampBatches:
         self._repeats = np.bincount(chosen, minlength=n)
         if balance == "repeats":
             self._repeats = _repeat_fewer(self._repeats, self._label, 0 if seed is None else seed)
-        self._weight = np.ones(n, np.float32)
+        self._weight = np.ones(n, np.float32) if count is None else count.copy()
         if balance == "weights":
-            self._weight[chosen] = balanced_weights(self._label[chosen])
+            self._weight[chosen] = balanced_weights(self._label[chosen], self._weight[chosen])
 
     @property
     def n_steps(self) -> int:

@@ -101,6 +101,7 @@ def train_model(
         batch_size=config.batch_size,
         seed=config.seed,
         rows=parts["learn"],
+        count=config.count(columns["kind"]),
     )
     choosing = StampBatches(stamps, contract, batch_size=_SCORED_TOGETHER, rows=parts["choose"])
     network, history = _fit_one(
