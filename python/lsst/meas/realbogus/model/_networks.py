@@ -148,7 +148,7 @@ def _dropout(number: int, rate: float) -> Dropout:
 
 NETWORKS: Mapping[str, _Network] = {
     "braai": _Network((63, 63, 3), (16, 32), _braai),
-    "compact": _Network((31, 31, 5), (24, 48, 64, 64), _compact),
+    "compact": _Network((31, 31, 5), (16, 64, 96, 128), _compact),
     "deepshadows": _Network((64, 64, 3), (16, 32, 64), _deepshadows(1)),
     "deepshadows-three": _Network((64, 64, 3), (16, 32, 64), _deepshadows(3)),
     "dia": _Network((51, 153, 1), (16, 32, 64), _dia),

@@ -100,11 +100,12 @@ def search_options(
         import optuna
     except ImportError as error:
         raise MissingDependencyError("optuna is needed; install the extra 'train'") from error
-    split = ordered_split(options, stamps.columns())
+    split, kind = ordered_split(options, stamps.columns()), stamps.columns(["kind"])["kind"]
 
     def objective(trial: optuna.Trial) -> float:
         tried = _tried(options, search, trial)
         contract, config = ordered_contract(tried), tried.training
+        count = config.count(kind)
         assert contract.architecture is not None
         learn = StampBatches(
             stamps,
@@ -113,9 +114,9 @@ def search_options(
             batch_size=config.batch_size,
             seed=config.seed,
             rows=split.rows("learn"),
-            count=config.count(stamps.columns(["kind"])["kind"]),
+            count=count,
         )
-        choose = StampBatches(stamps, contract, batch_size=512, rows=split.rows("choose"))
+        choose = StampBatches(stamps, contract, batch_size=512, rows=split.rows("choose"), count=count)
         told = [*watchers, _Pruner(trial, config.choose_by)]
         _, history = fit(contract.architecture, contract.output, learn, choose, config, watchers=told)
         return history.epochs[history.best].merit(config.choose_by)

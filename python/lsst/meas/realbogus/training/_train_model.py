@@ -94,6 +94,7 @@ def train_model(
         raise InvalidInputError(f"the layers of {contract.name!r} are not known: there is nothing to train")
     columns = stamps.columns() if isinstance(stamps, StampSet) else stamps.columns
     parts = _parts(columns["label"], split)
+    count = config.count(columns["kind"])
     learning = StampBatches(
         stamps,
         contract,
@@ -101,9 +102,9 @@ def train_model(
         batch_size=config.batch_size,
         seed=config.seed,
         rows=parts["learn"],
-        count=config.count(columns["kind"]),
+        count=count,
     )
-    choosing = StampBatches(stamps, contract, batch_size=_SCORED_TOGETHER, rows=parts["choose"])
+    choosing = StampBatches(stamps, contract, batch_size=_SCORED_TOGETHER, rows=parts["choose"], count=count)
     network, history = _fit_one(
         contract, contract.architecture, learning, choosing, config, _start(contract, start), checkpoint,
         watchers,
@@ -117,7 +118,7 @@ def train_model(
 
     trained = contract.trained or _trained_on(contract, stamps, columns, parts["learn"])
     bare = contract.model_copy(update={"calibration": None, "prior": None, "trained": trained})
-    contract = _calibrated(bare, assemble(bare), stamps, columns["label"], parts["choose"], config)
+    contract = _calibrated(bare, assemble(bare), stamps, columns, parts["choose"], config)
     score = _score(assemble(contract), stamps, parts["judge"])
     card = {
         **contract.card,
@@ -234,7 +235,7 @@ def _calibrated(
     contract: Contract,
     model: Model,
     stamps: LabelledStamps | StampSet,
-    label: npt.NDArray[np.int8],
+    columns: Columns,
     rows: Rows,
     config: TrainingConfig,
 ) -> Contract:
@@ -242,7 +243,12 @@ def _calibrated(
     calibration = None
     if config.calibration != "none":
         score = _score(model, stamps, rows)
-        calibration = fit_calibration(score, label[rows] == 1, method=config.calibration)
+        calibration = fit_calibration(
+            score,
+            columns["label"][rows] == 1,
+            method=config.calibration,
+            weights=config.count(columns["kind"][rows]),
+        )
     return contract.model_copy(update={"calibration": calibration, "prior": prior})
 
 
