@@ -16,7 +16,6 @@ from lsst.pipe.base.testUtils import lintConnections
 from lsst.sphgeom import ConvexPolygon, LonLat, UnitVector3d
 
 from lsst.meas.realbogus.association import LightCurveOptions
-from lsst.meas.realbogus.errors import InvalidCatalogError
 from lsst.meas.realbogus.repository import read_light_curves
 from lsst.meas.realbogus.survey import RealBogusCam
 from lsst.meas.realbogus.tasks._data_errors import UnusableDataError
@@ -132,11 +131,8 @@ def test_scores_of_other_sources_are_refused(tmp_path: Path) -> None:
             disassociate=True,
         )
         butler.put(scores[::-1], "dia_source_reliability", data_id)
-    with pytest.raises(
-        UnusableDataError, match="visit 3, detector 0.* scores are of other sources"
-    ) as caught:
+    with pytest.raises(UnusableDataError, match="visit 3, detector 0.* scores are of other sources"):
         run(tmp_path / "repo")
-    assert isinstance(caught.value.__cause__, InvalidCatalogError)
 
 
 def test_connections_are_sound_and_no_source_is_no_work() -> None:

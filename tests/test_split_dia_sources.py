@@ -29,10 +29,12 @@ def test_rows_go_to_their_image_once_and_sorted() -> None:
     assert task.metadata["n_sources"] == 4 and task.metadata["n_of_other_detectors"] == 1
 
 
-def test_a_source_in_two_tracts_is_an_error() -> None:
-    table = _tract(10, [1, 1], [0, 0])
-    with pytest.raises(InvalidCatalogError, match="diaSourceId 10 of visit 1 is in more than one row"):
-        SplitDiaSourcesTask().run(tables=[table, table], visit=1, detectors=[0])
+def test_a_source_in_two_tracts_is_a_problem_of_its_image_alone() -> None:
+    tables = [_tract(10, [1, 1], [0, 2]), _tract(11, [1], [0])]
+    split = SplitDiaSourcesTask().run(tables=tables, visit=1, detectors=[0, 2])
+    assert split.diaSources[0] is None and list(split.diaSources[1]["diaSourceId"]) == [10]
+    (problem,) = split.problems
+    assert problem == "diaSourceId 11 of visit 1, detector 0 is in more than one row"
 
 
 def test_missing_columns_are_named() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pickle
 import pkgutil
+import traceback
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -105,11 +106,17 @@ def test_defect_17_data_errors_are_algorithm_errors_with_metadata(
 
     monkeypatch.setattr(ToyTask, "run", run)
     task = ToyTask(config=ToyTask.ConfigClass())
-    with pytest.raises(AlgorithmError, match="'visit': 7.*" + str(error)) as caught:
+    with pytest.raises(AnnotatedPartialOutputsError) as caught:
         task.runQuantum(Context(science=1, template=2), None, None)
+    cause = caught.value.__cause__
+    assert isinstance(cause, AlgorithmError)
+    assert "'visit': 7" in str(cause) and str(error) in str(cause)
     kind = f"lsst.meas.realbogus.errors.{type(error).__name__}"
-    assert caught.value.metadata == {"error": kind, **facts}
-    assert caught.value.__cause__ is error
+    assert cause.metadata == {"error": kind, **facts}
+    failure = task.metadata.to_dict()["failure"]
+    assert failure["metadata"] == cause.metadata and failure["message"] == str(cause)
+    frames = [frame.name for frame in traceback.extract_tb(cause.__traceback__)]
+    assert frames[-1] == "run"  # which the log shows, as the executor drops what an error was caused by
 
 
 @pytest.mark.parametrize("error", [ModelFormatError("no model"), ZeroDivisionError("a fault")])

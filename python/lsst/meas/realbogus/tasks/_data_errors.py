@@ -10,6 +10,7 @@ from typing import Any
 
 from lsst.pipe.base import (
     AlgorithmError,
+    AnnotatedPartialOutputsError,
     InputQuantizedConnection,
     OutputQuantizedConnection,
     PipelineTask,
@@ -49,8 +50,11 @@ class UnusableDataError(AlgorithmError):
 class RoomTask(PipelineTask):
     """A task that leaves its work to the rooms, which know nothing of the middleware.
 
-    Their errors about data leave `runQuantum` as `UnusableDataError`, with the original as its cause; faults
-    of models, of the configuration and of the program stay what they are. `run` raises the rooms' own errors.
+    Their errors about data leave `runQuantum` as `~lsst.pipe.base.AnnotatedPartialOutputsError` of an
+    `UnusableDataError`, as those of `lsst.ip.diffim.SubtractImagesTask` do, whether outputs were written
+    before or not: the metadata of the task say why, and a run that goes on after them does what remains.
+    Faults of models, of the configuration and of the program stay what they are. `run` raises the rooms' own
+    errors.
 
     `runQuantum` works on one thread, whatever the process has set: sums of BLAS depend on how many share them
     in their last bits, and a run that is interrupted and continued must give the same bytes.
@@ -86,7 +90,9 @@ def _translating(run_quantum: RunQuantum) -> RunQuantum:
             raise
         except _OF_DATA as error:
             facts = {"error": get_full_type_name(error), **error.facts}
-            raise UnusableDataError(f"{butlerQC.quantum.dataId}: {error}", facts) from error
+            unusable = UnusableDataError(f"{butlerQC.quantum.dataId}: {error}", facts)
+            unusable.with_traceback(error.__traceback__)  # the executor shows no causes
+            raise AnnotatedPartialOutputsError.annotate(unusable, task, log=task.log) from unusable
 
     return translated
 

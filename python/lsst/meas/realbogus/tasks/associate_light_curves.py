@@ -9,7 +9,6 @@ import dataclasses
 from collections.abc import Iterable
 
 from astropy.table import Table, vstack
-from lsst.daf.butler import DeferredDatasetHandle
 from lsst.pipe.base import (
     InputQuantizedConnection,
     NoWorkFound,
@@ -27,6 +26,7 @@ from ..legacy import get_table
 from ..repository import handles_by_image, sky_image
 from ._data_errors import RoomTask
 from ._dia_sources import dia_sources_storage_class
+from ._gathering import UsableImages
 from ._matches import read_match, unmatched_is_bogus
 from ._options import to_options, with_options
 
@@ -113,21 +113,28 @@ class AssociateLightCurvesTask(RoomTask):
         inputRefs: InputQuantizedConnection,
         outputRefs: OutputQuantizedConnection,
     ) -> None:
-        """Read the tables of one detector after the other, of each the columns that are needed."""
+        """Read the tables of one detector after the other, of each the columns that are needed.
+
+        An image whose tables do not fit is left out, as if there were none.
+        """
         inputs = butlerQC.get(inputRefs)
-        scores, labels = (handles_by_image(inputs[name]) for name in ("reliability", "match"))
-        parts, images = [], []
-        for where, handle in handles_by_image(inputs["diaSources"]).items():
-            image = sky_image(handle.dataId)
-            table, name = get_table(handle), _name(handle, *where)
+        names = ("diaSources", "reliability", "match")
+        sources, scores, labels = (handles_by_image(inputs[name]) for name in names)
+
+        def read(where: tuple[int, int]) -> tuple[Table, SkyImage]:
+            image, table = sky_image(sources[where].dataId), get_table(sources[where])
             found = get_table(scores[where]) if where in scores else None
             match = None
             if where in labels:
                 bogus = self.config.unmatched_is_bogus
                 match, _ = read_match(labels[where], table, unmatched_is_bogus=bogus)
-            parts.append(read_epochs(table, found, match, image=image, name=name))
-            images.append(image)
+            name = str(sources[where].ref.datasetType.name)
+            return read_epochs(table, found, match, image=image, name=name), image
+
+        read_images = UsableImages(self, sources, read)
+        parts, images = zip(*read_images, strict=True)
         butlerQC.put(self.run(parts, images), outputRefs)
+        read_images.require_all()
 
     @timeMethod
     def run(self, sources: Iterable[Table], images: Iterable[SkyImage] = ()) -> Struct:
@@ -168,7 +175,3 @@ class AssociateLightCurvesTask(RoomTask):
             words[Confirmation.CONFIRMED],
         )
         return Struct(association=curves.association, objects=curves.objects, epochs=curves.epochs)
-
-
-def _name(handle: DeferredDatasetHandle, visit: int, detector: int) -> str:
-    return f"{handle.ref.datasetType.name} of visit {visit}, detector {detector}"

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
+from astropy.table import Table
 from lsst.pex.config import Field
 from lsst.pipe.base import (
     InputQuantizedConnection,
@@ -28,6 +29,7 @@ from ..report import evaluation_plots
 from ..repository import handles_by_image
 from ._data_errors import RoomTask
 from ._dia_sources import dia_sources_storage_class
+from ._gathering import UsableImages, complete_images
 from ._matches import read_match, unmatched_is_bogus
 from ._options import to_options, with_options
 
@@ -120,22 +122,28 @@ class EvaluateRbClassifierTask(RoomTask):
         inputRefs: InputQuantizedConnection,
         outputRefs: OutputQuantizedConnection,
     ) -> None:
-        """Read the tables of one detector after the other."""
+        """Read the tables of one detector after the other, and leave out those that do not fit."""
         inputs = butlerQC.get(inputRefs)
         by_image = {name: handles_by_image(inputs[name]) for name in inputs}
-        required = (set(handles) for name, handles in by_image.items() if name not in _OPTIONAL)
-        images = sorted(set.intersection(*required))
+        required = (handles for name, handles in by_image.items() if name not in _OPTIONAL)
         bogus = self.config.unmatched_is_bogus
-        butlerQC.put(self.run(_read(by_image, image, bogus) for image in images), outputRefs)
+        samples = UsableImages(
+            self,
+            complete_images(self, *required),
+            lambda image: sample_image(_read(by_image, image, bogus)),
+        )
+        butlerQC.put(self.run(samples), outputRefs)
+        samples.require_all()
 
     @timeMethod
-    def run(self, images: Iterable[ScoredTables]) -> Struct:
+    def run(self, images: Iterable[Table]) -> Struct:
         """Judge.
 
         Parameters
         ----------
         images
-            The tables of one detector and visit at a time.
+            What is known of the sources of one detector and visit at a time, as
+            `~lsst.meas.realbogus.evaluation.sample_image` puts it together.
 
         Returns
         -------
@@ -147,10 +155,8 @@ class EvaluateRbClassifierTask(RoomTask):
         ------
         lsst.pipe.base.NoWorkFound
             If there is no source with a label and a score.
-        InvalidInputError
-            If tables of an image do not belong together.
         """
-        first = next(parts := (sample_image(tables) for tables in images), None)
+        first = next(parts := iter(images), None)
         if first is None:
             raise NoWorkFound("There is no image with sources, labels and scores.")
         sample = stack_images(itertools.chain([first], parts))

@@ -6,7 +6,7 @@ __all__ = ("ExplainRbClassifierConfig", "ExplainRbClassifierConnections", "Expla
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from astropy.table import Table
 from lsst.daf.butler import DeferredDatasetHandle
@@ -31,6 +31,7 @@ from ..repository import handles_by_image
 from ._butler_models import BUTLER_SCHEME, model_lookup
 from ._data_errors import RoomTask
 from ._dia_sources import dia_sources_storage_class
+from ._gathering import UsableImages
 from ._matches import read_match, unmatched_is_bogus
 from ._options import to_options, with_options
 
@@ -148,15 +149,22 @@ class ExplainRbClassifierTask(RoomTask):
         inputRefs: InputQuantizedConnection,
         outputRefs: OutputQuantizedConnection,
     ) -> None:
-        """Read the stamps of one detector after the other."""
+        """Read the stamps of one detector after the other; leave out those that do not fit."""
         inputs = butlerQC.get(inputRefs)
         uri = self.config.model_uri
         content = file_from_table(inputs["model"]) if "model" in inputs else read_model_file(uri)
+        cutouts = handles_by_image(inputs["cutouts"])
         labels = _Labels(
             inputs.get("match", []), inputs.get("diaSources", []), self.config.unmatched_is_bogus
         )
-        batches = _Batches(inputs["cutouts"], labels)
+
+        def read(image: tuple[int, int]) -> StampBatch:
+            visit, detector = image
+            return labelled_batch(cutouts[image].get(), labels.read(image), visit=visit, detector=detector)
+
+        batches = UsableImages(self, cutouts, read)
         butlerQC.put(self.run(batches, read_model(content, uri)), outputRefs)
+        batches.require_all()
 
     @timeMethod
     def run(self, batches: Iterable[StampBatch], model: Model) -> Struct:
@@ -246,15 +254,3 @@ class _Labels:
             return None
         bogus = self._unmatched_is_bogus
         return read_match(known, self._sources.get(image), unmatched_is_bogus=bogus)[0]
-
-
-class _Batches:
-    """The sources of one detector after the other, in the order of visits and detectors, read each time."""
-
-    def __init__(self, cutouts: Iterable[DeferredDatasetHandle], labels: _Labels) -> None:
-        self._cutouts, self._labels = handles_by_image(cutouts), labels
-
-    def __iter__(self) -> Iterator[StampBatch]:
-        for image, handle in self._cutouts.items():
-            visit, detector = image
-            yield labelled_batch(handle.get(), self._labels.read(image), visit=visit, detector=detector)

@@ -22,7 +22,9 @@ from lsst.utils.timer import timeMethod
 
 from ..injection import HostOptions, Hosts, MergeOptions, merge_hosts, select_hosts, trixels
 from ..legacy import calibrate_catalog, get_table, read_projection
+from ..repository import handles_by_image
 from ._data_errors import RoomTask
+from ._gathering import UsableImages, complete_images
 from ._options import config_class, to_options, with_options
 
 _IMAGE = ("instrument", "visit", "detector")
@@ -76,15 +78,17 @@ class MergeHostsTask(RoomTask):
         outputRefs: OutputQuantizedConnection,
     ) -> None:
         inputs = butlerQC.get(inputRefs)
-        images = {handle.dataId: handle for handle in inputs["exposures"]}
+        exposures, tables = (handles_by_image(inputs[name]) for name in ("exposures", "sources"))
         options = to_options(self.config.host, HostOptions)
-        seen = []
-        for handle in inputs["sources"]:
-            if (image := images.get(handle.dataId)) is not None:
-                sources = calibrate_catalog(get_table(handle), image)
-                seen.append(select_hosts(sources, read_projection(image), options, name="source_detector"))
+
+        def read(image: tuple[int, int]) -> Hosts:
+            sources = calibrate_catalog(get_table(tables[image]), exposures[image])
+            return select_hosts(sources, read_projection(exposures[image]), options, name="source_detector")
+
+        seen = UsableImages(self, complete_images(self, exposures, tables), read)
         data_id: Any = butlerQC.quantum.dataId
-        butlerQC.put(self.run(seen=seen, trixel=data_id["htm7"]), outputRefs)
+        butlerQC.put(self.run(seen=list(seen), trixel=data_id["htm7"]), outputRefs)
+        seen.require_all()
 
     @timeMethod
     def run(self, *, seen: list[Hosts], trixel: int) -> Struct:

@@ -16,7 +16,6 @@ from astropy.table import Table
 from lsst.daf.butler import DeferredDatasetHandle
 from lsst.images import Image, MaskedImage, SkyProjection
 from lsst.pipe.base import (
-    AnnotatedPartialOutputsError,
     InputQuantizedConnection,
     OutputQuantizedConnection,
     QuantumContext,
@@ -39,7 +38,7 @@ from ..model import (
     unfamiliar,
 )
 from ._butler_models import BUTLER_SCHEME
-from ._data_errors import RoomTask, UnusableDataError
+from ._data_errors import RoomTask
 from ._dia_sources import read_placed
 from ._options import to_options
 from ._transinet import say_what_is_ignored
@@ -85,7 +84,7 @@ class RbClassifierTask(RoomTask):
 
         Raises
         ------
-        lsst.pipe.base.AnnotatedPartialOutputsError
+        InvalidInputError
             If none of several sources has a score. The table is written, with the reasons in its flags.
         """
         inputs = butlerQC.get(inputRefs)
@@ -109,8 +108,7 @@ class RbClassifierTask(RoomTask):
         if len(scores) >= _NOT_BY_CHANCE and scores["flag_unscorable"].all():
             reasons = "; ".join(unscored.text for unscored in explain_unscored(scores))
             facts = {flag: int(scores[flag].sum()) for flag in _FLAGS}
-            error = UnusableDataError(f"none of {len(scores)} sources has a score: {reasons}", facts)
-            raise AnnotatedPartialOutputsError.annotate(error, self, log=self.log) from error
+            raise InvalidInputError(f"none of {len(scores)} sources has a score: {reasons}", **facts)
 
     def _load(self, source: str | bytes, name: str = "") -> Classifier:
         options = self._options

@@ -85,7 +85,7 @@ class SplitDiaSourcesTask(RoomTask):
         inputRefs: InputQuantizedConnection,
         outputRefs: OutputQuantizedConnection,
     ) -> None:
-        """Read one table after the other."""
+        """Read one table after the other, and write the tables of all images of which they allow one."""
         data_id: Any = butlerQC.quantum.dataId
         refs = list(outputRefs.diaSources)
         outputs = self.run(
@@ -93,7 +93,11 @@ class SplitDiaSourcesTask(RoomTask):
             visit=int(data_id["visit"]),
             detectors=[int(ref.dataId["detector"]) for ref in refs],
         )
-        butlerQC.put(outputs, outputRefs)
+        for table, ref in zip(outputs.diaSources, refs, strict=True):
+            if table is not None:
+                butlerQC.put(table, ref)
+        if outputs.problems:
+            raise InvalidCatalogError("dia_source", outputs.problems)
 
     @timeMethod
     def run(self, *, tables: Iterable[Table], visit: int, detectors: Sequence[int]) -> Struct:
@@ -111,22 +115,26 @@ class SplitDiaSourcesTask(RoomTask):
         Returns
         -------
         lsst.pipe.base.Struct
-            ``diaSources``: a table for each detector, in their order.
+            ``diaSources``: a table for each detector, in their order, `None` for one of which a source is in
+            more than one row; ``problems``: what is wrong with those.
 
         Raises
         ------
         InvalidCatalogError
-            If a table lacks a column, or a source is in more than one row.
+            If a table lacks a column.
         """
         parts = [_rows(table, visit) for table in tables]
         rows = vstack(parts, metadata_conflicts="silent") if len(parts) > 1 else parts[0]
-        ids, counts = np.unique(np.asarray(rows["diaSourceId"]), return_counts=True)
-        if (counts > 1).any():
-            raise InvalidCatalogError(
-                "dia_source", [f"diaSourceId {ids[counts > 1][0]} of visit {visit} is in more than one row"]
-            )
         rows.sort("diaSourceId")
-        of = np.asarray(rows["detector"])
+        ids, of = np.asarray(rows["diaSourceId"]), np.asarray(rows["detector"])
+        unique, counts = np.unique(ids, return_counts=True)
+        is_double = np.isin(ids, unique[counts > 1])
+        first = {detector: ids[is_double & (of == detector)][:1] for detector in detectors}
+        problems = {
+            detector: f"diaSourceId {double[0]} of visit {visit}, detector {detector} is in more than one row"
+            for detector, double in first.items()
+            if double.size
+        }
         left_out = int(np.sum(~np.isin(of, detectors)))
         self.metadata["n_sources"] = len(rows) - left_out
         self.metadata["n_of_other_detectors"] = left_out
@@ -137,7 +145,8 @@ class SplitDiaSourcesTask(RoomTask):
             len(detectors),
             left_out,
         )
-        return Struct(diaSources=[rows[of == detector] for detector in detectors])
+        selected = [None if detector in problems else rows[of == detector] for detector in detectors]
+        return Struct(diaSources=selected, problems=list(problems.values()))
 
 
 def _rows(table: Table, visit: int) -> Table:

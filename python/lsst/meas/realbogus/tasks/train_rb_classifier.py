@@ -38,6 +38,7 @@ from ..repository import handles_by_image
 from ..training import EpochFigures, LabelledStamps, ModelOptions, StampSet, StampWriter, train_ordered_model
 from ._data_errors import RoomTask
 from ._dia_sources import dia_sources_storage_class
+from ._gathering import complete_images
 from ._matches import read_match, unmatched_is_bogus
 from ._options import to_options, with_options
 
@@ -114,7 +115,7 @@ class TrainRbClassifierTask(RoomTask):
         """Read the tables of one detector after the other."""
         inputs = butlerQC.get(inputRefs)
         by_image = [handles_by_image(inputs[name]) for name in ("cutouts", "match", "diaSources")]
-        images = sorted(set.intersection(*(set(handles) for handles in by_image)))
+        images = complete_images(self, *by_image)
         rule = {"unmatched_is_bogus": self.config.unmatched_is_bogus}
         stamps = (_read(*(handles[image] for handles in by_image), **rule) for image in images)
         butlerQC.put(self.run(stamps), outputRefs)
