@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import sklearn.metrics as reference
+from astropy.stats import binom_conf_interval
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit
 from scipy.stats import binom, norm
 
 from lsst.meas.realbogus.evaluation import (
@@ -190,28 +192,76 @@ def test_rates_of_nothing_are_nan_and_mcc_of_constants_is_zero() -> None:
     assert str(Confusion(0, 5, 0, 5).fractions()["specificity"]).startswith("1.000")
 
 
+@pytest.mark.parametrize("right", [30, 29, 20])
+def test_few_objects_have_the_interval_of_jeffreys(right: int) -> None:
+    """Also where none is wrong, or each is seen five times, or there is nothing bogus."""
+    low, high = binom_conf_interval(right, 30, 0.95, interval="jeffreys")
+    real = np.where(np.arange(30) < right, 0.9, 0.2)
+    for scores in (np.append(real, np.full(40, 0.1)), real):
+        objects = np.repeat(np.arange(scores.size), 5)
+        labels = (objects < 30).astype(int)
+        judged = judge_scores(np.repeat(scores, 5), labels, objects, n_resamples=3000)
+        estimate = judged.completeness
+        assert estimate.low <= estimate.value <= estimate.high
+        assert (estimate.low, estimate.high) == pytest.approx((low, high), abs=0.015)
+        assert judged.specificity.high == 1 if scores.size > 30 else np.isnan(judged.specificity.low)
+
+
+def test_pseudo_sources_move_nothing_of_many_sources() -> None:
+    scores, labels = _scores(3, 4000)
+    judged = judge_scores(scores, labels, n_resamples=400)
+    low, high = binom_conf_interval(*_found(scores, labels), 0.95, interval="wilson")
+    assert (judged.completeness.low, judged.completeness.high) == pytest.approx((low, high), abs=0.004)
+
+
+def _found(scores: np.ndarray, labels: np.ndarray) -> tuple[int, int]:
+    return int(np.sum((scores >= 0.5) & (labels == 1))), int(labels.sum())
+
+
 @pytest.mark.slow
-def test_intervals_cover_the_truth_by_object() -> None:
-    """Normal scores have closed forms; each object is seen three times with the same luck."""
-    shift, n = 1.2, 60
+@pytest.mark.parametrize(
+    ("separation", "n", "times", "most"),
+    [(1.2, 60, 3, 0.985), (2.5, 30, 1, 1.0), (3.5, 30, 1, 1.0)],
+    ids=["repeated", "30 of each class", "hardly anything wrong"],
+)
+def test_intervals_cover_the_truth(separation: float, n: int, times: int, most: float) -> None:
+    """Scores are right probabilities of normal variables, which have closed forms.
+
+    Intervals of nearly perfect scores are wide: that no real source in 30 has a low score does not say that
+    none in 100 has. The calibration error is left out: it is that of a sample and never 0.
+    """
     truth = {
-        "area": norm.cdf(shift / np.sqrt(2)),
-        "completeness": norm.sf(0.5 - shift),
-        "specificity": norm.cdf(0.5),
-        "equal_error_rate": norm.cdf(-shift / 2),
+        "area": norm.cdf(separation / np.sqrt(2)),
+        "completeness": norm.cdf(separation / 2),
+        "specificity": norm.cdf(separation / 2),
+        "purity": norm.cdf(separation / 2),
+        "npv": norm.cdf(separation / 2),
+        "accuracy": norm.cdf(separation / 2),
+        "false_positive_rate": norm.sf(separation / 2),
+        "mcc": 2 * norm.cdf(separation / 2) - 1,
+        "rate": norm.sf(norm.isf(0.01) - separation),
+        "equal_error_rate": norm.sf(separation / 2),
     }
-    truth["purity"] = truth["completeness"] / (truth["completeness"] + 1 - truth["specificity"])
+    x = np.linspace(-12, 12 + separation, 200_001)
+    density, score = norm.pdf(x - separation), expit(separation * (x - separation / 2))
+    truth |= {
+        "brier": np.trapezoid(density * (1 - score) ** 2, x),
+        "nll": np.trapezoid(density * np.logaddexp(0, -separation * (x - separation / 2)), x),
+    }
     covered: dict[str, list[bool]] = {name: [] for name in truth}
-    labels = np.repeat([0, 1], 3 * n)
-    objects = np.repeat(np.arange(2 * n), 3)
-    for key in range(400):
+    labels, objects = np.repeat([0, 1], times * n), np.repeat(np.arange(2 * n), times)
+    for key in range(200):
         rng = generator(9, "test-figures-coverage", key)
-        luck = rng.normal(size=2 * n) * np.sqrt(0.7)
-        scores = luck[objects] + rng.normal(size=6 * n) * np.sqrt(0.3) + shift * labels
-        judged = judge_scores(scores, labels, objects, threshold=0.5, n_resamples=300)
+        shared = 0.7 if times > 1 else 0.0  # of the variance, by all detections of an object
+        noise = rng.normal(size=2 * n)[objects] * np.sqrt(shared)
+        values = noise + rng.normal(size=labels.size) * np.sqrt(1 - shared) + separation * labels
+        judged = judge_scores(expit(separation * (values - separation / 2)), labels, objects)
         for name, value in truth.items():
             estimate = getattr(judged, name)
             covered[name].append(estimate.low <= value <= estimate.high)
-    for name, times in covered.items():
-        if name != "equal_error_rate":  # the best threshold of a sample is chosen on it
-            assert 0.90 <= np.mean(times) <= 0.98, (name, np.mean(times))
+    for name, times_covered in covered.items():
+        # A false positive rate of 1 % is beyond so few bogus sources: all that is known is a wide interval.
+        assert 0.90 <= np.mean(times_covered) <= (1.0 if name == "rate" else most), (
+            name,
+            np.mean(times_covered),
+        )

@@ -54,7 +54,8 @@ def bootstrap(
 
     Several detections of one star are one object: they are drawn together or not at all (the cluster
     bootstrap of Davison & Hinkley 1997, section 3.8), because intervals from single rows are too narrow where
-    rows repeat each other. Each stratum keeps its number of objects.
+    rows repeat each other. Each stratum keeps its number of objects. Of few objects the intervals are too
+    narrow for what is nearly always so, as for a fraction near 1; `judge_scores` allows for it.
 
     Parameters
     ----------
@@ -111,14 +112,14 @@ def summarize_draws(
     Returns
     -------
     list of Estimate
-        The figures with their intervals, NaN where no draw has the figure.
+        The figures with their intervals, which hold the figures themselves; NaN where no draw has the figure.
     """
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     estimates = []
     for value, column in zip(np.asarray(values, float).tolist(), np.asarray(samples, float).T, strict=True):
         finite = column[np.isfinite(column)]
         low, high = np.quantile(finite, ends).tolist() if finite.size else (np.nan, np.nan)
-        estimates.append(Estimate(value, low, high))
+        estimates.append(Estimate(value, min(low, value), max(high, value)))
     return estimates
 
 

@@ -7,7 +7,7 @@ __all__ = ("FIGURES", "cell_figures")
 import numpy as np
 import numpy.typing as npt
 
-from ._cells import Cells
+from ._cells import Cells, score_losses
 from ._confusion import Confusion
 from ._criteria import Criteria
 from ._reliability import N_BINS, equal_mass_bins
@@ -109,7 +109,7 @@ def _losses(cells: Cells, criteria: Criteria, counts: Floats) -> dict[str, Float
     total = weights.sum(axis=(1, 2))
     own = cells.counts[np.newaxis, :, :-1]
     mass = (own * _scale(own, criteria.real_fraction))[0].sum(axis=0)
-    means = cells.sums[:, :, :-1] / np.maximum(own, 1)
+    means = np.where(own > 0, cells.sums[:, :, :-1] / np.maximum(own, 1), score_losses(cells.lowest))
     bins = equal_mass_bins(mass[::-1], N_BINS)[::-1]
     starts = np.flatnonzero(np.diff(bins, prepend=-1))
     excess = weights[:, 0] * means[0, 0] + weights[:, 1] * (means[0, 1] - 1)

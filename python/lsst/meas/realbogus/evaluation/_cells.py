@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("Cells", "ScoreRanks")
+__all__ = ("Cells", "ScoreRanks", "score_losses")
 
 import dataclasses
 from typing import Self
@@ -49,6 +49,25 @@ class ScoreRanks:
         """
         falling, rank = np.unique(-scores, return_inverse=True)
         return cls(-falling[np.isfinite(falling)], rank.astype(np.int32))
+
+
+def score_losses(scores: Floats) -> Floats:
+    """Return what scores cost a bogus and a real source.
+
+    Parameters
+    ----------
+    scores
+        Scores in [0, 1], shape ``(k,)``.
+
+    Returns
+    -------
+    numpy.ndarray
+        The score, squared error and negative log-likelihood; shape ``(3, 2, k)``.
+    """
+    known = np.clip(scores, _TINY, 1 - _TINY)
+    return np.array(
+        [[scores, scores], [scores**2, (1 - scores) ** 2], [-np.log1p(-known), -np.log(known)]], float
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,12 +117,7 @@ class Cells:
         lowest = ranks.scores[starts[:-1]]
         n = starts.size
         counts = np.bincount(cell + real * n, minlength=2 * n).reshape(2, n).astype(float)
-        score = np.append(lowest, 0.0)
-        known = np.clip(score, _TINY, 1 - _TINY)
-        losses = np.array(
-            [[score, score], [score**2, (1 - score) ** 2], [-np.log1p(-known), -np.log(known)]], float
-        )
-        losses[..., -1] = 0.0
+        losses = np.pad(score_losses(lowest), [(0, 0), (0, 0), (0, 1)])
         return cls(starts, lowest, counts, losses * counts, np.ones(lowest.size, bool))
 
     def merged(self, n_cells: int, criteria: Criteria) -> Cells:

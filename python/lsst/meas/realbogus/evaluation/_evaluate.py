@@ -18,7 +18,6 @@ from ._bootstrap import Estimate
 from ._cells import ScoreRanks
 from ._confusion import count_confusion
 from ._criteria import Criteria
-from ._curves import threshold_curve
 from ._evaluation_tables import (
     flatten_estimates,
     tabulate_calibration,
@@ -141,9 +140,7 @@ def evaluate(sample: ScoredSample, options: EvaluationOptions | None = None) -> 
             )
         first = len(slices)
         for (part, criteria), group, estimate in zip(judged, groups[first:], estimates[first:], strict=True):
-            here = scores[part.rows], labels[part.rows], criteria, estimate["is_met"], options.confidence
-            row = _required(part, criteria, group, estimate, _verdict(*here))
-            requirement.append({"model": model, **row})
+            requirement.append({"model": model, **_required(part, criteria, group, estimate)})
     tables = {
         "figures": Table(rows=figures),
         "requirement": Table(rows=requirement),
@@ -180,7 +177,7 @@ def _named(part: Slice) -> dict[str, str | float]:
 
 
 def _required(
-    part: Slice, criteria: Criteria, group: ScoreGroup, estimate: Mapping[str, Estimate], verdict: str
+    part: Slice, criteria: Criteria, group: ScoreGroup, estimate: Mapping[str, Estimate]
 ) -> dict[str, Any]:
     prior = criteria.real_fraction
     return {
@@ -191,25 +188,14 @@ def _required(
         "real_fraction": np.nan if prior is None else prior,
         "n_real": group.n_real,
         "n_bogus": group.n_bogus,
-        "verdict": verdict,
+        "verdict": _verdict(group, estimate["is_met"]),
         "is_met": bool(estimate["is_met"].value == 1),
         **flatten_estimates({name: estimate[name] for name in (*_BEST, "completeness", "purity")}),
     }
 
 
-def _verdict(scores: Any, labels: Any, criteria: Criteria, met: Estimate, confidence: float) -> str:
-    """Say whether the requirement is met, where both the bootstrap and binomial intervals agree.
-
-    The bootstrap knows of repeated objects, but not that among few sources all may be right by chance.
-    """
-    if not np.any(labels == Label.REAL) or not np.any(labels == Label.BOGUS):
+def _verdict(group: ScoreGroup, met: Estimate) -> str:
+    """Say whether the requirement is met; the interval of a yes (1) or no (0) may hold both."""
+    if not group.n_real or not group.n_bogus:
         return "unknown"
-    curve = threshold_curve(scores, labels, confidence, real_fraction=criteria.real_fraction)
-    low, high = (
-        (curve.completeness_interval[end] >= criteria.min_completeness)
-        & (curve.purity_interval[end] >= criteria.min_purity)
-        for end in (0, 1)
-    )
-    if met.low == 1 and low.any():
-        return "met"
-    return "not met" if met.high == 0 and not high.any() else "undecided"
+    return {(1, 1): "met", (0, 0): "not met"}.get((met.low, met.high), "undecided")

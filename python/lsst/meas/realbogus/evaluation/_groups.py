@@ -13,6 +13,7 @@ from ._bootstrap import N_BOOTSTRAP, Estimate, summarize_draws
 from ._cell_figures import FIGURES, cell_figures
 from ._cells import Cells, ScoreRanks
 from ._criteria import Criteria
+from ._few_sources import PseudoSources
 from ._intervals import CONFIDENCE
 from ._shared_cells import share_cells
 from ._units import Units, draw_counts
@@ -92,6 +93,8 @@ def resample_groups(
 ) -> Floats:
     """Measure groups of a sample were its objects drawn again, all groups by the same draws.
 
+    To each draw of a group pseudo-sources are added, see `PseudoSources`.
+
     Parameters
     ----------
     groups
@@ -113,10 +116,14 @@ def resample_groups(
     units = Units.of(real if strata is None else strata, objects)
     shared = share_cells(groups, real)
     members = shared.members(units.order)
-    samples = []
+    pseudo = PseudoSources.of(n_resamples, units.mean_count(real))
+    added = [pseudo.among(group.cells, group.ranks.rank[group.rows], real[group.rows]) for group in groups]
+    samples, first = [], 0
     for counts in draw_counts(units, members, n_resamples):
-        own = shared.split(counts)
+        draws = slice(first, first + counts.shape[1])
+        own = (c + extra.of_draws(draws) for c, extra in zip(shared.split(counts), added, strict=True))
         samples.append(np.stack([group.figures(c) for group, c in zip(groups, own, strict=True)], axis=1))
+        first = draws.stop
     return np.concatenate([np.empty((0, len(groups), len(FIGURES))), *samples])
 
 

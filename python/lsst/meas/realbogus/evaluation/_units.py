@@ -83,6 +83,18 @@ class Units:
         place[self.order] = np.arange(self.order.size, dtype=np.int32)
         return place
 
+    def mean_count(self, chosen: npt.NDArray[np.bool_]) -> tuple[float, float]:
+        """Return how many rows an object has on average: one whose rows are not chosen, and one whose are.
+
+        Parameters
+        ----------
+        chosen
+            Which rows are, the same for all of an object; shape ``(n,)``.
+        """
+        inside = chosen[self.order[self.start]]
+        parts = (self.count[~inside], self.count[inside])
+        return tuple(float(part.mean()) if part.size else 1.0 for part in parts)  # type: ignore[return-value]
+
     def draw(self, n_draws: int) -> Iterator[Iterator[tuple[slice, Floats]]]:
         """Draw the objects of each stratum again, as many as there are.
 
