@@ -44,10 +44,19 @@ def load(browser: Browser, tmp_path: Path) -> Callable[..., Browser]:
 
 def mouse(page: Browser, row: int, *kinds: str) -> None:
     """Move the mouse to the point of an epoch of the map, and press it there."""
-    place = f"points.find(point => point.row === {row})"
-    x, y = page.run(f"(b => [b.x + {place}.x, b.y + {place}.y])(canvas.getBoundingClientRect())")
+    x, y = page.run(
+        f"(([x, y], b) => [b.x + x, b.y + y])(map.spots.get({row}), map.canvas.getBoundingClientRect())"
+    )
     for kind in ("mouseMoved", *kinds):
         page.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+
+def drag(page: Browser, x: float, y: float, by: float) -> None:
+    """Move the mouse to the right with its button down."""
+    for kind, step, down in (("mousePressed", 0, 1), ("mouseMoved", by, 1), ("mouseReleased", by, 0)):
+        page.call(
+            "Input.dispatchMouseEvent", type=kind, x=x + step, y=y, button="left", buttons=down, clickCount=1
+        )
 
 
 def text_of(page: Browser, selector: str) -> str:
@@ -56,7 +65,7 @@ def text_of(page: Browser, selector: str) -> str:
 
 def test_a_point_shows_its_stamps_and_a_click_its_object(load: Callable[..., Browser]) -> None:
     page = load()
-    row = page.run("points.map(point => point.row).find(row => epochs.object[row] !== chosen)")
+    row = page.run("[...map.spots.keys()].find(row => epochs.object[row] !== chosen)")
     mouse(page, row)
     page.wait("!document.querySelector('#tip').hidden")
     page.drawn()
@@ -86,7 +95,7 @@ def test_filters_choose_objects_in_all_views(load: Callable[..., Browser]) -> No
     assert text_of(page, "#count") == "80 of 80 objects"
     page.enter("#confirmation", "confirmed")
     assert text_of(page, "#count") == "40 of 80 objects"
-    assert page.run("points.every(point => isConfirmed(epochs.object[point.row]))")
+    assert page.run("[...map.spots.keys()].every(row => isConfirmed(epochs.object[row]))")
     assert page.run("document.querySelectorAll('tbody tr').length") == 40
     page.enter("#fewest", "6")
     assert page.run("passing.every(object => objects.sources[object] >= 6)")
@@ -102,16 +111,26 @@ def test_axes_colours_zoom_and_order(load: Callable[..., Browser]) -> None:
     total = page.run("sources.length")
     for axes in ("score", "sky", "time", "map"):
         page.enter("#axes", axes)
-        assert page.run("points.length") == total, axes
-    for colour in ("label", "confirmation", "snr", "band"):
+        assert page.run("map.spots.size") == total, axes
+    for colour in ("label", "confirmation", "band"):
         page.enter("#colour", colour)
         assert page.run("document.querySelectorAll('#legend .dot').length") >= 2, colour
-    x, y = page.run("(b => [b.x + b.width / 2, b.y + b.height / 2])(canvas.getBoundingClientRect())")
+    page.click("#legend button")
+    assert 0 < page.run("map.spots.size") < total
+    for colour in ("snr", "score"):
+        page.enter("#colour", colour)
+        assert page.run("document.querySelectorAll('#legend canvas').length") == 1, colour
+        assert page.run("new Set(map.colors).size") >= 2 and page.run("map.spots.size") == total
+    x, y = page.run("(b => [b.x + b.width / 2, b.y + b.height / 2])(map.canvas.getBoundingClientRect())")
     for _ in range(5):
         page.call("Input.dispatchMouseEvent", type="mouseWheel", x=x, y=y, deltaX=0, deltaY=-100)
-    page.wait(f"points.length < {total}")
-    page.run("canvas.dispatchEvent(new MouseEvent('dblclick'))")
-    assert page.run("points.length") == total
+    page.wait(f"map.spots.size < {total}")
+    page.run("map.canvas.dispatchEvent(new MouseEvent('dblclick'))")
+    assert page.run("map.spots.size") == total
+    selected = page.run("objects.id[chosen]")
+    drag(page, x, y, by=120)
+    page.wait(f"map.spots.size < {total}")  # points at the right have left the frame
+    assert page.run("objects.id[chosen]") == selected
     page.run("document.querySelector('#list').scrollIntoView()")
     page.click("th[data-by=score]")
     page.click("th[data-by=score]")

@@ -11,8 +11,25 @@ function ramp(t) {
   return `rgb(${stops[low].map((v, i) => Math.round(v + (at - low) * (stops[low + 1][i] - v))).join(",")})`;
 }
 
-// A plane without axes, both coordinates on one scale. A plane has `has(row)`, `fit(rows, width, height)`,
-// `place(row)` in pixels and, if it has axes, `draw(context, width, height)`.
+// Ends of an axis that shows these values.
+function range(values) {
+  const [low, high] = values.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
+  if (low > high) return [0, 1];
+  const margin = (high - low || 1) * 0.04;
+  return [low - margin, high + margin];
+}
+
+// Round values between two ends, about as many as asked for, each with its number of decimals.
+function ticks([low, high], count) {
+  const rough = (high - low) / count, power = 10 ** Math.floor(Math.log10(rough)), found = [];
+  const step = [1, 2, 5, 10].map(factor => factor * power).find(size => size >= rough);
+  for (let i = Math.ceil(low / step); i * step <= high; i++) found.push([i * step, Math.max(0, -Math.floor(Math.log10(step)))]);
+  return found;
+}
+
+// A plane has `has(row)`, `fit(rows, width, height)`, `place(row)` in pixels (null: out of sight), and if it has
+// axes, `draw(context, width, height)`; one that can be zoomed has `zoom(x, y, factor)`, `move(dx, dy)`, `reset()`.
+// This one has no axes, and both coordinates are on one scale.
 class EvenPlane {
   // x, y: columns, null for none.
   constructor(x, y) { Object.assign(this, { x, y }); }
@@ -31,29 +48,124 @@ class EvenPlane {
   }
 }
 
+// A plane with two axes: x, y are functions of a row, null for none; `rows` lie within the axes at first.
+class AxesPlane {
+  constructor({ x, y, names = ["", ""], flip = false }, rows) {
+    Object.assign(this, { x, y, names, flip, every: rows.filter(row => this.has(row, x, y)), left: 8, bottom: 8 });
+    if (names[0] || names[1]) Object.assign(this, { left: 58, bottom: 42 });
+    this.reset();
+  }
+
+  has(row, x = this.x, y = this.y) { return x(row) !== null && y(row) !== null; }
+
+  reset() { this.ends = [range(this.every.map(this.x)), range(this.every.map(this.y))]; }
+
+  fit(rows, width, height) { this.size = [width - this.left - 8, height - this.bottom - 8]; }
+
+  // From pixels to parts of the axes and back, the second axis from below.
+  part(x, y) {
+    const across = (x - this.left) / this.size[0];
+    return [this.flip ? 1 - across : across, 1 - (y - 8) / this.size[1]];
+  }
+
+  pixels(values) {
+    const [across, up] = values.map((value, i) => (value - this.ends[i][0]) / (this.ends[i][1] - this.ends[i][0]));
+    return [this.left + (this.flip ? 1 - across : across) * this.size[0], 8 + (1 - up) * this.size[1]];
+  }
+
+  place(row) {
+    const values = [this.x(row), this.y(row)];
+    return values.every((value, i) => value >= this.ends[i][0] && value <= this.ends[i][1]) ? this.pixels(values) : null;
+  }
+
+  zoom(x, y, factor) {
+    const part = this.part(x, y);
+    this.ends = this.ends.map(([low, high], i) => [low, high].map(end => {
+      const at = low + (high - low) * part[i];
+      return at + (end - at) * factor;
+    }));
+  }
+
+  move(dx, dy) {
+    const by = [(this.flip ? 1 : -1) * dx / this.size[0], dy / this.size[1]];
+    this.ends = this.ends.map(([low, high], i) => [low, high].map(end => end + by[i] * (high - low)));
+  }
+
+  draw(context, width, height) {
+    const [inner, tall] = this.size;
+    context.strokeStyle = "#cbd2d9";
+    context.strokeRect(this.left, 8, inner, tall);
+    context.fillStyle = "#52606d";
+    context.font = "12px system-ui, sans-serif";
+    context.textAlign = "center";
+    if (this.names[0]) for (const [value, digits] of ticks(this.ends[0], 4)) context.fillText(value.toFixed(digits), this.pixels([value, 0])[0], 8 + tall + 15);
+    context.fillText(this.names[0], this.left + inner / 2, height - 5);
+    context.textAlign = "right";
+    if (this.names[1]) for (const [value, digits] of ticks(this.ends[1], 5)) context.fillText(value.toFixed(digits), this.left - 5, this.pixels([0, value])[1] + 4);
+    context.textAlign = "center";
+    context.save();
+    context.translate(12, 8 + tall / 2);
+    context.rotate(-Math.PI / 2);
+    context.fillText(this.names[1], 0, 0);
+    context.restore();
+  }
+}
+
 class PointMap {
-  // show(row): a point was chosen, null for none.
-  constructor(canvas, total, plane, show) {
+  // show(row): the point under the pointer, null for none. A click keeps it; with pick(row), it picks it instead.
+  constructor(canvas, total, plane, show, pick = null) {
     const every = [...Array(total).keys()];
     Object.assign(this, { canvas, plane, show, at: null, kept: false, spots: new Map(), base: document.createElement("canvas") });
     Object.assign(this, { colors: every.map(() => NOTHING), hidden: every.map(() => false), rows: every.filter(row => plane.has(row)) });
-    canvas.addEventListener("pointermove", event => { if (!this.kept) this.choose(this.nearest(event)); });
+    this.pick = pick ?? (row => { this.kept = row !== null; });
+    this.drag = null;
+    canvas.addEventListener("pointerdown", event => { this.drag = { x: event.clientX, y: event.clientY, moved: false }; });
+    canvas.addEventListener("pointercancel", () => { this.drag = null; });
+    window.addEventListener("pointerup", () => { if (!this.drag?.moved) this.drag = null; });
+    canvas.addEventListener("pointermove", event => this.follow(event));
     canvas.addEventListener("pointerleave", () => { if (!this.kept) this.choose(null); });
     canvas.addEventListener("click", event => {
-      const row = this.nearest(event);
-      this.kept = row !== null;
+      const moved = this.drag?.moved, row = this.nearest(event);
+      this.drag = null;
+      if (moved) return;
+      this.pick(row);
       this.choose(row);
     });
+    canvas.addEventListener("wheel", event => {
+      if (!this.plane.zoom) return;
+      event.preventDefault();
+      this.plane.zoom(event.offsetX, event.offsetY, event.deltaY > 0 ? 1.25 : 0.8);
+      this.draw();
+    }, { passive: false });
+    canvas.addEventListener("dblclick", () => { this.plane.reset?.(); this.draw(); });
     canvas.addEventListener("keydown", event => {
       const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key], rows = [...this.spots.keys()];
       if (!step || !rows.length) return;
       event.preventDefault();
       event.stopPropagation();
-      this.kept = true;
-      this.choose(rows[(rows.indexOf(this.at) + step + rows.length) % rows.length]);
+      const row = rows[(rows.indexOf(this.at) + step + rows.length) % rows.length];
+      this.pick(row);
+      this.choose(row);
     });
     new ResizeObserver(() => this.draw()).observe(canvas);
   }
+
+  // The pointer has moved: with a button down the plane goes with it, if it can.
+  follow(event) {
+    if (this.drag && !event.buttons) this.drag = null;
+    if (!this.drag || !this.plane.move) {
+      if (!this.kept) this.choose(this.nearest(event));
+      return;
+    }
+    const step = [event.clientX - this.drag.x, event.clientY - this.drag.y];
+    if (!this.drag.moved && Math.hypot(...step) <= 4) return;
+    this.drag = { x: event.clientX, y: event.clientY, moved: true };
+    this.plane.move(...step);
+    this.draw();
+  }
+
+  // Rows with a ring, and its colour.
+  rings() { return this.at === null ? [] : [[this.at, "#111827"]]; }
 
   nearest(event) {
     const box = this.canvas.getBoundingClientRect(), px = event.clientX - box.left, py = event.clientY - box.top;
@@ -77,7 +189,7 @@ class PointMap {
     const { canvas, plane, base } = this, ratio = window.devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
     const rows = this.rows.filter(row => !this.hidden[row]), context = canvas.getContext("2d");
     plane.fit(this.rows, width, height);
-    this.spots = new Map(rows.map(row => [row, plane.place(row)]));
+    this.spots = new Map(rows.map(row => [row, plane.place(row)]).filter(([, spot]) => spot));
     canvas.width = base.width = width * ratio;
     canvas.height = base.height = height * ratio;
     context.scale(ratio, ratio);
@@ -102,11 +214,12 @@ class PointMap {
     context.clearRect(0, 0, canvas.width, canvas.height);
     if (base.width && base.height) context.drawImage(base, 0, 0);
     context.restore();
-    if (this.spots.has(this.at)) {
-      context.lineWidth = 2;
-      context.strokeStyle = "#111827";
+    context.lineWidth = 2;
+    for (const [row, color] of this.rings()) {
+      if (!this.spots.has(row)) continue;
+      context.strokeStyle = color;
       context.beginPath();
-      context.arc(...this.spots.get(this.at), 6.5, 0, 7);
+      context.arc(...this.spots.get(row), 6.5, 0, 7);
       context.stroke();
     }
     canvas.dataset.drawn = "yes";
