@@ -27,6 +27,7 @@ from table_repository import table_repository
 
 pytestmark = [pytest.mark.slow, pytest.mark.tensorflow]
 pytest.importorskip("tensorflow")
+AP = "fakes_goodSeeingDiff_matchDiaSrc"
 WHERE = {"instrument": "RealBogusCam", "detector": 0}
 
 
@@ -49,30 +50,49 @@ def cutouts(visit: int, n: int = 12) -> Table:
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("repo") / "repo"
-    names = ("dia_source_cutouts", "dia_source_match", "dia_source_unstandardized")
+    names = ("dia_source_cutouts", "dia_source_match", "dia_source_unstandardized", AP)
     with table_repository(root, names, (7, 3), run="run") as butler:
         for visit in (7, 3):
             table = cutouts(visit)
             butler.put(table, "dia_source_cutouts", visit=visit, **WHERE)
             sources = Table({"diaSourceId": table["diaSourceId"], "snr": table["snr"]})
+            for place, pixel in (("ra", "x"), ("dec", "y")):
+                sources[pixel], sources[place] = table[pixel], np.asarray(table[pixel]) / 18e3
+            sources["psfFlux"], sources["psfFluxErr"] = 5e3, 100.0
             butler.put(sources, "dia_source_unstandardized", visit=visit, **WHERE)
+            injected = sources["ra", "dec"][1::2]
+            injected["injection_id"], injected["mag"] = np.arange(6) + 10 * visit, 22.0
+            injected["diaSourceId"] = np.where(np.arange(6), sources["diaSourceId"][1::2], 0)
+            butler.put(injected, AP, visit=visit, **WHERE)
         match = Table({"diaSourceId": cutouts(3)["diaSourceId"], "label": np.arange(12, dtype=np.int8) % 2})
         match["label_reason"] = np.where(match["label"] == 1, "injected", "cosmic_ray")
         butler.put(match[::-1], "dia_source_match", visit=3, **WHERE)  # of the other visit nothing is known
     return root
 
 
-def test_the_task_writes_the_tables_of_the_command(repo: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("match", "labels"),
+    [("dia_source_match", [0, 1] * 6 + [-1] * 12), (AP, [0, 0, *[0, 1] * 5] * 2)],
+    ids=["ours", "AP's"],
+)
+def test_the_task_writes_the_tables_of_the_command(
+    repo: Path, tmp_path: Path, match: str, labels: list[int]
+) -> None:
     pipeline = Pipeline.from_uri("$MEAS_REALBOGUS_DIR/pipelines/Embedded/ExplainRealBogus.yaml")
     pipeline.addConfigOverride("explainRbClassifier", "embedding.method", "pca")
-    butler = SimplePipelineExecutor.prep_butler(repo, inputs=["run"], output="explanation")
+    settings = []
+    if match == AP:
+        pipeline.addConfigOverride("explainRbClassifier", "connections.match", match)
+        pipeline.addConfigOverride("explainRbClassifier", "unmatched_is_bogus", True)
+        settings = ["--match", match, "--unmatched-is-bogus"]
+    butler = SimplePipelineExecutor.prep_butler(repo, inputs=["run"], output=f"explanation/{match}")
     executor = SimplePipelineExecutor.from_pipeline(
         pipeline, where="instrument = 'RealBogusCam'", butler=butler
     )
     (quantum,) = executor.run(register_dataset_types=True)
     found = executor.butler.get("dia_source_explanation", instrument="RealBogusCam")
     assert found["visit"].tolist() == [3] * 12 + [7] * 12
-    assert found["label"].tolist() == [0, 1] * 6 + [-1] * 12
+    assert found["label"].tolist() == labels
     names = ["segments", "embedding", "unsure"]
     names += ["false_positives"] * bool((found["outcome"] == "FP").sum())
     names += ["false_negatives"] * bool((found["outcome"] == "FN").sum())
@@ -82,7 +102,7 @@ def test_the_task_writes_the_tables_of_the_command(repo: Path, tmp_path: Path) -
     assert {"FP", "FN"} & set(found["outcome"])  # one of the sheets at least
     page, table, winners = (tmp_path / name for name in ("page.html", "table.parquet", "winners.ecsv"))
     command = ["explain", "--run", repo, "run", "-o", page, "--table", table, "--winners", winners]
-    result = CliRunner().invoke(main, [*map(str, command), "-c", "embedding.method=pca"])
+    result = CliRunner().invoke(main, [*map(str, command), *settings, "-c", "embedding.method=pca"])
     assert result.exit_code == 0, result.output
     for name, ours in (("dia_source_explanation", table), ("rb_explanation_winners", winners)):
         expected = executor.butler.get(name, instrument="RealBogusCam")
@@ -104,6 +124,20 @@ def test_labels_by_hand_need_no_match(repo: Path, tmp_path: Path) -> None:
     assert learnt.visit.tolist() == [3, 3, 7] and learnt.label.tolist() == [1, 0, 0]
     assert set(learnt.reason) == {"labelled_by_hand"}
     np.testing.assert_array_equal(learnt.pixels["science"][0], cutouts(3)["science"][2])
+    ap = [
+        "train",
+        "stamps",
+        "--run",
+        repo,
+        "run",
+        "--match",
+        AP,
+        "--unmatched-is-bogus",
+        "-o",
+        tmp_path / "ap",
+    ]
+    assert CliRunner().invoke(main, list(map(str, ap))).exit_code == 0
+    assert StampSet(tmp_path / "ap").load().label.tolist() == [0, 0, *[0, 1] * 5] * 2
     labels.write_text("diaSourceId,label\n3002,1\n3002,0\n")
     result = CliRunner().invoke(main, [*map(str, command), "--overwrite"])
     assert result.exit_code == 1 and "two labels of the sources [3002]" in result.output

@@ -131,3 +131,11 @@ def test_a_run_of_the_ap_pipeline_is_read_with_its_own_labels(tmp_path: Path) ->
     assert ["injected", "4", "100.0%"] in lines
     with pytest.raises(InvalidInputError, match="u/ap has no fakes_deepDiff_matchDiaSrc"):
         read_ap_collection(tmp_path / "repo", "u/ap", matches="fakes_deepDiff_matchDiaSrc")
+    command = ["evaluate", str(tmp_path / "repo"), "u/ap", "-o", str(tmp_path / "out"), "-c", "n_resamples=0"]
+    result = CliRunner().invoke(main, [*command, "--match", name, "--unmatched-is-bogus"])
+    assert result.exit_code == 0, result.output
+    judged = read_table_file(tmp_path / "out" / "sources.ecsv")
+    assert judged["label"].tolist() == [1, 0, 1, 0, 1]  # and the injected source that was not detected
+    assert judged["is_detected"].tolist() == [True] * 4 + [False]
+    for wrong in (["--unmatched-is-bogus"], ["--match", "no_such_type"]):
+        assert CliRunner().invoke(main, [*command, "--overwrite", *wrong]).exit_code != 0

@@ -8,6 +8,8 @@ __all__ = (
     "OUTPUT",
     "FiniteRange",
     "LocalPath",
+    "label_options",
+    "label_source",
     "overwrite_option",
     "parameters_of",
     "preset_option",
@@ -15,6 +17,7 @@ __all__ = (
 
 import functools
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +25,7 @@ import click
 
 if TYPE_CHECKING:
     from ..options import Entry, Options
+    from ..repository import LabelSource
 
 
 class LocalPath(click.Path):
@@ -57,6 +61,59 @@ preset_option = click.option(
     help="Survey to simulate: demo, small, medium; lsstcam, decam, hsc, ztf; or training-N, a number N.",
 )
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
+
+
+def label_options[**P, T](command: Callable[P, T]) -> Callable[P, T]:
+    """Let a command take the labels of a run from other datasets; see `label_source`.
+
+    Parameters
+    ----------
+    command
+        Function with the parameters ``match`` and ``unmatched_is_bogus``.
+    """
+    match = click.option(
+        "--match",
+        metavar="TYPE",
+        default="dia_source_match",
+        show_default=True,
+        help="Dataset type of the labels of a run; also AP's own matches, fakes_goodSeeingDiff_matchDiaSrc.",
+    )
+    bogus = click.option(
+        "--unmatched-is-bogus",
+        is_flag=True,
+        help="With AP's matches: sources that match no injected one are bogus, not undecided.",
+    )
+    return match(bogus(command))
+
+
+def label_source(match: str, unmatched_is_bogus: bool, *, has_run: bool = True) -> LabelSource:
+    """Say where labels are.
+
+    Parameters
+    ----------
+    match, unmatched_is_bogus
+        What `label_options` has read.
+    has_run
+        Whether the command has been given a run.
+
+    Returns
+    -------
+    LabelSource
+        The same as tasks take by ``connections.match``.
+
+    Raises
+    ------
+    click.UsageError
+        If there is nothing that the options are for.
+    """
+    from ..repository import LabelSource
+
+    source = LabelSource(match, unmatched_is_bogus)
+    if source != LabelSource() and not has_run:
+        raise click.UsageError("--match and --unmatched-is-bogus are for the labels of a run in a Butler")
+    if unmatched_is_bogus and match == LabelSource().match:
+        raise click.UsageError("--unmatched-is-bogus is for AP's matches: name them with --match")
+    return source
 
 
 class FiniteRange(click.FloatRange):

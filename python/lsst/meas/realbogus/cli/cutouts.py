@@ -11,7 +11,7 @@ import click
 
 from ..tables import atomic_output
 from ._command import Group, say
-from ._common import LocalPath, overwrite_option
+from ._common import LocalPath, label_options, label_source, overwrite_option
 
 if TYPE_CHECKING:
     from ..report import CutoutCard
@@ -40,8 +40,7 @@ def command() -> None:
 )
 @click.option("--scores", "scores_type", default="dia_source_reliability", show_default=True,
               help="Dataset of scores, shown where there is one.")  # fmt: skip
-@click.option("--match", "match_type", default="dia_source_match", show_default=True,
-              help="Dataset of labels, shown where there is one.")  # fmt: skip
+@label_options
 @overwrite_option
 def show(
     repo: str,
@@ -51,7 +50,8 @@ def show(
     max_sources: int,
     cutouts_type: str,
     scores_type: str,
-    match_type: str,
+    match: str,
+    unmatched_is_bogus: bool,
     overwrite: bool,
 ) -> None:
     """Draw a page of the stamps in COLLECTION of the Butler REPO, with scores and flags, to filter and sort.
@@ -61,6 +61,7 @@ def show(
     from ..report import make_cards, write_cutouts_page
     from ..repository import open_repository, read_cutouts
 
+    labels = label_source(match, unmatched_is_bogus)
     cards: list[CutoutCard] = []
     total = images = 0
     with (
@@ -73,7 +74,7 @@ def show(
             max_sources=max_sources,
             cutouts=cutouts_type,
             scores=scores_type,
-            match=match_type,
+            labels=labels,
         ):
             total, images = total + stored.total, images + 1
             cards += make_cards(stored.cutouts, stored.scores, stored.match, where=stored.where)

@@ -16,12 +16,13 @@ from ..errors import InvalidInputError
 from ..options import from_settings
 from ..tables import atomic_output, read_table_file, write_table_file
 from ._command import Command, say
-from ._common import FILE, LocalPath, overwrite_option
+from ._common import FILE, LocalPath, label_options, label_source, overwrite_option
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
     from ..evaluation import ScoredSample
+    from ..repository import LabelSource
 
 
 @click.command(
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     examples="""
     realbogus evaluate repo u/me/realbogus -o evaluation
     realbogus evaluate repo u/me/realbogus -o evaluation --where "band = 'r'" -c criteria.threshold=0.6
+    realbogus evaluate repo u/me/ap -o evaluation --match fakes_goodSeeingDiff_matchDiaSrc
     realbogus evaluate scores.parquet --labels labels.csv -o evaluation --format csv
     """,
 )
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
               help="What is measured, as criteria.threshold=0.6; see doc/options.md.")  # fmt: skip
 @click.option("--format", "ending", type=click.Choice(["ecsv", "csv", "parquet"]), default="ecsv",
               show_default=True, help="Format of the tables.")  # fmt: skip
+@label_options
 @overwrite_option
 def command(
     source: str,
@@ -54,6 +57,8 @@ def command(
     where: str,
     settings: tuple[str, ...],
     ending: str,
+    match: str,
+    unmatched_is_bogus: bool,
     overwrite: bool,
 ) -> None:
     """Judge the scores of COLLECTION in the Butler repository SOURCE, or of the table SOURCE.
@@ -66,10 +71,11 @@ def command(
     from ..report import write_evaluation_page
 
     options = from_settings(EvaluationOptions(), settings)
+    of_run = label_source(match, unmatched_is_bogus, has_run=collection is not None)
     output.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as outputs:
         page = outputs.enter_context(atomic_output(output / "evaluation.html", overwrite=overwrite))
-        sample = _read(source, collection, labels, where)
+        sample = _read(source, collection, labels, where, of_run)
         evaluation = evaluate(sample, options)
         provenance = {"source": source} | ({"collection": collection} if collection else {})
         provenance |= {"where": where} if where else {}
@@ -89,16 +95,18 @@ def command(
     say(f"{output / 'evaluation.html'}: {len(sample)} rows judged")
 
 
-def _read(source: str, collection: str | None, labels: Path | None, where: str) -> ScoredSample:
+def _read(
+    source: str, collection: str | None, labels: Path | None, where: str, of_run: LabelSource
+) -> ScoredSample:
     from ..evaluation import read_sample
     from ..repository import read_sample_of_run
 
     if collection is not None:
         if labels is not None:
             raise InvalidInputError(
-                "--labels is for tables; the labels of a collection are its dia_source_match"
+                f"--labels is for tables; the labels of a collection are its {of_run.match}"
             )
-        return read_sample_of_run(source, collection, where=where)
+        return read_sample_of_run(source, collection, where=where, labels=of_run)
     if where:
         raise InvalidInputError("--where selects images of a collection; name one after the repository")
     if Path(source).is_dir():

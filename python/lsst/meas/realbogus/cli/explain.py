@@ -13,11 +13,12 @@ import click
 from ..options import from_settings
 from ..tables import atomic_output, write_table_file
 from ._command import Command, say
-from ._common import FILE, OUTPUT, overwrite_option
+from ._common import FILE, OUTPUT, label_options, label_source, overwrite_option
 
 if TYPE_CHECKING:
     from ..cutouts import DifferenceSign, StampBatch
     from ..model import Contract
+    from ..repository import LabelSource
 
 
 @click.command(
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     cls=Command,
     examples="""
     realbogus explain --run repo u/me/realbogus -o explanation.html
+    realbogus explain --run repo u/me/ap --match fakes_goodSeeingDiff_matchDiaSrc --unmatched-is-bogus
     realbogus explain stamps.npz -m mine.rbmodel -o explanation.html --table explanation.parquet
     realbogus explain stamps.npz -m a.rbmodel -m b.rbmodel -o ensemble.html -c embedding.method=pca
     """,
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
               help="As for realbogus score.")  # fmt: skip
 @click.option("-c", "--config", "settings", multiple=True, metavar="NAME=VALUE",
               help="As threshold=0.7 or embedding.method=pca; all are in doc/options.md.")  # fmt: skip
+@label_options
 @overwrite_option
 def command(
     file: Path | None,
@@ -58,6 +61,8 @@ def command(
     max_sources: int,
     difference_sign: DifferenceSign | None,
     settings: tuple[str, ...],
+    match: str,
+    unmatched_is_bogus: bool,
     overwrite: bool,
 ) -> None:
     """Explain the scores of the stamps in FILE (npz, parquet, FITS) or of a --run on a page to look at.
@@ -71,6 +76,7 @@ def command(
     from ..report import write_explanation_page
 
     options = from_settings(ExplanationOptions(), settings)
+    labels = label_source(match, unmatched_is_bogus, has_run=run is not None)
     with contextlib.ExitStack() as stack:
         page, *tables = (
             None if path is None else stack.enter_context(atomic_output(path, overwrite=overwrite))
@@ -78,7 +84,7 @@ def command(
         )
         assert page is not None
         explainer = load_explainer(*models)
-        batches, total = _read(file, run, where, explainer.contract, max_sources, difference_sign)
+        batches, total = _read(file, run, where, explainer.contract, max_sources, difference_sign, labels)
         explanation = explain_stamps(explainer, batches, options)
         winners = count_winners(explanation.table)
         name = " ".join(run) if run else str(file)
@@ -103,6 +109,7 @@ def _read(
     contract: Contract,
     max_sources: int,
     difference_sign: DifferenceSign | None,
+    labels: LabelSource,
 ) -> tuple[list[StampBatch], int]:
     """Return the stamps to explain, and of how many sources they were chosen."""
     if file is not None:
@@ -116,4 +123,4 @@ def _read(
     from ..repository import read_stamps_with_labels
 
     assert run is not None
-    return read_stamps_with_labels(*run, where=where, max_sources=max_sources)
+    return read_stamps_with_labels(*run, where=where, max_sources=max_sources, labels=labels)

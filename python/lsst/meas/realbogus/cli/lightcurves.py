@@ -12,7 +12,7 @@ import numpy as np
 
 from ..tables import atomic_output
 from ._command import Command, say
-from ._common import FILE, LocalPath, overwrite_option
+from ._common import FILE, LocalPath, label_options, label_source, overwrite_option
 
 if TYPE_CHECKING:
     from lsst.daf.butler import Butler
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
               "dia_source_explanation of the collection, if it has one.")  # fmt: skip
 @click.option("--cutouts", "cutouts_type", default="dia_source_cutouts", show_default=True,
               help="Dataset of stamps, shown where there is one.")  # fmt: skip
+@label_options
 @overwrite_option
 def command(
     repo: str,
@@ -52,6 +53,8 @@ def command(
     max_sources: int,
     map_file: Path | None,
     cutouts_type: str,
+    match: str,
+    unmatched_is_bogus: bool,
     overwrite: bool,
 ) -> None:
     """Put the sources in COLLECTION of the Butler REPO together to objects, and draw a page of light curves.
@@ -66,17 +69,18 @@ def command(
     from ..repository import find_datasets, open_repository, read_cutouts, read_light_curves
 
     options = from_settings(LightCurveOptions(), settings)
+    labels = label_source(match, unmatched_is_bogus)
     cards: list[CutoutCard] = []
     with (
         atomic_output(output, overwrite=overwrite) as page,
         open_repository(repo, collection) as butler,
     ):
         source_map = _read_map(map_file, butler)
-        curves = read_light_curves(butler, collection, where=where, options=options)
+        curves = read_light_curves(butler, collection, where=where, options=options, labels=labels)
         shown = np.isin(curves.association["diaObjectId"], choose_objects(curves, max_sources))
         wanted = np.asarray(curves.association["diaSourceId"])[shown]
         if find_datasets(butler, cutouts_type, where):
-            for stored in read_cutouts(butler, where=where, cutouts=cutouts_type):
+            for stored in read_cutouts(butler, where=where, cutouts=cutouts_type, labels=labels):
                 cutouts = stored.cutouts[np.isin(stored.cutouts["diaSourceId"], wanted)]
                 cards += make_cards(cutouts, stored.scores, stored.match, where=stored.where)
         write_light_curves_page(

@@ -28,7 +28,7 @@ from ..training import (
     train_ordered_model,
 )
 from ._command import Group, say
-from ._common import FILE, OUTPUT, overwrite_option
+from ._common import FILE, OUTPUT, label_options, label_source, overwrite_option
 from ._training_progress import TrainingProgress
 
 _stamps = click.argument(
@@ -83,6 +83,7 @@ def command() -> None:
     help="Table of diaSourceId and label, as the page of realbogus explain saves it: only these sources "
     "are taken, with these labels; may be given several times.",
 )
+@label_options
 @click.option("-o", "--output", type=OUTPUT, required=True, help="Folder of the set.")
 @click.option("--half", is_flag=True, help="Store pixels in half the space, with 11 bits each.")
 @overwrite_option
@@ -91,6 +92,8 @@ def stamps_(
     runs: tuple[tuple[str, str], ...],
     where: str,
     label_files: tuple[Path, ...],
+    match: str,
+    unmatched_is_bogus: bool,
     output: Path,
     half: bool,
     overwrite: bool,
@@ -98,6 +101,7 @@ def stamps_(
     """Gather labelled stamps of runs and of FILES (npz, parquet, FITS with a column label) into a set."""
     if not files and not runs:
         raise click.UsageError("give --run, or files of labelled stamps")
+    of_runs = label_source(match, unmatched_is_bogus, has_run=bool(runs))
     if output.exists() and any(output.iterdir()) and not overwrite:
         raise OutputError(f"{output} is not empty; give --overwrite to replace what is in it")
     pixel_type: Literal["float16", "float32"] = "float16" if half else "float32"
@@ -106,7 +110,9 @@ def stamps_(
     if runs:
         from ..repository import export_labelled_stamps
 
-        counts = export_labelled_stamps(runs, output, where=where, pixel_type=pixel_type, labels=labels)
+        counts = export_labelled_stamps(
+            runs, output, where=where, pixel_type=pixel_type, labels=labels, label_source=of_runs
+        )
     output.mkdir(parents=True, exist_ok=True)
     for group, file in enumerate(files, len(runs)):
         path = output / f"{group:04d}.parquet"

@@ -198,4 +198,6 @@ def _verdict(group: ScoreGroup, met: Estimate) -> str:
     """Say whether the requirement is met; the interval of a yes (1) or no (0) may hold both."""
     if not group.n_real or not group.n_bogus:
         return "unknown"
-    return {(1, 1): "met", (0, 0): "not met"}.get((met.low, met.high), "undecided")
+    if met.low == 1:
+        return "met"
+    return "not met" if met.high == 0 else "undecided"

@@ -8,6 +8,7 @@ from ._cutouts import StoredCutouts, read_cutouts, read_stamps_with_labels
 from ._dc2 import Dc2Comparison, compare_with_dc2
 from ._fakes import put_shards, read_fake_stamps, read_injected_catalogs
 from ._light_curves import read_light_curves, sky_image
+from ._matches import LabelSource, read_match
 from ._night import (
     corners_of_detectors,
     count_score_tables,
@@ -24,6 +25,7 @@ from ._training_stamps import export_labelled_stamps, run_to_stamps
 __all__ = (
     "Campaign",
     "Dc2Comparison",
+    "LabelSource",
     "Outcome",
     "StoredCutouts",
     "compare_with_dc2",
@@ -45,6 +47,7 @@ __all__ = (
     "read_focal_plane",
     "read_injected_catalogs",
     "read_light_curves",
+    "read_match",
     "read_sample_of_run",
     "read_score_counts",
     "read_stamps",

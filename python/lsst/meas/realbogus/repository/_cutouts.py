@@ -14,6 +14,7 @@ from lsst.daf.butler import Butler
 from ..cutouts import StampBatch
 from ..explanation import labelled_batch
 from ..legacy import get_table
+from ._matches import LabelSource
 from ._open import find_table, open_repository, require_datasets
 
 
@@ -51,7 +52,7 @@ def read_cutouts(
     max_sources: int | None = None,
     cutouts: str = "dia_source_cutouts",
     scores: str = "dia_source_reliability",
-    match: str = "dia_source_match",
+    labels: LabelSource | None = None,
 ) -> Iterator[StoredCutouts]:
     """Read the stamps of all images, one image after the other.
 
@@ -63,8 +64,10 @@ def read_cutouts(
         Butler expression that selects images, such as ``"visit = 42"``; empty for all.
     max_sources
         Sources to read at most, spread evenly over the images; `None` for all.
-    cutouts, scores, match
+    cutouts, scores
         Dataset types.
+    labels
+        Where labels are; by default ``dia_source_match``.
 
     Yields
     ------
@@ -74,8 +77,9 @@ def read_cutouts(
     Raises
     ------
     InvalidInputError
-        Raised if there are no stamps.
+        Raised if there are no stamps, or match tables of AP's and no DIA sources.
     """
+    labels = labels or LabelSource()
     refs = require_datasets(butler, cutouts, where)
     left = max_sources
     for number, ref in enumerate(refs):
@@ -88,12 +92,19 @@ def read_cutouts(
                 table = table[[int(row * step) for row in range(share)]]
             left -= len(table)
         visit, detector = int(ref.dataId["visit"]), int(ref.dataId["detector"])
-        known = [find_table(butler, name, ref.dataId) for name in (scores, match)]
-        yield StoredCutouts(f"visit {visit}, detector {detector}", visit, detector, table, total, *known)
+        found, (match, _) = find_table(butler, scores, ref.dataId), labels.read(butler, ref.dataId)
+        yield StoredCutouts(
+            f"visit {visit}, detector {detector}", visit, detector, table, total, found, match
+        )
 
 
 def read_stamps_with_labels(
-    repo: Butler | str | Path, collection: str, *, where: str = "", max_sources: int | None = None
+    repo: Butler | str | Path,
+    collection: str,
+    *,
+    where: str = "",
+    max_sources: int | None = None,
+    labels: LabelSource | None = None,
 ) -> tuple[list[StampBatch], int]:
     """Read stored stamps with what is known of their sources, as explanations take them.
 
@@ -103,7 +114,7 @@ def read_stamps_with_labels(
         Butler, or path or URI of a repository.
     collection
         Output collection of a run.
-    where, max_sources
+    where, max_sources, labels
         As for `read_cutouts`.
 
     Returns
@@ -121,7 +132,7 @@ def read_stamps_with_labels(
     """
     batches, total = [], 0
     with open_repository(repo, collection) as butler:
-        for stored in read_cutouts(butler, where=where, max_sources=max_sources):
+        for stored in read_cutouts(butler, where=where, max_sources=max_sources, labels=labels):
             total += stored.total
             known = {"visit": stored.visit, "detector": stored.detector}
             batches.append(labelled_batch(stored.cutouts, stored.match, **known))

@@ -10,6 +10,7 @@ from typing import Any
 from lsst.daf.butler import Butler, DataCoordinate
 
 from ..association import LightCurveOptions, LightCurves, SkyImage, make_light_curves
+from ._matches import LabelSource
 from ._open import find_datasets, open_repository
 from ._results import SOURCES, read_collection
 
@@ -43,6 +44,7 @@ def read_light_curves(
     *,
     where: str = "",
     options: LightCurveOptions | None = None,
+    labels: LabelSource | None = None,
 ) -> LightCurves:
     """Associate the DIA sources of a run, as the task ``associateLightCurves`` does.
 
@@ -56,6 +58,8 @@ def read_light_curves(
         Butler expression that selects images, such as ``"visit = 42"``; empty for all.
     options
         Radius, and what confirms an object.
+    labels
+        Where labels are; by default ``dia_source_match``.
 
     Returns
     -------
@@ -68,7 +72,7 @@ def read_light_curves(
         If the collection holds no DIA sources, or labels or scores of other sources.
     """
     with open_repository(repo, collection) as butler:
-        sources = read_collection(butler, collection, where=where).sources
+        sources = read_collection(butler, collection, where=where, labels=labels).sources
         refs = find_datasets(butler, SOURCES, where)
         images = [sky_image(butler.registry.expandDataId(ref.dataId)) for ref in refs]
     return make_light_curves(sources, images, options)

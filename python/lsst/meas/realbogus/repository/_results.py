@@ -19,6 +19,7 @@ from ..evaluation import Results
 from ..legacy import DeferredImage, get_table
 from ..tables import empty_table, standard_columns
 from ..truth import INJECTED_FATE, REAL_KINDS, Label
+from ._matches import LabelSource
 from ._open import find_datasets, find_table, open_repository, require_datasets
 
 SOURCES = "dia_source_unstandardized"
@@ -54,6 +55,7 @@ def read_collection(
     where: str = "",
     threshold: float = 0.5,
     provenance: Mapping[str, str] | None = None,
+    labels: LabelSource | None = None,
 ) -> Results:
     """Read the tables of a run, all images together.
 
@@ -69,6 +71,8 @@ def read_collection(
         Score from which a source is called real.
     provenance
         What made the run, label to value; the models and the run's software are added.
+    labels
+        Where labels are; by default ``dia_source_match``.
 
     Returns
     -------
@@ -84,12 +88,13 @@ def read_collection(
         Raised if the collection holds no DIA sources, or labels or scores of other sources.
     """
     with open_repository(repo, collection) as butler:
-        run, refs = _Run(butler, where), find_sources(butler, where)
-        sources = _stack([run.sources(ref) for ref in refs])
+        run, refs = _Run(butler, where, labels or LabelSource()), find_sources(butler, where)
+        parts, told = zip(*(run.sources(ref) for ref in refs), strict=True)
+        sources = _stack(parts)
         models, described = run.models(sources)
         return Results(
             sources=sources,
-            fates=_stack([run.fates(ref) for ref in refs]),
+            fates=_stack([run.fates(*of_image) for of_image in zip(refs, told, strict=True)]),
             models=models,
             threshold=threshold,
             provenance={**(provenance or {}), **described, "software": run.software()},
@@ -224,12 +229,13 @@ class _Run:
 
     butler: Butler
     where: str = ""
+    labels: LabelSource = LabelSource()
 
-    def sources(self, ref: DatasetRef) -> Table:
-        """Read the DIA sources of an image with their labels and scores."""
+    def sources(self, ref: DatasetRef) -> tuple[Table, Table | None]:
+        """Read the DIA sources of an image with their labels and scores, and fates where labels tell them."""
         table = standard_columns(get_table(self.butler.getDeferred(ref)), counts=True, name=str(ref))
-        names = ("dia_source_match", "dia_source_reliability")
-        labels, scores = (find_table(self.butler, name, ref.dataId) for name in names)
+        labels, fates = self.labels.read(self.butler, ref.dataId)
+        scores = find_table(self.butler, "dia_source_reliability", ref.dataId)
         if labels is None:
             table["label"], table["label_reason"] = np.int8(Label.UNDECIDED), ""
         if scores is not None:
@@ -243,11 +249,13 @@ class _Run:
             for name in part.colnames:
                 table[name] = part[name]
         table.meta.clear()
-        return table
+        return table, fates
 
-    def fates(self, ref: DatasetRef) -> Table:
+    def fates(self, ref: DatasetRef, told: Table | None) -> Table:
         """Read the fates of an image's injected sources; of the two rows of a variable, the primary one."""
-        table = find_table(self.butler, "injected_supernova_fate", ref.dataId)
+        table = told
+        if table is None:
+            table = find_table(self.butler, "injected_supernova_fate", ref.dataId)
         if table is None:
             table = empty_table(INJECTED_FATE)
         if "is_primary" in table.colnames:  # repositories of earlier versions count the second row too

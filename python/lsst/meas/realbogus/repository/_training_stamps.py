@@ -13,6 +13,7 @@ from ..errors import InvalidInputError
 from ..legacy import get_table
 from ..tables import atomic_output
 from ..training import HandLabels, LabelledStamps, StampSelection, StampWriter
+from ._matches import LabelSource
 from ._open import find_table, open_repository, require_datasets
 from ._pipetask import how_to_go_on, pipetask_command, run_pipetask
 
@@ -79,6 +80,7 @@ def export_labelled_stamps(
     first_group: int = 0,
     selection: StampSelection | None = None,
     labels: HandLabels | None = None,
+    label_source: LabelSource | None = None,
 ) -> dict[str, int]:
     """Write the labelled stamps of runs to a folder, one parquet file a run, in bounded memory.
 
@@ -100,6 +102,8 @@ def export_labelled_stamps(
     labels
         Labels by identifier in the place of those of the runs, which need not have any; other sources are
         left out.
+    label_source
+        Where the labels of the runs are; by default ``dia_source_match``.
 
     Returns
     -------
@@ -117,7 +121,9 @@ def export_labelled_stamps(
     counts: dict[str, int] = {}
     for group, (repo, collection) in enumerate(runs, first_group):
         path = folder / f"{group:04d}.parquet"
-        counts[path.name] = _export(repo, collection, path, group, where, pixel_type, selection, labels)
+        counts[path.name] = _export(
+            repo, collection, path, group, where, pixel_type, selection, labels, label_source or LabelSource()
+        )
         names[str(group)] = f"{repo}:{collection}"
     with atomic_output(names_file, overwrite=True) as place:
         place.write_text(json.dumps(names, indent=1) + "\n")
@@ -133,19 +139,18 @@ def _export(
     pixel_type: Literal["float32", "float16"],
     selection: StampSelection | None,
     labels: HandLabels | None,
+    label_source: LabelSource,
 ) -> int:
     total = 0
     with open_repository(repo, collection) as butler, StampWriter(path, pixel_type) as writer:
         for ref in require_datasets(butler, "dia_source_cutouts", where, name=f"{repo}: {collection}"):
-            match, sources = (
-                find_table(butler, name, ref.dataId)
-                for name in ("dia_source_match", "dia_source_unstandardized")
-            )
+            match, _ = label_source.read(butler, ref.dataId)
+            sources = find_table(butler, label_source.sources, ref.dataId)
             cutouts = get_table(butler.getDeferred(ref))
             if labels is not None:
                 match = labels.match(cutouts["diaSourceId"], match)
             if match is None or sources is None:
-                lost = "dia_source_match" if match is None else "dia_source_unstandardized"
+                lost = label_source.match if match is None else label_source.sources
                 raise InvalidInputError(f"{repo}: {collection} has stamps of {ref.dataId}, but no {lost}")
             stamps = LabelledStamps.from_tables(
                 cutouts, match, sources, group, visit=int(ref.dataId["visit"])

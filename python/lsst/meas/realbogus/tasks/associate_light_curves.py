@@ -23,11 +23,11 @@ from lsst.utils.timer import timeMethod
 
 from ..association import Confirmation, LightCurveOptions, SkyImage, make_light_curves, read_epochs
 from ..legacy import get_table
-from ..repository import handles_by_image, sky_image
+from ..repository import handles_by_image, read_match, sky_image
 from ._data_errors import RoomTask
 from ._dia_sources import dia_sources_storage_class
 from ._gathering import UsableImages
-from ._matches import read_match, unmatched_is_bogus
+from ._matches import unmatched_is_bogus
 from ._options import to_options, with_options
 
 _IMAGE = ("instrument", "visit", "detector")

@@ -26,11 +26,11 @@ from lsst.utils.timer import timeMethod
 from ..evaluation import EvaluationOptions, ScoredTables, evaluate, sample_image, stack_images
 from ..legacy import get_table
 from ..report import evaluation_plots
-from ..repository import handles_by_image
+from ..repository import handles_by_image, read_match
 from ._data_errors import RoomTask
 from ._dia_sources import dia_sources_storage_class
 from ._gathering import UsableImages, complete_images
-from ._matches import read_match, unmatched_is_bogus
+from ._matches import unmatched_is_bogus
 from ._options import to_options, with_options
 
 _IMAGE = ("instrument", "visit", "detector")

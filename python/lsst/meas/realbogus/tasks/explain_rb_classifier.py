@@ -27,12 +27,12 @@ from ..cutouts import StampBatch
 from ..explanation import Explainer, ExplanationOptions, count_winners, explain_stamps, labelled_batch
 from ..model import DATASET_TYPE, STORAGE_CLASS, Model, file_from_table, read_model, read_model_file
 from ..report import contact_sheets, embedding_figure, segments_figure
-from ..repository import handles_by_image
+from ..repository import handles_by_image, read_match
 from ._butler_models import BUTLER_SCHEME, model_lookup
 from ._data_errors import RoomTask
 from ._dia_sources import dia_sources_storage_class
 from ._gathering import UsableImages
-from ._matches import read_match, unmatched_is_bogus
+from ._matches import unmatched_is_bogus
 from ._options import to_options, with_options
 
 _IMAGE = ("instrument", "visit", "detector")

@@ -34,12 +34,12 @@ from ..model import (
     read_model_file,
     table_from_file,
 )
-from ..repository import handles_by_image
+from ..repository import handles_by_image, read_match
 from ..training import EpochFigures, LabelledStamps, ModelOptions, StampSet, StampWriter, train_ordered_model
 from ._data_errors import RoomTask
 from ._dia_sources import dia_sources_storage_class
 from ._gathering import complete_images
-from ._matches import read_match, unmatched_is_bogus
+from ._matches import unmatched_is_bogus
 from ._options import to_options, with_options
 
 _IMAGE = ("instrument", "visit", "detector")
