@@ -111,8 +111,9 @@ class TrainingConfig(Options):
     )
     kind_weights: tuple[str, ...] = option(
         (),
-        "KIND=WEIGHT, such as noise=4: how much a stamp of this kind counts beside others of its class in "
-        "learning, choosing and calibration, for kinds of which the set has fewer than the sky.",
+        "KIND=WEIGHT, such as noise=4: how much a stamp of this kind counts beside others of its class, for "
+        "kinds of which the set has fewer than the sky. Holds for learning and for choosing the epoch; "
+        "probabilities are those of the set as it is.",
     )
     choose_by: str = option(
         "loss",

@@ -118,7 +118,7 @@ def train_model(
 
     trained = contract.trained or _trained_on(contract, stamps, columns, parts["learn"])
     bare = contract.model_copy(update={"calibration": None, "prior": None, "trained": trained})
-    contract = _calibrated(bare, assemble(bare), stamps, columns, parts["choose"], config)
+    contract = _calibrated(bare, assemble(bare), stamps, columns["label"], parts["choose"], config)
     score = _score(assemble(contract), stamps, parts["judge"])
     card = {
         **contract.card,
@@ -235,7 +235,7 @@ def _calibrated(
     contract: Contract,
     model: Model,
     stamps: LabelledStamps | StampSet,
-    columns: Columns,
+    label: npt.NDArray[np.int8],
     rows: Rows,
     config: TrainingConfig,
 ) -> Contract:
@@ -243,12 +243,7 @@ def _calibrated(
     calibration = None
     if config.calibration != "none":
         score = _score(model, stamps, rows)
-        calibration = fit_calibration(
-            score,
-            columns["label"][rows] == 1,
-            method=config.calibration,
-            weights=config.count(columns["kind"][rows]),
-        )
+        calibration = fit_calibration(score, label[rows] == 1, method=config.calibration)
     return contract.model_copy(update={"calibration": calibration, "prior": prior})
 
 
