@@ -6,6 +6,7 @@ import functools
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -200,6 +201,22 @@ def test_the_efficiency_is_recovered_with_intervals_that_cover_it() -> None:
     assert (fit.n, fit.n_found) == (800, found.sum())
 
 
+@pytest.mark.slow
+def test_intervals_of_the_efficiency_of_few_sources_cover_it() -> None:
+    covered: dict[str, list[bool]] = {"m50": [], "plateau": [], "midpoint": []}
+    truth = {"m50": 23.5 + 0.3 * np.log(2 * 0.95 - 1), "plateau": 0.95, "midpoint": 23.5}
+    for key in range(100):
+        rng = generator(4, "test-efficiency", key)
+        mag = rng.uniform(20, 26, 60)
+        found = rng.random(60) < 0.95 / (1 + np.exp((mag - 23.5) / 0.3))
+        fit = fit_efficiency(mag, found)
+        for name, value in truth.items():
+            estimate = getattr(fit, name)
+            covered[name].append(estimate.low <= value <= estimate.high)
+    for name, times in covered.items():
+        assert 0.90 <= np.mean(times), (name, np.mean(times))
+
+
 def test_an_efficiency_that_never_falls_has_no_m50() -> None:
     assert np.isnan(fit_efficiency(np.linspace(20, 25, 50), np.ones(50, bool)).m50.value)
     half = fit_efficiency(np.linspace(20, 25, 400), np.arange(400) % 4 == 0, n_resamples=5)
@@ -322,6 +339,9 @@ def test_the_command_judges_a_table_and_labels_of_another_file(tmp_path: Path) -
     judged = judge_scores(detected["score_one"][:-2], detected["label"][:-2], n_resamples=0)
     assert metrics["one_areaUnderRoc"] == pytest.approx(judged.area.value)
     page = (tmp_path / "out" / "evaluation.html").read_text()
+    drawings = sorted(file.stem for file in (tmp_path / "out").glob("*.svg"))
+    assert drawings == ["bins", "calibration", "confusion", "curves", "efficiency", "parts", "thresholds"]
+    assert ElementTree.parse(tmp_path / "out" / "curves.svg").getroot().tag.endswith("}svg")
     assert "OSS-REQ-0353" in page
     again = CliRunner().invoke(main, arguments)
     assert again.exit_code != 0 and "exists" in again.output

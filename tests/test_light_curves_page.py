@@ -24,6 +24,8 @@ from lsst.meas.realbogus.report import (
     make_cards,
 )
 from lsst.meas.realbogus.report._light_curves_page import render_light_curves_page
+from lsst.meas.realbogus.repository import read_light_curves
+from lsst.meas.realbogus.tables import read_table_file
 from test_association import make_sources, square
 from test_association_task import make_repo
 
@@ -138,7 +140,15 @@ def test_the_command_draws_what_the_tables_hold(tmp_path: Path) -> None:
     assert f"{len(sources)} sources of 80 objects, 40 confirmed" in result.output
     facts = facts_of(output.read_text())
     assert facts["map"]["name"] == "umap" and len(facts["objects"]["id"]) == 80
-    few = CliRunner().invoke(main, [*arguments, "--overwrite", "-c", "confirmation.min_epochs=7"])
+    words = ["--overwrite", "-c", "confirmation.min_epochs=7", "--tables", str(tmp_path / "tables")]
+    few = CliRunner().invoke(main, [*arguments, *words])
+    curves = read_light_curves(tmp_path / "repo", "scores")
+    for name in ("association", "objects", "epochs"):
+        written, table = read_table_file(tmp_path / "tables" / f"{name}.parquet"), getattr(curves, name)
+        assert written.colnames == table.colnames and len(written) == len(table)
+        assert written["diaObjectId"].tolist() == table["diaObjectId"].tolist()
+    objects = read_table_file(tmp_path / "tables" / "objects.parquet")
+    assert "confirmed" not in objects["confirmation"].tolist()
     assert "0 confirmed" in few.output
     wrong = CliRunner().invoke(main, [*arguments, "--overwrite", "-c", "radios=1"])
     assert wrong.exit_code == 1 and "did you mean radius?" in wrong.output

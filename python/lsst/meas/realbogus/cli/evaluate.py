@@ -65,10 +65,11 @@ def command(
 
     A table has columns of scores (score, reliability or score_NAME) and a column label (1 real, 0 bogus, -1
     undecided); others that it may have are in doc/evaluation.md. Real changes that were not detected are rows
-    with is_detected false. The folder gets evaluation.html, metrics.json, the sample and all tables.
+    with is_detected false. The folder gets evaluation.html, metrics.json, the sample, all tables, and the
+    figures as SVG.
     """
     from ..evaluation import EvaluationOptions, evaluate
-    from ..report import write_evaluation_page
+    from ..report import draw_evaluation, write_evaluation_page
 
     options = from_settings(EvaluationOptions(), settings)
     of_run = label_source(match, unmatched_is_bogus, has_run=collection is not None)
@@ -79,9 +80,12 @@ def command(
         evaluation = evaluate(sample, options)
         provenance = {"source": source} | ({"collection": collection} if collection else {})
         provenance |= {"where": where} if where else {}
-        write_evaluation_page(
-            page, evaluation, title=f"Scores of {collection or source}", provenance=provenance
-        )
+        drawings = draw_evaluation(evaluation)
+        title = f"Scores of {collection or source}"
+        write_evaluation_page(page, evaluation, title=title, provenance=provenance, drawings=drawings)
+        for name, drawing in drawings.items():
+            place = outputs.enter_context(atomic_output(output / f"{name}.svg", overwrite=overwrite))
+            place.write_text(drawing, encoding="utf-8")
         for name, table in {"sources": sample.table, **evaluation.tables}.items():
             write_table_file(table, output / f"{name}.{ending}", overwrite=overwrite)
         metrics = outputs.enter_context(atomic_output(output / "metrics.json", overwrite=overwrite))

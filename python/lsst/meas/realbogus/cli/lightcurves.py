@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from ..tables import atomic_output
+from ..tables import atomic_output, write_table_file
 from ._command import Command, say
 from ._common import FILE, LocalPath, label_options, label_source, overwrite_option
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     cls=Command,
     examples="""
     realbogus lightcurves repo u/me/realbogus -o lightcurves.html
+    realbogus lightcurves repo u/me/realbogus --tables light_curves --max-sources 2000
     realbogus lightcurves repo u/me/realbogus -c radius=1 -c confirmation.min_epochs=3 --where "band = 'r'"
     """,
 )
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 @click.option("--map", "map_file", type=FILE,
               help="Map to lay sources out on, as realbogus explain --table writes it; by default "
               "dia_source_explanation of the collection, if it has one.")  # fmt: skip
+@click.option("--tables", type=LocalPath(file_okay=False),
+              help="Folder for the tables of the task: association, objects, epochs (parquet).")  # fmt: skip
 @click.option("--cutouts", "cutouts_type", default="dia_source_cutouts", show_default=True,
               help="Dataset of stamps, shown where there is one.")  # fmt: skip
 @label_options
@@ -52,6 +55,7 @@ def command(
     settings: tuple[str, ...],
     max_sources: int,
     map_file: Path | None,
+    tables: Path | None,
     cutouts_type: str,
     match: str,
     unmatched_is_bogus: bool,
@@ -91,6 +95,10 @@ def command(
             source_map=source_map,
             max_sources=max_sources,
         )
+        if tables is not None:
+            tables.mkdir(parents=True, exist_ok=True)
+            for name in ("association", "objects", "epochs"):
+                write_table_file(getattr(curves, name), tables / f"{name}.parquet", overwrite=overwrite)
     confirmed = int(np.sum(curves.objects["confirmation"] == Confirmation.CONFIRMED))
     say(
         f"{output}: {len(curves.association)} sources of {len(curves.objects)} objects, {confirmed} "

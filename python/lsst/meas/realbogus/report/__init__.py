@@ -5,7 +5,7 @@ from __future__ import annotations
 from ._contact_sheets import contact_sheets
 from ._cutouts_page import CutoutCard, make_cards, write_cutouts_page
 from ._evaluation_figures import evaluation_plots
-from ._evaluation_page import write_evaluation_page
+from ._evaluation_page import draw_evaluation, write_evaluation_page
 from ._explanation_figures import embedding_figure, segments_figure
 from ._explanation_page import write_explanation_page
 from ._fakes_page import FakeCard, choose_fakes, count_populations, write_fakes_page
@@ -32,6 +32,7 @@ __all__ = (
     "contact_sheets",
     "count_populations",
     "draw_curves",
+    "draw_evaluation",
     "draw_validation",
     "embedding_figure",
     "evaluation_plots",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("write_evaluation_page",)
+__all__ = ("draw_evaluation", "write_evaluation_page")
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -38,12 +38,29 @@ _LEAD = (
 )
 
 
+def draw_evaluation(evaluation: Evaluation) -> dict[str, str]:
+    """Draw the figures of the page.
+
+    Parameters
+    ----------
+    evaluation
+        What was measured.
+
+    Returns
+    -------
+    dict
+        SVG by name, the names of `evaluation_plots`.
+    """
+    return {name: svg(figure) for name, figure in evaluation_plots(evaluation).items()}
+
+
 def write_evaluation_page(
     path: Path,
     evaluation: Evaluation,
     *,
     title: str,
     provenance: Mapping[str, str] | None = None,
+    drawings: Mapping[str, str] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write a page with everything that was measured.
@@ -58,6 +75,8 @@ def write_evaluation_page(
         Heading of the page.
     provenance
         What was judged, label to value.
+    drawings
+        What `draw_evaluation` has drawn, if it has.
     overwrite
         Replace the file if it exists.
 
@@ -73,7 +92,7 @@ def write_evaluation_page(
     """
     return write_study_page(
         path,
-        list(_sections(evaluation)),
+        list(_sections(evaluation, drawings or draw_evaluation(evaluation))),
         title=title,
         note=_LEAD,
         provenance=provenance,
@@ -81,8 +100,7 @@ def write_evaluation_page(
     )
 
 
-def _sections(evaluation: Evaluation) -> Iterator[StudySection]:
-    drawings = {name: svg(figure) for name, figure in evaluation_plots(evaluation).items()}
+def _sections(evaluation: Evaluation, drawings: Mapping[str, str]) -> Iterator[StudySection]:
     figures, metrics = evaluation.figures, evaluation.metrics
     whole = figures[np.asarray(figures["variable"]) == "all"]
     yield StudySection(
