@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter
+from matplotlib.ticker import LogLocator
 
 from ..evaluation import Night
 from ._figures import BOGUS, INK, MUTED, REAL, figure_panels
@@ -82,7 +82,8 @@ def _draw_focal_plane(night: Night, corners: Corners) -> Figure | None:
             axis.spines[:].set_visible(False)
             for number in names if len(names) <= _MANY else sorted(marked):
                 x, y = places[number].mean(axis=0)
-                axis.text(x, y, str(number), ha="center", va="center", fontsize=7.5)
+                color = "#ffffff" if abs(np.log2(ratio[number])) > 0.5 else INK
+                axis.text(x, y, str(number), ha="center", va="center", fontsize=7.5, color=color)
             bar = figure.colorbar(patches, ax=axis, orientation="horizontal", shrink=0.8, extend="both")
             bar.set_ticks([0.5, 0.7, 1, 1.4, 2], labels=["0.5", "0.7", "1", "1.4", "2"])
             bar.ax.minorticks_off()
@@ -126,8 +127,10 @@ def _draw_rates(axis: Axes, rows: npt.NDArray[np.void]) -> None:
     known = known[np.isfinite(known) & (known > 0)]
     limits = np.clip([known.min(initial=0.5), known.max(initial=2.0)], 0.05, 20)
     axis.set(yscale="log", ylim=(limits[0] / 1.1, limits[1] * 1.1))
+    few = limits[1] < 10 * limits[0]
+    axis.yaxis.set_minor_locator(LogLocator(subs=(1.5, 2, 3, 5, 7) if few else (2, 5)))
     axis.yaxis.set_major_formatter("{x:g}")
-    axis.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.5)))
+    axis.yaxis.set_minor_formatter("{x:g}")
 
 
 def _draw_distributions(night: Night) -> Figure:
