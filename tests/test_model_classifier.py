@@ -69,11 +69,9 @@ def test_scores_do_not_depend_on_batch_size_order_or_company(classifier: Classif
     order = np.random.Generator(np.random.PCG64(1)).permutation(40)
     shuffled = classifier.score({name: array[order] for name, array in stamps.items()})
     np.testing.assert_allclose(shuffled.score, whole.score[order], atol=1e-6)
-    parts = list(
-        classifier.score_blocks(
-            ({name: array[i : i + 9] for name, array in stamps.items()}, None, None) for i in range(0, 40, 9)
-        )
-    )
+    parts = [
+        classifier.score({name: array[i : i + 9] for name, array in stamps.items()}) for i in range(0, 40, 9)
+    ]
     same(Scores.concatenate(parts), whole, atol=1e-6)
 
 

@@ -12,7 +12,6 @@ from lsst.meas.realbogus.cutouts import ROLES as IMAGES
 from lsst.meas.realbogus.errors import InvalidCatalogError, InvalidInputError
 from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.training import LabelledStamps, dihedral
-from lsst.meas.realbogus.training._stamps import random_elements
 
 
 def _tables(n: int = 6, first: int = 1) -> tuple[Table, Table, Table]:
@@ -105,17 +104,6 @@ def test_save_and_load_give_the_same_stamps(tmp_path: Path) -> None:
         np.testing.assert_array_equal(again.arrays()[name], values)
 
 
-def test_groups_are_never_split() -> None:
-    stamps = LabelledStamps.concatenate(
-        LabelledStamps.from_tables(*_tables(first=10 * group), group=group) for group in range(4)
-    )
-    some, rest = stamps.in_groups([1, 3]), stamps.in_groups([0, 2])
-    assert set(some.group) == {1, 3}
-    assert set(rest.group) == {0, 2}
-    assert len(rest) + len(some) == len(stamps)
-    assert not len(stamps.in_groups([]))
-
-
 def test_nothing_to_concatenate_is_an_error() -> None:
     with pytest.raises(InvalidInputError, match="no labelled stamps"):
         LabelledStamps.concatenate([])
@@ -128,9 +116,3 @@ def test_the_eight_turns_are_all_different_and_keep_every_pixel() -> None:
     for t in turned:
         np.testing.assert_array_equal(np.sort(t.ravel()), np.sort(stamp.ravel()))
         np.testing.assert_array_equal(t[2, 2], stamp[0, 2, 2])
-
-
-def test_every_turn_is_drawn_about_equally_often() -> None:
-    counts = np.bincount(random_elements(3, 0, 8000), minlength=8)
-    assert counts.sum() == 8000
-    assert np.all(np.abs(counts - 1000) < 150)

@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ("Classifier", "Scores")
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -236,22 +236,6 @@ class Classifier:
         )
         edge, nan = edge_and_nan_flags(self.contract.inputs, stamps, outside, self.cut_size(pixel_scale))
         return dataclasses.replace(scores, flag_edge=edge, flag_nan=nan)
-
-    def score_blocks(
-        self,
-        blocks: Iterable[
-            tuple[Mapping[str, npt.NDArray[np.float32]], Mapping[str, Flags] | None, Flags | None]
-        ],
-    ) -> Iterator[Scores]:
-        """Score blocks of stamps as they come, so that no more than one block is ever held.
-
-        Parameters
-        ----------
-        blocks
-            Arguments of `score`, one tuple for each block.
-        """
-        for stamps, missing, is_negative in blocks:
-            yield self.score(stamps, missing, is_negative)
 
     def _check(
         self,

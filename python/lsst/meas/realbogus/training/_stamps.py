@@ -17,7 +17,6 @@ from astropy.table import Table
 from ..cutouts import ROLES, stored_stamps
 from ..errors import InvalidCatalogError, InvalidInputError
 from ..model import fit_stamps
-from ..randomness import uniform
 from ..tables import NO_ID, atomic_output, sky_cell, standard_columns
 
 CELL = 60.0
@@ -288,21 +287,6 @@ class LabelledStamps:
         with np.load(path, allow_pickle=False) as content:
             return cls.from_arrays({name: content[name] for name in content.files})
 
-    def in_groups(self, groups: Iterable[int]) -> Self:
-        """Return the rows of some groups.
-
-        Parameters
-        ----------
-        groups
-            The groups.
-
-        Returns
-        -------
-        LabelledStamps
-            All of their rows, in the order they have here.
-        """
-        return self[np.isin(self.group, np.asarray(list(groups), np.int64))]
-
 
 def _rows_of(cutouts: Table, table: Table, name: str) -> Table:
     """Return the rows of a table that are of the sources of the stamps, in their order."""
@@ -356,18 +340,3 @@ def dihedral(stamps: npt.NDArray[np.float32], element: npt.NDArray[np.int64]) ->
         turned = np.rot90(stamps[rows], value % 4, axes=(1, 2))
         out[rows] = turned[:, :, ::-1] if value >= 4 else turned
     return out
-
-
-def random_elements(seed: int, epoch: int, n: int) -> npt.NDArray[np.int64]:
-    """Draw an element of the dihedral group for each stamp of an epoch.
-
-    Parameters
-    ----------
-    seed
-        Seed of the training.
-    epoch
-        Number of the epoch.
-    n
-        How many stamps.
-    """
-    return (8 * uniform(seed, f"augmentation-{epoch}", np.arange(n))[:, 0]).astype(np.int64)
