@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import tarfile
@@ -11,7 +12,6 @@ from typing import Any
 import fastavro
 import numpy as np
 import pytest
-from astropy.io import fits
 from astropy.table import Table
 from click.testing import CliRunner, Result
 from lsst.daf.butler import Butler
@@ -33,6 +33,7 @@ from lsst.meas.realbogus.model import (
     write_model,
 )
 from lsst.meas.realbogus.randomness import generator
+from stamp_files import stop_scoring, write_fits, write_npz, write_parquet
 
 pytestmark = pytest.mark.slow
 
@@ -93,25 +94,13 @@ def expected(models: dict[str, Path], stamps: dict[str, np.ndarray]) -> np.ndarr
     return classifier(models, "dia").score(stamps).score
 
 
-def write_npz(path: Path, stamps: dict[str, np.ndarray], ids: np.ndarray) -> None:
-    np.savez(path, id=ids, **stamps)
-
-
-def write_fits(path: Path, stamps: dict[str, np.ndarray], ids: np.ndarray) -> None:
-    cubes = [fits.ImageHDU(cube, name=role.upper()) for role, cube in stamps.items()]
-    table = fits.BinTableHDU(Table({"diaSourceId": ids}))
-    fits.HDUList([fits.PrimaryHDU(), *cubes, table]).writeto(path)
-
-
-def write_parquet(path: Path, stamps: dict[str, np.ndarray], ids: np.ndarray) -> None:
-    import pyarrow.parquet
-    from lsst.daf.butler.formatters.parquet import astropy_to_arrow
-
-    pyarrow.parquet.write_table(astropy_to_arrow(Table({"id": ids, **stamps})), path, row_group_size=4)
-
-
 @pytest.mark.parametrize(
-    "name, write", [("s.npz", write_npz), ("s.fits", write_fits), ("s.parquet", write_parquet)]
+    "name, write",
+    [
+        ("s.npz", write_npz),
+        ("s.fits", write_fits),
+        ("s.parquet", functools.partial(write_parquet, row_group_size=4)),
+    ],
 )
 @pytest.mark.parametrize("chunk", [3, 100])
 def test_every_kind_of_stamp_file(tmp_path, models, stamps, ids, expected, name, write, chunk) -> None:
@@ -138,16 +127,8 @@ def test_interrupted_run_goes_on(tmp_path, models, stamps, ids, monkeypatch) -> 
     write_npz(tmp_path / "s.npz", stamps, ids)
     output = tmp_path / "scores.parquet"
     arguments = ["-m", models["dia"], tmp_path / "s.npz", "-o", output, "--chunk", 4]
-    real, calls = Classifier.score, []
-
-    def stops(self, *args, **kwargs):
-        calls.append(1)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return real(self, *args, **kwargs)
-
     classifier(models, "dia")  # its golden scores are checked before
-    monkeypatch.setattr(Classifier, "score", stops)
+    calls = stop_scoring(monkeypatch, 3)
     score(*arguments, code=130)
     assert not output.exists()
     result = score(*arguments)

@@ -40,11 +40,11 @@ from lsst.meas.realbogus.model import (
 )
 from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.training import LabelledStamps
+from stamp_files import Stamps, stop_scoring, write_fits, write_npz, write_parquet
 
 pytestmark = pytest.mark.slow
 
 N, SIZE = 30, 51
-Stamps = dict[str, npt.NDArray[np.float32]]
 
 
 @pytest.fixture(scope="module")
@@ -69,20 +69,6 @@ def run(*arguments: Any, code: int = 0) -> Result:
     result = CliRunner().invoke(main, ["score", *map(str, arguments)], catch_exceptions=False)
     assert result.exit_code == code, result.output
     return result
-
-
-def write_npz(path: Path, stamps: Stamps, ids: Any, *, packed: bool = False) -> None:
-    (np.savez_compressed if packed else np.savez)(path, id=ids, **stamps)
-
-
-def write_fits(path: Path, stamps: Stamps, ids: Any) -> None:
-    cubes = [fits.ImageHDU(cube, name=role.upper()) for role, cube in stamps.items()]
-    hdus = [fits.PrimaryHDU(), *cubes, fits.BinTableHDU(Table({"diaSourceId": ids}))]
-    fits.HDUList(hdus).writeto(path)
-
-
-def write_parquet(path: Path, stamps: Stamps, ids: Any, **options: Any) -> None:
-    pq.write_table(astropy_to_arrow(Table({"id": ids, **stamps})), path, **options)
 
 
 def write_alerts(path: Path, stamps: Stamps, ids: Any, pixel_scale: float | None = None) -> None:
@@ -163,15 +149,7 @@ def test_defect_05_what_was_left_out_is_tried_again_without_keep_going(
     inputs[1].write_bytes(b"nothing")
     output = tmp_path / "o.parquet"
     arguments = ["-m", model, *inputs, "-o", output]
-    real, calls = Classifier.score, []
-
-    def stops(self: Classifier, *args: Any, **kwargs: Any) -> Any:
-        calls.append(1)
-        if len(calls) == 20:
-            raise KeyboardInterrupt
-        return real(self, *args, **kwargs)
-
-    monkeypatch.setattr(Classifier, "score", stops)
+    stop_scoring(monkeypatch, 20)
     run(*arguments, "--keep-going", "--chunk", 1, code=130)
     monkeypatch.undo()
     assert "b.npz" in run(*arguments, code=1).output
@@ -184,16 +162,8 @@ def test_defect_05_a_run_stopped_anywhere_goes_on_with_other_chunks(
     tmp_path: Path, model: Path, inputs: list[Path], monkeypatch: pytest.MonkeyPatch, stop: int
 ) -> None:
     output = tmp_path / "o.parquet"
-    real, calls = Classifier.score, []
-
-    def stops(self: Classifier, *args: Any, **kwargs: Any) -> Any:
-        calls.append(1)
-        if len(calls) == stop:
-            raise KeyboardInterrupt
-        return real(self, *args, **kwargs)
-
     load_classifier(model.read_bytes(), "nodia")  # its golden scores are checked before
-    monkeypatch.setattr(Classifier, "score", stops)
+    calls = stop_scoring(monkeypatch, stop)
     for chunk in (5, 2, 3, 1, 4):
         if not output.exists():
             calls.clear()
