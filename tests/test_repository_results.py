@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 from lsst.daf.butler import Butler, CollectionType, DatasetType
+from lsst.pipe.base import TaskMetadata
 from lsst.utils.packages import Packages
 
 from lsst.meas.realbogus.errors import InvalidInputError
@@ -68,6 +69,20 @@ def test_every_source_is_read_with_what_is_known_of_it(repo: Path) -> None:
     assert selected.sources["diaSourceId"].tolist() == [70, 71, 72]
     with pytest.raises(InvalidInputError, match="u/run has no dia_source_unstandardized where visit = 8"):
         read_collection(repo, "u/run", where="visit = 8")
+
+
+def test_models_are_those_of_the_first_image_that_was_scored(repo: Path) -> None:
+    with Butler.from_config(repo, writeable=True, run="u/run/1") as butler:
+        dimensions = ("instrument", "visit", "detector")
+        kind = DatasetType("rbClassifier_metadata", dimensions, "TaskMetadata", universe=butler.dimensions)
+        butler.registry.registerDatasetType(kind)
+        said = {3: {"failure": {"message": "other images"}}, 7: {"model": "dia-2", "model_sha256": "ab12"}}
+        for visit, words in said.items():
+            metadata = TaskMetadata.from_dict({"rbClassifier": words})
+            butler.put(metadata, kind, instrument="RealBogusCam", detector=0, visit=visit)
+    results = read_collection(repo, "u/run")
+    assert results.models == {"dia-2": "score"} and results.provenance["model dia-2"] == "sha256 ab12"
+    assert read_collection(repo, "u/run", where="visit = 3").models == {"score": "score"}
 
 
 def test_defect_18_versions_are_those_of_the_run(repo: Path) -> None:

@@ -297,9 +297,11 @@ class _Run:
         columns = [name for name in _SCORES if name in sources.colnames]
         columns = columns or [name for name in ("score",) if name in sources.colnames]
         refs = find_datasets(self.butler, "rbClassifier_metadata", self.where)
-        if not refs or not columns:
+        # Where there was nothing to score, or data that could not be used, no model is named.
+        quanta = (self.butler.get(ref)["rbClassifier"] for ref in refs)
+        task = next((task for task in quanta if "model" in task.names()), None)
+        if task is None or not columns:
             return {column: column for column in columns}, {}
-        task = self.butler.get(refs[0])["rbClassifier"]
         suffixes = [suffix for suffix in ("", "_2") if f"model{suffix}" in task.names()]
         models, described = {}, {}
         for suffix, column in zip(suffixes, columns, strict=False):
