@@ -27,8 +27,7 @@ from lsst.meas.realbogus.cli import main
 from lsst.meas.realbogus.cutouts import read_dia_sources
 from lsst.meas.realbogus.errors import InvalidInputError
 from lsst.meas.realbogus.model import SCORE_COLUMNS
-from lsst.meas.realbogus.repository import read_collection
-from lsst.meas.realbogus.tasks._matches import read_match
+from lsst.meas.realbogus.repository import read_collection, read_match
 from lsst.meas.realbogus.tasks.inject_supernovae import InjectSupernovaeTask
 from lsst.meas.realbogus.training import LabelledStamps
 from stand_ins import stored
