@@ -12,7 +12,7 @@ from lsst.pipe.base import NoWorkFound, Pipeline
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 from lsst.pipe.base.testUtils import lintConnections
 
-from lsst.meas.realbogus.evaluation import EvaluationOptions, evaluate
+from lsst.meas.realbogus.evaluation import EvaluationOptions, evaluate, sample_image
 from lsst.meas.realbogus.repository import read_sample_of_run
 from lsst.meas.realbogus.tasks._data_errors import UnusableDataError
 from lsst.meas.realbogus.tasks.evaluate_rb_classifier import (
@@ -96,14 +96,14 @@ def test_connections_are_sound_and_no_label_is_no_work() -> None:
         task.run([])
     bare = {"match": None, "fates": None, "injected": (), "truth": None}
     with pytest.raises(NoWorkFound):
-        task.run([make_tables(**bare)])
+        task.run([sample_image(make_tables(**bare))])
 
 
 def test_plots_can_be_left_out() -> None:
     config = EvaluateRbClassifierConfig()
     config.plots, config.n_resamples = False, 0
     assert not [name for name in EvaluateRbClassifierConnections(config=config).outputs if "Plot" in name]
-    result = EvaluateRbClassifierTask(config=config).run([make_tables()])
+    result = EvaluateRbClassifierTask(config=config).run([sample_image(make_tables())])
     assert set(result.getDict()) == {
         *("sources", "figures", "curves", "requirement", "efficiency", "efficiencyBins"),
         *("calibration", "comparison", "metrics"),
