@@ -108,7 +108,7 @@ unit-rubin-env: $(UV) ## every test that applies with the packages of rubin-env 
 	"$(UV)" pip install --quiet --no-deps --editable .
 	python -m pytest -q $(WORKERS)
 
-models: $(READY) ## train the packaged models again, from simulated surveys (an hour, or more beside other work)
+models: $(READY) ## train the packaged models again, from simulated surveys (more than an hour, on a machine that is quiet)
 	python tools/train_packaged_models.py build/training
 
 # Every extra but torch: what only a GPU needs of it is gigabytes.
