@@ -67,7 +67,8 @@ demo-postgres: $(READY) ## run the main job on the smallest survey, with the reg
 	  fi
 	  realbogus demo . --preset small'
 
-test: lint types unit ## linters, types and tests
+test: $(READY) ## linters, types and tests
+	$(MAKE) --no-print-directory --jobs 3 lint types unit
 
 lint: $(READY) ## ruff, docstrings, spelling
 	ruff check .
@@ -78,8 +79,9 @@ lint: $(READY) ## ruff, docstrings, spelling
 types: $(READY) ## mypy --strict on the package
 	mypy
 
-# One process a core; tests of one file stay together, so that what they share is made once.
-WORKERS := -n logical --maxprocesses 4 --dist loadfile
+# One process a core; tests of one file stay together, so that what they share is made once, and files keep the order
+# that tests/conftest.py gives them.
+WORKERS := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 unit: $(READY) ## every test
 	python -m pytest -q $(WORKERS)

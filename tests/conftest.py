@@ -33,7 +33,12 @@ _NEEDED = {"onnx": ("onnx", "onnxruntime"), "tensorflow": ("tensorflow",), "torc
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a package that is not installed, as in rubin-env."""
+    """Skip what needs a package that is not installed, as in rubin-env; files of slow tests come first.
+
+    They would otherwise be what the last process has left to do when the others have nothing.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
+    items.sort(key=lambda item: item.path not in slow)
     for mark, packages in _NEEDED.items():
         missing = [name for name in packages if importlib.util.find_spec(name) is None]
         if missing:
