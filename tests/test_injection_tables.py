@@ -268,16 +268,16 @@ def test_settings_name_options() -> None:
 
 def test_check_shows_a_table_and_fails(tmp_path: Path) -> None:
     table = _table()
-    write_table_file(table, tmp_path / "good.csv")
+    # Names are shown as they are: brackets and colons are no markup.
+    names = [str(tmp_path / name) for name in ("good[red].csv", "bad[x]:star:.ecsv")]
+    write_table_file(table, Path(names[0]))
     table["mag"][1] = 77.0
     table["comment2"] = "x"
-    write_table_file(table, tmp_path / "bad.ecsv")
-    good = CliRunner().invoke(main, ["fakes", "check", str(tmp_path / "good.csv")])
-    assert good.exit_code == 0 and "nothing wrong" in good.output
-    both = CliRunner().invoke(
-        main, ["fakes", "check", str(tmp_path / "good.csv"), str(tmp_path / "bad.ecsv")]
-    )
-    assert both.exit_code == 1
+    write_table_file(table, Path(names[1]))
+    good = CliRunner().invoke(main, ["fakes", "check", names[0]])
+    assert good.exit_code == 0 and f"good[red].csv: {len(table)} rows, nothing wrong" in good.output
+    both = CliRunner().invoke(main, ["fakes", "check", *names])
+    assert both.exit_code == 1 and "bad[x]:star:.ecsv" in both.output
     assert "error" in both.output and "warning" in both.output and "between 5 and 35" in both.output
 
 

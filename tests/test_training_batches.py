@@ -67,7 +67,7 @@ def test_a_kind_that_counts_more_does_so_within_its_class_alone() -> None:
         assert weight[label == value].sum() == pytest.approx(len(label) / 2)
         of = {name: weight[(label == value) & (kind == name)] for name in ("noise", "star")}
         np.testing.assert_allclose(of["noise"], 4 * of["star"][0], rtol=1e-6)
-    for bad in ("noise", "noise=0", "noise=-1", "noise=inf", "noise=many"):
+    for bad in ("noise", "4", "=4", "noise=0", "noise=-1", "noise=inf", "noise=many"):
         with pytest.raises(InvalidInputError, match="kind_weights must be pairs KIND=WEIGHT"):
             TrainingConfig(kind_weights=(bad,))
 

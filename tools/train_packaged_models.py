@@ -54,6 +54,7 @@ AUGMENTATION = Augmentation(without_psf=0.35, smaller=0.5)
 KIND_WEIGHTS = ("noise=4", "galaxy=2", "variable=2", "agn=2")
 """Surveys are crowded with fakes and artefacts. Of what real ones detect, a third is noise at the limit, and
 what changes on a star is more often the star itself."""
+TRAINING = TrainingConfig(kind_weights=KIND_WEIGHTS)
 
 
 def compact(name: str, *images: str) -> Contract:
@@ -85,20 +86,11 @@ def acero_cuellar(network: str) -> Contract:
 MODELS: dict[str, tuple[Callable[[], Contract], TrainingConfig]] = {
     "dia": (
         partial(compact, "dia", "difference", "science", "template"),
-        TrainingConfig(epochs=6, kind_weights=KIND_WEIGHTS),
+        TRAINING.replace(epochs=6),
     ),
-    "nodia": (
-        partial(compact, "nodia", "science", "template"),
-        TrainingConfig(epochs=5, kind_weights=KIND_WEIGHTS),
-    ),
-    "acero-cuellar-dia": (
-        partial(acero_cuellar, "dia"),
-        TrainingConfig(epochs=3, kind_weights=KIND_WEIGHTS),
-    ),
-    "acero-cuellar-nodia": (
-        partial(acero_cuellar, "nodia"),
-        TrainingConfig(epochs=3, kind_weights=KIND_WEIGHTS),
-    ),
+    "nodia": (partial(compact, "nodia", "science", "template"), TRAINING.replace(epochs=5)),
+    "acero-cuellar-dia": (partial(acero_cuellar, "dia"), TRAINING.replace(epochs=3)),
+    "acero-cuellar-nodia": (partial(acero_cuellar, "nodia"), TRAINING.replace(epochs=3)),
 }
 
 

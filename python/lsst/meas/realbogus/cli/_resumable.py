@@ -371,7 +371,8 @@ def _progress(quiet: bool) -> Iterator[Callable[[str, int], None]]:
         yield lambda name, rows: None
         return
     console = Console(stderr=True)
-    columns = [TextColumn("{task.fields[current]}"), BarColumn(), TextColumn("{task.completed} sources")]
+    current = TextColumn("{task.fields[current]}", markup=False)
+    columns = [current, BarColumn(), TextColumn("{task.completed} sources")]
     disable = quiet or not console.is_terminal
     with Progress(*columns, TimeElapsedColumn(), console=console, disable=disable) as bar:
         task = bar.add_task("", total=None, current="")

@@ -7,15 +7,15 @@ __all__ = ("command",)
 import datetime
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ._command import Command, is_quiet
+from ._command import Command
 from ._common import FiniteRange, LocalPath, preset_option
+from ._terminal import following, plain_table, terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from ..evaluation import Summary
     from ..repository import Outcome
     from ..survey import DemoImages
-
-#: Called with the number of images done, the number of all and what was done.
-Follow = Callable[[int, int, str], None]
 
 _PIPELINE = "$MEAS_REALBOGUS_DIR/pipelines/Embedded/RealBogus.yaml"
 
@@ -89,15 +86,13 @@ def command(
     The repository is FOLDER/repo, the page FOLDER/report.html; for other presets and data with their name.
     A second run does what is missing, and nothing if nothing is.
     """
-    from rich.console import Console
-
     from ..model import read_model_file
     from ..survey import choose_images, ingested_images, simulated_images
 
     for uri in filter(None, (model, nodia_model)):
         read_model_file(uri)  # Better now than after the images have been made.
     images = None if data is None else choose_images(data, science, template, instrument)
-    console, started = Console(quiet=is_quiet()), time.monotonic()
+    console, started = terminal(), time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     # No dots: the Butler takes a folder with a suffix for a configuration file.
     name = preset if data is None else data.resolve().name.replace(".", "_")
@@ -107,7 +102,7 @@ def command(
         folder / f"pipetask{suffix}.log",
         folder / f"report{suffix}.html",
     )
-    with _bar(console, "Images") as follow:
+    with following("Images", console) as follow:
         if images is None:
             survey = simulated_images(repo, preset, follow)
         else:
@@ -130,23 +125,6 @@ def command(
     console.print(f"Page: {page.resolve()}\nLog:  {log.resolve()}\nTime: {elapsed}", soft_wrap=True)
     if outcome.failed:
         raise click.ClickException(f"{outcome.failed} of {outcome.total} quanta failed; see {log}")
-
-
-@contextmanager
-def _bar(console: Console, title: str) -> Iterator[Follow]:
-    """Show a progress bar for a count that is known at the first report."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.fields[what]}"), console=console) as progress:
-        task = progress.add_task(title, total=None, what="")
-
-        def follow(done: int, total: int, what: str) -> None:
-            progress.update(task, completed=done, total=total, what=what)
-
-        yield follow
-        if progress.tasks[0].total is None:
-            progress.update(task, completed=1, total=1, what="there already")
 
 
 def _run_pipeline(
@@ -172,7 +150,7 @@ def _run_pipeline(
         options = how_to_go_on(butler, output)
     words = command_line(options)
     console.print(f"\n$ {shell_text(words)}\n", soft_wrap=True, style="dim", highlight=False)
-    with _bar(console, "Pipeline") as follow:
+    with following("Pipeline", console) as follow:
         outcome = run_pipetask(
             words, log, lambda done, failed, total: follow(done + failed, total, _count_failed(failed))
         )
@@ -205,7 +183,6 @@ def _report(survey: DemoImages, output: str, page: Path, title: str, shown: str)
 
 def _show(summary: Summary, console: Console) -> None:
     """Lay the numbers of a run out for the terminal."""
-    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     counts = Table.grid(padding=(0, 3))
@@ -217,7 +194,7 @@ def _show(summary: Summary, console: Console) -> None:
     console.print(counts)
     if not summary.models:
         return
-    table = Table("", *(model.name for model in summary.models), box=SIMPLE_HEAD, pad_edge=False)
+    table = plain_table("", *(model.name for model in summary.models))
     for column in table.columns[1:]:
         column.justify = "right"
     at = f"at {summary.models[0].performance.threshold:g}"

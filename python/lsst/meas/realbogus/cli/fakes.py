@@ -13,8 +13,9 @@ import click
 from ..errors import InvalidInputError
 from ..options import from_settings
 from ..tables import atomic_output, reading
-from ._command import Group, is_quiet, say
+from ._command import Group, say
 from ._common import FILE, OUTPUT, FiniteRange, overwrite_option
+from ._terminal import terminal
 
 if typing.TYPE_CHECKING:
     from astropy.table import Table
@@ -118,13 +119,12 @@ def _require_use(catalog: Table, losses: Sequence[Losses]) -> None:
 @click.option("--strict", is_flag=True, help="Fail on warnings too.")
 def check(tables: tuple[Path, ...], min_separation: float, strict: bool) -> None:
     """Look for faults in TABLES before anything is drawn; the exit code is 1 if there are errors."""
-    from rich.console import Console
     from rich.table import Table as RichTable
 
     from ..injection import ValidationRules, check_fakes
     from ..tables import Severity, read_table_file
 
-    console, failed = Console(), False
+    console, failed = terminal(), False
     for path in tables:
         catalog = read_table_file(path)
         problems = check_fakes(catalog, ValidationRules(min_separation=min_separation))
@@ -234,7 +234,6 @@ def show(
 
 
 def _print_counts(catalog: Table) -> None:
-    from rich.console import Console
     from rich.table import Table as RichTable
 
     from ..report import count_populations
@@ -244,4 +243,4 @@ def _print_counts(catalog: Table) -> None:
         shown.add_column(heading)
     for row in count_populations(catalog):
         shown.add_row(*(str(value) for value in row))
-    Console(quiet=is_quiet()).print(shown)
+    terminal().print(shown)

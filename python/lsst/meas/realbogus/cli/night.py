@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ..options import from_settings
-from ._command import Command, is_quiet, say
+from ._command import Command, say
 from ._common import LocalPath, overwrite_option
+from ._terminal import following, terminal
 
 if TYPE_CHECKING:
     from astropy.table import Table as AstropyTable
@@ -89,20 +90,15 @@ def command(
             output, night, title=title, corners=corners, provenance=provenance, overwrite=overwrite
         )
         say(f"Wrote {output}")
-    if not is_quiet():
-        _show(night)
+    _show(night)
 
 
 def _read(
     repo: str, collections: list[str], where: str, score: str, dataset_type: str, options: NightOptions
 ) -> AstropyTable:
-    from rich.console import Console
-    from rich.progress import Progress
-
     from ..repository import read_score_counts
 
-    with Progress(console=Console(stderr=True, quiet=is_quiet()), transient=True) as progress:
-        task = progress.add_task("images")
+    with following("Images", transient=True) as follow:
         return read_score_counts(
             repo,
             collections,
@@ -110,15 +106,14 @@ def _read(
             score=score,
             dataset_type=dataset_type,
             options=options,
-            follow=lambda done, total: progress.update(task, completed=done, total=total),
+            follow=lambda done, total: follow(done, total, ""),
         )
 
 
 def _show(night: Night) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = terminal()
     counts = night.counts
     console.print(
         f"{len(counts)} images, {counts['n'].sum()} sources, {counts['n_scored'].sum()} with a score, "

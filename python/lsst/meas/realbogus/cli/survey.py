@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
-from ._command import Command, Group, is_quiet, say
+from ._command import Command, Group, say
 from ._common import FILE, NEW_REPO, parameters_of, preset_option
+from ._terminal import following
 
 
 @click.group(
@@ -47,8 +48,8 @@ def simulate(repo: Path, preset: str, seed: int | None, config_file: Path | None
         config = load_config(config_file, config)
     if seed is not None:
         config = config.replace(seed=seed)
-    with _ProgressBar("Simulating") as bar:
-        run = simulate_survey(repo, config, progress=bar.update)
+    with following("Simulating") as follow:
+        run = simulate_survey(repo, config, progress=follow)
     _say_what_next(repo, run, config.skymap)
 
 
@@ -122,7 +123,7 @@ def ingest(
 
     if not science and not templates:
         raise click.UsageError("give SCIENCE images, or --template to add templates to a survey")
-    with _ProgressBar("Ingesting") as bar:
+    with following("Ingesting") as follow:
         run = ingest_fits(
             repo,
             science,
@@ -133,7 +134,7 @@ def ingest(
             options=FrameOptions(**options),
             beside=Companions(variance=variance, noise=noise, weight=weight, mask=mask, psf=psf),
             skymap=skymap,
-            progress=bar.update,
+            progress=follow,
         )
     if templates:
         _say_what_next(repo, run, skymap_of(repo, run))
@@ -147,36 +148,6 @@ def _files(pattern: str) -> list[Path]:
     if not files:
         raise click.BadParameter(f"no file is called {pattern}", param_hint="--template")
     return files
-
-
-class _ProgressBar:
-    """A progress bar for a count of images that is known at the first report."""
-
-    def __init__(self, title: str) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[what]}"),
-            console=Console(stderr=True),
-            disable=is_quiet(),
-        )
-        self._task = self._progress.add_task(title, total=None, what="")
-
-    def __enter__(self) -> _ProgressBar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def update(self, done: int, total: int, what: str) -> None:
-        """Show how far the work has come."""
-        self._progress.update(self._task, completed=done, total=total, what=what)
 
 
 def _say_what_next(repo: Path, run: str, skymap: str) -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 import click
 
 from ..errors import InvalidInputError
-from ._command import Group, is_quiet, say
+from ._command import Group, say
 from ._common import FILE, OUTPUT, FiniteRange, overwrite_option
+from ._terminal import plain_table, terminal
 
 if typing.TYPE_CHECKING:
     from astropy.table import Table as AstropyTable
-    from rich.table import Table as RichTable
 
     from ..repository import Dc2Comparison
     from ..truth import DetectionCounts
@@ -121,21 +121,8 @@ def labels(repo: str, collection: str, where: str, output: Path | None, overwrit
         say(f"Wrote {output}")
 
 
-def _plain_table(*headings: str, title: str | None = None) -> RichTable:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    return Table(*headings, title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-
-
-def _print(shown: RichTable) -> None:
-    from rich.console import Console
-
-    Console(quiet=is_quiet()).print(shown)
-
-
 def _show_budget(table: AstropyTable) -> None:
-    shown = _plain_table("step", "reason")
+    shown = plain_table("step", "reason")
     for heading in ("sources", "of all", "left"):
         shown.add_column(heading, justify="right")
     before = ""
@@ -147,14 +134,14 @@ def _show_budget(table: AstropyTable) -> None:
         before = step
     shown.add_section()
     shown.add_row("injected", "", str(table["n"].sum()), f"{table['fraction'].sum():.1%}")
-    _print(shown)
+    terminal().print(shown)
 
 
 def _show(table: AstropyTable, title: str) -> None:
-    shown = _plain_table(*table.colnames, title=title)
+    shown = plain_table(*table.colnames, title=title)
     for row in table:
         shown.add_row(*(str(value) for value in row))
-    _print(shown)
+    terminal().print(shown)
 
 
 @command.command(
@@ -235,7 +222,7 @@ def dc2(
 
 def _show_detections(compared: Dc2Comparison) -> None:
     title = f"{compared.n_images} images"
-    shown = _plain_table("", title=title)
+    shown = plain_table("", title=title)
     both = {"all": compared.counts, "on good pixels": compared.on_good_pixels}
     for heading in both:
         shown.add_column(heading, justify="right")
@@ -249,4 +236,4 @@ def _show_detections(compared: Dc2Comparison) -> None:
     }
     for name, text in rows.items():
         shown.add_row(name, *(text(counts) for counts in both.values()))
-    _print(shown)
+    terminal().print(shown)

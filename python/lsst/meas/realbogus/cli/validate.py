@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ..options import from_settings
-from ._command import Command, is_quiet, say
+from ._command import Command, say
 from ._common import FILE, LocalPath, overwrite_option
 from ._failures import ExitCode
+from ._terminal import terminal
 
 if TYPE_CHECKING:
     from ..evaluation import Validation, ValidationOptions
@@ -72,8 +73,7 @@ def command(
         raise click.UsageError("give REPO and COLLECTION, or --sources and --injected")
     if output is not None:
         _write(validation, output, overwrite)
-    if not is_quiet():
-        _show(validation)
+    _show(validation)
     failed = [check.name for check in validation.checks if str(check.status) == "fail"]
     if strict and failed:
         say(f"failed: {', '.join(failed)}")
@@ -111,10 +111,10 @@ def _write(validation: Validation, folder: Path, overwrite: bool) -> None:
 
 
 def _show(validation: Validation) -> None:
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    console = Console()
+    console = terminal()
     table = Table("check", "status", "value and interval", "limit", "fakes", box=None, pad_edge=False)
     for column in table.columns:
         column.no_wrap = True
@@ -122,11 +122,10 @@ def _show(validation: Validation) -> None:
         column.justify = "right"
     for check in validation.checks:
         value = f"{check.value:.3f} ({check.low:.3f}, {check.high:.3f})" if check.n else ""
-        status = f"[{_COLORS[check.status]}]{check.status}"
-        table.add_row(check.name, status, value, check.limit, str(check.n))
+        table.add_row(check.name, Text(check.status, _COLORS[check.status]), value, check.limit, str(check.n))
     console.print(table)
     for check in validation.checks:
         if check.note:
             console.print(f"{check.name}: {check.note}", soft_wrap=True, highlight=False)
     count = ", ".join(f"{n} {status}" for status, n in validation.count().items() if n)
-    console.print(f"Verdict: [{_COLORS[validation.verdict]}]{validation.verdict}[/] ({count})")
+    console.print("Verdict:", Text(validation.verdict, _COLORS[validation.verdict]), f"({count})")

@@ -159,7 +159,7 @@ class TrainingConfig(Options):
         if self.first_epoch >= self.epochs:
             self.refuse("first_epoch", f"below the number of epochs, {self.epochs}")
         try:
-            usable = all(0 < weight < math.inf for weight in self._weights().values())
+            usable = all(name and 0 < weight < math.inf for name, weight in self._weights().items())
         except ValueError:
             usable = False
         if not usable:

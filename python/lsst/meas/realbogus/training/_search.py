@@ -100,7 +100,8 @@ def search_options(
         import optuna
     except ImportError as error:
         raise MissingDependencyError("optuna is needed; install the extra 'train'") from error
-    split, kind = ordered_split(options, stamps.columns()), stamps.columns(["kind"])["kind"]
+    columns = stamps.columns()
+    split, kind = ordered_split(options, columns), columns["kind"]
 
     def objective(trial: optuna.Trial) -> float:
         tried = _tried(options, search, trial)
