@@ -51,7 +51,7 @@ from judging.out_of_distribution import study_out_of_distribution
 from judging.sets import JudgedSet, read_real_sets, read_simulated
 from judging.simulated import QUICK_SURVEYS, make_stamps, read_roles
 from judging.study import Study, as_text
-from judging.training import Budget, at_most, compact_contract, train_network
+from judging.training import Budget, Networks, at_most, compact_contract
 
 from lsst.meas.realbogus.model import preset_contract
 from lsst.meas.realbogus.report import write_study_page
@@ -100,6 +100,11 @@ class Context:
         """What each network may use."""
         return Budget(shown=self.arguments.shown)
 
+    @property
+    def networks(self) -> Networks:
+        """What trains the networks that studies share."""
+        return Networks(self.arguments.cache / "networks")
+
     def seeds(self, least: int = 3) -> tuple[int, ...]:
         """Seeds of the networks."""
         n = 1 if self.arguments.quick else max(least, self.arguments.seeds)
@@ -107,7 +112,7 @@ class Context:
 
     def trainer(self, name: str) -> Trainer:
         """Return what trains and measures the cases of a study."""
-        return Trainer(self.ledger(name), self.parts, self.sets, self.budget, self.seeds())
+        return Trainer(self.ledger(name), self.parts, self.sets, self.budget, self.seeds(), self.networks)
 
 
 def out_of_distribution(context: Context) -> list[Study]:
@@ -133,7 +138,7 @@ def in_distribution(context: Context) -> list[Study]:
             contract = compact_contract() if context.arguments.quick else preset_contract(name, "study", "0")
             for seed in context.seeds():
                 models.append(
-                    train_network(
+                    context.networks.train(
                         f"{name}, trained here", contract, parts["learn"], parts["choose"], context.budget,
                         seed=seed, augmentation=Augmentation(),
                     )

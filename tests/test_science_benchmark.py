@@ -17,7 +17,7 @@ from judging.out_of_distribution import describe_sets, measure_real_set, study_o
 from judging.sets import JudgedSet, as_judged, gaussian_fwhm, object_numbers, read_real_sets
 from judging.sheets import write_sheets
 from judging.study import Study, as_text
-from judging.training import Budget, compact_contract, train_network
+from judging.training import Budget, Networks, compact_contract, train_network
 
 from lsst.meas.realbogus.evaluation import Estimate
 from lsst.meas.realbogus.randomness import generator
@@ -233,7 +233,7 @@ def test_studies_that_train_give_a_row_for_every_case(
     toy = _toy(60)
     stamps = {role: pixels[:, 10:41, 10:41] for role, pixels in toy.stamps.items()}
     sets = {"ztf": dataclasses.replace(toy, name="ztf", stamps=stamps)}
-    trainer = Trainer(Ledger(tmp_path / "l.json"), parts, sets, budget, (1,))
+    trainer = Trainer(Ledger(tmp_path / "l.json"), parts, sets, budget, (1,), Networks(tmp_path))
     transfer = study_transfer(trainer, labels=(20,), n_folds=2)
     assert [row.case for row in transfer.rows] == [
         ("without transfer", "0"), ("all layers", "20"), ("head", "20"), ("from nothing", "20"),
@@ -241,3 +241,7 @@ def test_studies_that_train_give_a_row_for_every_case(
     curve = study_learning_curve(trainer)
     assert [row.case for row in curve.rows] == [("1", "80")]
     assert "ztf area, all" in curve.rows[0].figures
+    # Studies share networks: another one with the same stamps, seed and budget trains none.
+    monkeypatch.setattr("judging.training.train_network", None)
+    again = study_learning_curve(dataclasses.replace(trainer, ledger=Ledger(None)))
+    assert again.rows[0].figures == curve.rows[0].figures

@@ -18,7 +18,7 @@ from .models import Scoring
 from .out_of_distribution import measure_real_set
 from .sets import JudgedSet, as_judged, object_numbers
 from .study import Study
-from .training import Budget, TrainedModel, compact_contract, identity, split_anew, train_network
+from .training import Budget, Networks, TrainedModel, compact_contract, identity, split_anew, train_network
 
 type Parts = Mapping[str, LabelledStamps]
 type Sets = Mapping[str, JudgedSet]
@@ -108,6 +108,7 @@ class Trainer:
     sets: Sets
     budget: Budget
     seeds: Sequence[int]
+    networks: Networks
 
     def records(
         self,
@@ -131,7 +132,7 @@ class Trainer:
             inputs = (case, contract.to_json(), augmentation, self.budget, data, sorted(sets))
 
             def compute() -> Figures:
-                model = train_network(
+                model = self.networks.train(
                     " ".join(case), contract, learn, choose, self.budget,
                     seed=seed, augmentation=augmentation,  # noqa: B023
                 )  # fmt: skip
@@ -240,7 +241,7 @@ def study_transfer(trainer: Trainer, labels: Sequence[int] = (50, 200, 500), n_f
         def start(seed: int = seed, base: list[TrainedModel] = base) -> TrainedModel:
             if not base:
                 base.append(
-                    train_network(
+                    trainer.networks.train(
                         "base", contract, trainer.parts["learn"], trainer.parts["choose"], trainer.budget,
                         seed=seed, augmentation=Augmentation(),
                     )

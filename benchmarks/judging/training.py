@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import numpy.typing as npt
 
 from lsst.meas.realbogus.model import Calibration, Contract, Weights, prepare, preset_contract
+from lsst.meas.realbogus.tables import atomic_output
 from lsst.meas.realbogus.training import (
     SIDES,
     Augmentation,
@@ -30,8 +33,8 @@ from .sets import JudgedSet
 
 type Labels = npt.NDArray[np.int8]
 
-SMALL = (12, 24, 24)
-"""Filters of the compact network in studies that train many."""
+SMALL = (8, 16, 24, 32)
+"""Filters of the compact network in studies that train many: as many stages as the packaged one has."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,6 +134,40 @@ def train_network(
         calibration = fit_calibration(raw, choose.label if choose_label is None else choose_label)
     digest = hashlib.sha256(b"".join(w.tobytes() for m in network.members for w in m.values()))
     return TrainedModel(name, contract, network, calibration, digest.hexdigest()[:16])
+
+
+@dataclasses.dataclass(frozen=True)
+class Networks:
+    """Trains networks that all studies share, and keeps them in files so that a study can be continued.
+
+    Parameters
+    ----------
+    folder
+        Where they are kept.
+    """
+
+    folder: Path
+
+    def train(
+        self,
+        name: str,
+        contract: Contract,
+        learn: LabelledStamps,
+        choose: LabelledStamps,
+        budget: Budget,
+        *,
+        seed: int,
+        augmentation: Augmentation,
+    ) -> TrainedModel:
+        """Train a network as `train_network` does, or read what was trained before from the same."""
+        inputs = (contract.to_json(), budget, seed, augmentation, identity(learn), identity(choose))
+        path = self.folder / f"{hashlib.sha256(repr(inputs).encode()).hexdigest()[:16]}.joblib"
+        if not path.is_file():
+            model = train_network(name, contract, learn, choose, budget, seed=seed, augmentation=augmentation)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with atomic_output(path) as place:
+                joblib.dump(model, place)
+        return dataclasses.replace(joblib.load(path), name=name)
 
 
 def identity(stamps: LabelledStamps) -> tuple[object, ...]:
