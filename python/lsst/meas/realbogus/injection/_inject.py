@@ -237,7 +237,6 @@ class _Painter:
                     flags[row] = InjectionFlag.NO_OVERLAP
                     continue
                 self._add(stamp, pixels, light, row_id)
-                self._stamps[pixels.of_image] |= self._stamp_bit
         drawn = flags == 0
         self._mark_cores(np.floor(x[drawn]).astype(int), np.floor(y[drawn]).astype(int))
         rows["injection_draw_size"], rows["injection_flag"] = sizes, flags
@@ -250,16 +249,19 @@ class _Painter:
     def _add(self, stamp: Stamp, pixels: SharedPixels, flux: float, row_id: int) -> None:
         """Add flux, noise and variance."""
         star = stamp.array[pixels.of_stamp]
+        image, mask = self._image[pixels.of_image], self._stamps[pixels.of_image]
+        mask |= self._stamp_bit
         if not self._slopes:
-            self._image[pixels.of_image] += flux * star
+            image += flux * star
             return
         slope = self._slopes.at(pixels)
         counts = star * (flux / slope)  # their mean is their variance
         if self._options.inject_variance:
-            self._variance[pixels.of_image] += counts * (slope * slope)
+            variance = self._variance[pixels.of_image]
+            variance += counts * (slope * slope)
         if self._options.add_noise:
             counts = self._noise.draw(counts, row_id)
-        self._image[pixels.of_image] += counts * slope
+        image += counts * slope
 
     def _mark_cores(self, x: npt.NDArray[np.int64], y: npt.NDArray[np.int64]) -> None:
         """Mark 3 x 3 pixels about the sources' own, those that are on the image."""

@@ -75,24 +75,24 @@ class SlopeMap:
     """
 
     def __init__(self, regions: Sequence[GainRegion], bbox: Box) -> None:
-        self._regions = [(region.bbox.slice_within(bbox), region.slope) for region in regions]
-        self._limits = [(r.start, r.stop, c.start, c.stop, slope) for (r, c), slope in self._regions]
+        inside = [(region.bbox.slice_within(bbox), region.slope) for region in regions]
+        self._limits = [(r.start, r.stop, c.start, c.stop, slope) for (r, c), slope in inside]
 
     def __bool__(self) -> bool:
-        return bool(self._regions)
+        return bool(self._limits)
 
     def at(self, pixels: SharedPixels) -> Floats | float:
         """Return the slope of pixels of the image: one number where they are all in one region."""
         y, x = pixels.of_image
         y1, y2, x1, x2 = y.start, y.stop, x.start, x.stop
+        out = None
         for top, bottom, left, right, slope in self._limits:
             if left <= x1 and x2 <= right and top <= y1 and y2 <= bottom:
                 return slope
-        out = np.empty((y.stop - y.start, x.stop - x.start))
-        for (rows, columns), slope in self._regions:
-            inside_y = slice(max(rows.start - y.start, 0), max(rows.stop - y.start, 0))
-            inside_x = slice(max(columns.start - x.start, 0), max(columns.stop - x.start, 0))
-            out[inside_y, inside_x] = slope
+            if left < x2 and x1 < right and top < y2 and y1 < bottom:
+                out = np.empty((y2 - y1, x2 - x1)) if out is None else out
+                out[max(top - y1, 0) : bottom - y1, max(left - x1, 0) : right - x1] = slope
+        assert out is not None  # regions cover the image
         return out
 
 
