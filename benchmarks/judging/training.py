@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import numpy.typing as npt
 
@@ -161,13 +160,38 @@ class Networks:
     ) -> TrainedModel:
         """Train a network as `train_network` does, or read what was trained before from the same."""
         inputs = (contract.to_json(), budget, seed, augmentation, identity(learn), identity(choose))
-        path = self.folder / f"{hashlib.sha256(repr(inputs).encode()).hexdigest()[:16]}.joblib"
-        if not path.is_file():
-            model = train_network(name, contract, learn, choose, budget, seed=seed, augmentation=augmentation)
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with atomic_output(path) as place:
-                joblib.dump(model, place)
-        return dataclasses.replace(joblib.load(path), name=name)
+        path = self.folder / f"{hashlib.sha256(repr(inputs).encode()).hexdigest()[:16]}.npz"
+        if path.is_file():
+            return _read_network(path, name, contract)
+        model = train_network(name, contract, learn, choose, budget, seed=seed, augmentation=augmentation)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _write_network(path, model)
+        return model
+
+
+def _write_network(path: Path, model: TrainedModel) -> None:
+    arrays = {
+        f"{number} {key}": array
+        for number, member in enumerate(model.network.members)
+        for key, array in member.items()
+    }
+    calibration = "" if model.calibration is None else model.calibration.model_dump_json()
+    with atomic_output(path) as place, place.open("wb") as file:
+        np.savez(file, calibration=calibration, content=model.content, **arrays)
+
+
+def _read_network(path: Path, name: str, contract: Contract) -> TrainedModel:
+    members: dict[str, Weights] = {}
+    with np.load(path, allow_pickle=False) as arrays:
+        calibration, content = (str(arrays[key]) for key in ("calibration", "content"))
+        for key in arrays.files:
+            number, _, weight = key.partition(" ")
+            if weight:
+                members.setdefault(number, {})[weight] = arrays[key]
+    assert contract.architecture is not None
+    network = Network(contract.architecture, contract.output, tuple(members.values()))
+    known = Calibration.model_validate_json(calibration) if calibration else None
+    return TrainedModel(name, contract, network, known, content)
 
 
 def identity(stamps: LabelledStamps) -> tuple[object, ...]:
