@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -174,11 +175,14 @@ def test_the_command_finds_the_visit_against_a_reference_and_among_many_collecti
     counts = read_score_counts(repo, ["u/night-0", "u/night-1"])
     assert (len(counts), counts["n"].sum()) == (32, 6400)
     assert read_focal_plane(repo, ["u/night-1"]) == {}
-    page, drift = tmp_path / "night.html", tmp_path / "drift.parquet"
-    options = ["-o", str(page), "--table", str(drift)]
+    page, tables = tmp_path / "night.html", tmp_path / "night"
+    options = ["-o", str(page), "--tables", str(tables)]
     result = CliRunner().invoke(main, ["night", str(repo), "u/night-1", "--reference", "u/night-0", *options])
     assert result.exit_code == 0, result.output
-    table = read_table_file(drift)
+    assert len(read_table_file(tables / "counts.parquet")) == 16
+    assert json.loads((tables / "metrics.json").read_text())["numDriftedVisits"] == 1
+    assert (tables / "visits.svg").read_text().startswith("<svg")
+    table = read_table_file(tables / "drift.parquet")
     visits = table[np.asarray(table["drifted"], bool) & (np.asarray(table["group"]).astype(str) == "visit")]
     assert set(visits["visit"].tolist()) == {9}
     assert "What drifted" in page.read_text() and "<svg" in page.read_text()

@@ -71,8 +71,12 @@ def test_memory_and_open_files_do_not_grow_with_the_quanta(small_run: Path, tmp_
 
 
 def test_what_grows_is_seen() -> None:
-    still = Notes(memory=100, files=20, seconds=1.0)
-    leaking = [Notes(memory=100 + i, files=20 + i // 50, seconds=1 + 0.01 * i) for i in range(110)]
+    still = Notes(memory=100, files=20, seconds=1.0, same_work=1.0)
+    leaking = [
+        Notes(memory=100 + i, files=20 + i // 50, seconds=1 + 0.01 * i, same_work=1.0) for i in range(110)
+    ]
+    loaded = [Notes(memory=100, files=20, seconds=1 + i, same_work=1.0 + i) for i in range(110)]
+    assert growth({"on a machine that grows slower": loaded})["soak_time_growth"] == 1
     figures = growth({"still": [still] * 110, "leaking": leaking})
     assert figures["soak_rss_growth"] > 1.2 and figures["soak_time_growth"] > 1.2
     assert figures["soak_open_files_growth"] == 1

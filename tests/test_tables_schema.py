@@ -13,6 +13,7 @@ import pytest
 from astropy.table import MaskedColumn, QTable, Table
 from hypothesis import given
 from hypothesis import strategies as st
+from lsst.daf.butler.formatters.parquet import astropy_to_arrow
 
 from lsst.meas.realbogus.errors import InvalidCatalogError, InvalidInputError
 from lsst.meas.realbogus.tables import (
@@ -250,6 +251,23 @@ def test_defect_04_nulls_of_parquet_do_not_round_ids(tmp_path: Path) -> None:
     table = apply_schema(read_table_file(tmp_path / "mine.parquet"), SCHEMA, name="mine")
     assert table["twin"].tolist() == [2**62 + 1, 0] and table["band"].tolist() == ["r", ""]
     assert table["good"].tolist() == [False, True]
+
+
+@pytest.mark.parametrize("ending", ["parquet", "fits"])
+def test_columns_may_have_an_array_in_each_row(tmp_path: Path, ending: str) -> None:
+    table = Table({"a": [1, 2], "counts": np.arange(6).reshape(2, 3), "image": np.ones((2, 3, 4), "f4")})
+    table["known"] = MaskedColumn(np.arange(4).reshape(2, 2), mask=[[0, 1], [0, 0]])
+    table["counts"].unit = "nJy"
+    for number, rows in enumerate((table, table[:0])):
+        path = tmp_path / f"{number}.{ending}"
+        write_table_file(rows, path)
+        found = read_table_file(path)
+        for name in table.colnames:
+            assert found[name].shape == rows[name].shape and found[name].unit == rows[name].unit
+            np.testing.assert_array_equal(np.ma.filled(found[name], -1), np.ma.filled(rows[name], -1))
+    # As the Butler writes it.
+    pq.write_table(astropy_to_arrow(table["a", "counts"]), tmp_path / "butler.parquet")
+    np.testing.assert_array_equal(read_table_file(tmp_path / "butler.parquet")["counts"], table["counts"])
 
 
 @pytest.mark.parametrize("ending", ["parquet", "fits"])

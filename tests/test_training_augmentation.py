@@ -20,7 +20,7 @@ from lsst.meas.realbogus.model import (
     resampling_matrix,
 )
 from lsst.meas.realbogus.randomness import generator
-from lsst.meas.realbogus.training import Augmentation, Augmented, LabelledStamps, augment
+from lsst.meas.realbogus.training import Augmentation, Augmented, LabelledStamps, augment, measure_features
 from lsst.meas.realbogus.training._views import View, show
 
 NOTHING = Augmentation(
@@ -124,6 +124,25 @@ def test_pixels_that_lie_on_missing_ones_are_missing_and_others_are_not_touched_
         assert np.median(np.abs(found - whole)[~lost]) < 1e-3
     small = show(stamps.pixels["science"][:, 20:41, 20:41], View(0, 0.6), 31)
     assert np.isnan(small[0]).sum() == pytest.approx(31**2 - (21 * 0.6) ** 2, rel=0.05)
+
+
+@pytest.mark.filterwarnings("error")
+def test_values_that_stand_for_none_are_missing_to_augmentation_and_to_features() -> None:
+    # ZTF's templates end in the largest float32; the sum of such a stamp is finite or infinite.
+    stamps, fill = _stamps(40, side=61), np.finfo(np.float32).max
+    several, one = (slice(None), slice(10, 14), slice(20, 40)), (slice(None), slice(10, 11), slice(20, 21))
+    for hole in (several, one):
+        filled, holed = stamps[np.arange(40)], stamps[np.arange(40)]
+        for part, value in ((filled, fill), (holed, np.nan)):
+            for pixels in part.pixels.values():
+                pixels[hole] = value
+        shown = [
+            augment(part, np.arange(40), 31, Augmentation(), seed=1, epoch=0) for part in (filled, holed)
+        ]
+        for role, pixels in shown[0].pixels.items():
+            np.testing.assert_array_equal(pixels, shown[1].pixels[role])
+        for name, values in measure_features(filled).items():
+            np.testing.assert_array_equal(values, measure_features(holed)[name], err_msg=name)
 
 
 def test_added_noise_is_in_the_difference_too_and_leaves_the_source_detectable() -> None:

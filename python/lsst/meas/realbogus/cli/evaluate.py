@@ -4,8 +4,6 @@ from __future__ import annotations
 
 __all__ = ("command",)
 
-import contextlib
-import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +12,10 @@ import click
 
 from ..errors import InvalidInputError
 from ..options import from_settings
-from ..tables import atomic_output, read_table_file, write_table_file
+from ..tables import atomic_output, read_table_file
 from ._command import Command, say
 from ._common import FILE, LocalPath, label_options, label_source, overwrite_option
+from ._results import write_results
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -74,8 +73,7 @@ def command(
     options = from_settings(EvaluationOptions(), settings)
     of_run = label_source(match, unmatched_is_bogus, has_run=collection is not None)
     output.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as outputs:
-        page = outputs.enter_context(atomic_output(output / "evaluation.html", overwrite=overwrite))
+    with atomic_output(output / "evaluation.html", overwrite=overwrite) as page:
         sample = _read(source, collection, labels, where, of_run)
         evaluation = evaluate(sample, options)
         provenance = {"source": source} | ({"collection": collection} if collection else {})
@@ -83,16 +81,8 @@ def command(
         drawings = draw_evaluation(evaluation)
         title = f"Scores of {collection or source}"
         write_evaluation_page(page, evaluation, title=title, provenance=provenance, drawings=drawings)
-        for name, drawing in drawings.items():
-            place = outputs.enter_context(atomic_output(output / f"{name}.svg", overwrite=overwrite))
-            place.write_text(drawing, encoding="utf-8")
-        for name, table in {"sources": sample.table, **evaluation.tables}.items():
-            write_table_file(table, output / f"{name}.{ending}", overwrite=overwrite)
-        metrics = outputs.enter_context(atomic_output(output / "metrics.json", overwrite=overwrite))
-        numbers = {
-            name: value if math.isfinite(value) else None for name, value in evaluation.metrics.items()
-        }
-        metrics.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+        tables = {"sources": sample.table, **evaluation.tables}
+        write_results(output, tables, evaluation.metrics, drawings, ending=ending, overwrite=overwrite)
     for row in evaluation.requirement:
         if row["band"] == "all" and row["scope"] == "detected" and math.isnan(row["real_fraction"]):
             say(f"{row['model']}: OSS-REQ-0353 is {row['verdict']} at these sources")

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from ..tables import atomic_output, write_table_file
+from ..tables import atomic_output
 from ._command import Command, say
 from ._common import FILE, LocalPath, label_options, label_source, overwrite_option
+from ._results import write_results
 
 if TYPE_CHECKING:
     from lsst.daf.butler import Butler
@@ -96,9 +97,8 @@ def command(
             max_sources=max_sources,
         )
         if tables is not None:
-            tables.mkdir(parents=True, exist_ok=True)
-            for name in ("association", "objects", "epochs"):
-                write_table_file(getattr(curves, name), tables / f"{name}.parquet", overwrite=overwrite)
+            names = ("association", "objects", "epochs")
+            write_results(tables, {name: getattr(curves, name) for name in names}, overwrite=overwrite)
     confirmed = int(np.sum(curves.objects["confirmation"] == Confirmation.CONFIRMED))
     say(
         f"{output}: {len(curves.association)} sources of {len(curves.objects)} objects, {confirmed} "

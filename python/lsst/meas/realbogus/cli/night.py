@@ -12,6 +12,7 @@ import click
 from ..options import from_settings
 from ._command import Command, say
 from ._common import LocalPath, overwrite_option
+from ._results import write_results
 from ._terminal import following, terminal
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _SHOWN = 20
     cls=Command,
     examples="""
     realbogus night repo u/me/night-20260601 --reference u/me/science-verification
-    realbogus night repo "u/me/night-*" -o nights.html --table drift.parquet
+    realbogus night repo "u/me/night-*" -o nights.html --tables drift
     realbogus night repo u/me/night-20260601 --score score_nodia -c min_ratio=1.5
     """,
 )
@@ -43,8 +44,9 @@ _SHOWN = 20
 @click.option("-c", "--config", "settings", multiple=True, metavar="NAME=VALUE",
               help="What counts as drift, such as min_ratio=1.5.")  # fmt: skip
 @click.option("-o", "--output", type=LocalPath(dir_okay=False), help="Page to write.")
-@click.option("--table", type=LocalPath(dir_okay=False),
-              help="Table of all comparisons to write: .parquet, .ecsv, .csv or .fits.")  # fmt: skip
+@click.option("--tables", type=LocalPath(file_okay=False),
+              help="Folder for the counts of all images and all comparisons (parquet), the metrics (JSON) "
+              "and the figures (SVG).")  # fmt: skip
 @overwrite_option
 def command(
     repo: str,
@@ -55,7 +57,7 @@ def command(
     dataset_type: str,
     settings: tuple[str, ...],
     output: Path | None,
-    table: Path | None,
+    tables: Path | None,
     overwrite: bool,
 ) -> None:
     """Compare rates and scores of COLLECTION, a name or a pattern with *, by visit and detector.
@@ -64,9 +66,8 @@ def command(
     compared with those of a reference.
     """
     from ..evaluation import NightOptions, compare_night
-    from ..report import write_night_page
+    from ..report import draw_night, write_night_page
     from ..repository import find_collections, read_focal_plane
-    from ..tables import write_table_file
 
     options = from_settings(NightOptions(), settings)
 
@@ -74,9 +75,13 @@ def command(
         return _read(repo, find_collections(repo, pattern), where, score, dataset_type, options)
 
     night = compare_night(read(collection), None if reference is None else read(reference), options)
-    if table is not None:
-        write_table_file(night.drift, table, overwrite=overwrite)
-        say(f"Wrote {table}")
+    if tables is None and output is None:
+        return _show(night)
+    corners = read_focal_plane(repo, find_collections(repo, collection))
+    if tables is not None:
+        written = {"counts": night.counts, "drift": night.drift}
+        write_results(tables, written, night.metrics, draw_night(night, corners), overwrite=overwrite)
+        say(f"Wrote {tables}")
     if output is not None:
         provenance = {
             "repository": repo,
@@ -84,7 +89,6 @@ def command(
             "reference": reference or "each visit, detector or collection against the rest",
             "scores": f"{score} of {dataset_type}" + (f" where {where}" if where else ""),
         }
-        corners = read_focal_plane(repo, find_collections(repo, collection))
         title = f"Scores of {collection}"
         write_night_page(
             output, night, title=title, corners=corners, provenance=provenance, overwrite=overwrite

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ("command",)
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from ..options import from_settings
 from ._command import Command, say
 from ._common import FILE, LocalPath, overwrite_option
 from ._failures import ExitCode
+from ._results import write_results
 from ._terminal import terminal
 
 if TYPE_CHECKING:
@@ -95,18 +95,12 @@ def _validate_files(
 
 def _write(validation: Validation, folder: Path, overwrite: bool) -> None:
     from ..report import draw_validation
-    from ..tables import atomic_output, write_table_file
 
-    folder.mkdir(parents=True, exist_ok=True)
     tables = {"checks": validation.table, "bins": validation.bins, "recovery": validation.recovery}
     if len(validation.added):
         tables["added_light"] = validation.added
-    for name, table in tables.items():
-        write_table_file(table, folder / f"{name}.parquet", overwrite=overwrite)
-    with atomic_output(folder / "metrics.json", overwrite=overwrite) as place:
-        place.write_text(json.dumps(validation.metrics, indent=1) + "\n")
-    with atomic_output(folder / "validation.svg", overwrite=overwrite) as place:
-        place.write_text(draw_validation(validation), encoding="utf-8")
+    drawings = {"validation": draw_validation(validation)}
+    write_results(folder, tables, validation.metrics, drawings, overwrite=overwrite)
     say(f"Wrote {folder}")
 
 

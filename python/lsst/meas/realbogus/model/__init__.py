@@ -27,7 +27,7 @@ from ._networks import default_filters, initial_weights, named_architecture
 from ._normalization import NORMALIZATIONS
 from ._options import ScoringOptions
 from ._package import Model, load_classifier, make_model, peek_contract, read_model, write_model
-from ._preparation import Prepared, fit_stamps, prepare
+from ._preparation import Prepared, fit_stamps, has_value, prepare
 from ._resampling import pixel_cover, resampling_matrix
 from ._scorer import Scorer, load
 from ._scoring import SCORE_COLUMNS, SourceScores, column_endings, score_sources, score_stamps, score_table
@@ -74,6 +74,7 @@ __all__ = (
     "file_from_table",
     "fit_stamps",
     "golden_stamps",
+    "has_value",
     "import_keras",
     "import_onnx",
     "initial_weights",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("Prepared", "edge_and_nan_flags", "fit_stamps", "prepare")
+__all__ = ("Prepared", "edge_and_nan_flags", "fit_stamps", "has_value", "prepare")
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -96,7 +96,7 @@ def prepare(
     for name in contract.inputs:
         with np.errstate(invalid="ignore", over="ignore"):
             # A sum that is no fill value proves that no pixel is.
-            troubled |= ~_has_value(np.add.reduce(stamps[name], axis=(1, 2)))
+            troubled |= ~has_value(np.add.reduce(stamps[name], axis=(1, 2)))
     inputs = np.empty((n, *contract.input_shape), np.float32) if out is None else out[:n]
     if contract.psf is not None:
         _show_psf(contract.psf, psf_fwhm, inputs[..., len(contract.inputs)])
@@ -146,7 +146,7 @@ def edge_and_nan_flags(
     n = len(stamps[names[0]])
     edge, nan = np.zeros(n, bool), np.zeros(n, bool)
     for name in names:
-        bad = ~_has_value(fit_stamps(stamps[name], size)[0])
+        bad = ~has_value(fit_stamps(stamps[name], size)[0])
         if outside is not None and name in outside:
             off = fit_stamps(outside[name], size)[0]
             edge |= off.any(axis=(1, 2))
@@ -247,7 +247,19 @@ def _prepare_carefully(
     prepared.flag_unscorable[rows] = prepared.flag_degenerate[rows] | too_many
 
 
-def _has_value(pixels: npt.NDArray[np.floating[Any]]) -> Flags:
+def has_value(pixels: npt.NDArray[np.floating[Any]]) -> Flags:
+    """Tell which pixels have a value: they are finite and less than 1e37, which stands for none.
+
+    Parameters
+    ----------
+    pixels
+        Any shape.
+
+    Returns
+    -------
+    numpy.ndarray
+        Bool of the same shape.
+    """
     return np.abs(pixels) < _FILL  # False for NaN
 
 
@@ -256,7 +268,7 @@ def _read(
 ) -> tuple[Pixels, Flags]:
     """Return stamps of the model's size and their missing pixels."""
     pixels, beyond = fit_stamps(stamps[name], size)
-    bad = ~_has_value(pixels)
+    bad = ~has_value(pixels)
     if missing is not None and name in missing:
         bad |= fit_stamps(missing[name], size)[0]
     if beyond is not None:

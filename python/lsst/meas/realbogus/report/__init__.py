@@ -12,7 +12,7 @@ from ._fakes_page import FakeCard, choose_fakes, count_populations, write_fakes_
 from ._figures import draw_curves
 from ._galleries import Gallery, TripletCard, choose_galleries
 from ._light_curves_page import SourceMap, choose_objects, write_light_curves_page
-from ._night_figures import night_plots
+from ._night_figures import draw_night, night_plots
 from ._night_page import write_night_page
 from ._page import write_page
 from ._stamps import stretch_triplet
@@ -33,6 +33,7 @@ __all__ = (
     "count_populations",
     "draw_curves",
     "draw_evaluation",
+    "draw_night",
     "draw_validation",
     "embedding_figure",
     "evaluation_plots",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("Corners", "night_plots")
+__all__ = ("Corners", "draw_night", "night_plots")
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from ..evaluation import Night
-from ._figures import BOGUS, INK, MUTED, REAL, figure_panels
+from ._figures import BOGUS, INK, MUTED, REAL, figure_panels, svg
 
 type Corners = Mapping[int, npt.NDArray[np.float64]]
 
@@ -52,6 +52,22 @@ def night_plots(night: Night, corners: Corners | None = None) -> dict[str, Figur
         "scores": _draw_distributions(night),
     }
     return {name: figure for name, figure in figures.items() if figure is not None}
+
+
+def draw_night(night: Night, corners: Corners | None = None) -> dict[str, str]:
+    """Draw a night for pages and files.
+
+    Parameters
+    ----------
+    night, corners
+        As for `night_plots`.
+
+    Returns
+    -------
+    dict
+        ``<svg>`` elements by the names of `night_plots`.
+    """
+    return {name: svg(figure) for name, figure in night_plots(night, corners).items()}
 
 
 def _draw_focal_plane(night: Night, corners: Corners) -> Figure | None:

@@ -11,8 +11,7 @@ import numpy as np
 from astropy.table import Table
 
 from ..evaluation import REASONS, Night
-from ._figures import svg
-from ._night_figures import Corners, night_plots
+from ._night_figures import Corners, draw_night
 from ._study_page import StudySection, write_study_page
 
 _ROWS = 60
@@ -104,9 +103,9 @@ def _figures(night: Night, corners: Corners | None) -> Iterator[StudySection]:
         "visits": ("Visits", "Rates of each visit. Orange: it drifted."),
         "scores": ("Scores", "Of all visits and detectors together."),
     }
-    for name, figure in night_plots(night, corners).items():
+    for name, drawing in draw_night(night, corners).items():
         title, text = said[name]
-        yield StudySection(title, text, (), (), drawings=(svg(figure),))
+        yield StudySection(title, text, (), (), drawings=(drawing,))
 
 
 def _counts(night: Night) -> StudySection:

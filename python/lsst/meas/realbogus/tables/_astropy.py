@@ -92,6 +92,10 @@ def _from_arrow(table: Any) -> Table:
 
 
 def _column_from_arrow(column: Any) -> npt.NDArray[Any]:
+    if hasattr(column.type, "list_size") and not column.null_count:  # an array in each row
+        whole = column.combine_chunks() if hasattr(column, "chunks") else column
+        inner = _column_from_arrow(whole.flatten())
+        return inner.reshape(len(column), column.type.list_size, *inner.shape[1:])
     # Without the nulls first: with them, integers come as floats, and the large ones not exactly.
     values: npt.NDArray[Any] = column.drop_null().to_numpy(zero_copy_only=False)
     if len(values) and isinstance(values[0], str):

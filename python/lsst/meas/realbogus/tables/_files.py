@@ -142,6 +142,9 @@ def _to_arrow(table: Table) -> pyarrow.Table:
     columns = {}
     for name in table.colnames:
         data, masked = plain(table[name])
-        columns[name] = pyarrow.array(data, mask=masked if masked.any() else None)
+        values = pyarrow.array(data.ravel(), mask=masked.ravel() if masked.any() else None)
+        for length in data.shape[:0:-1]:
+            values = pyarrow.FixedSizeListArray.from_arrays(values, length)
+        columns[name] = values
     header = "\n".join(meta.get_yaml_from_table(table))
     return pyarrow.table(columns).replace_schema_metadata({META_KEY: header})

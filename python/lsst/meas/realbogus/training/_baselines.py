@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from ..errors import InvalidInputError
+from ..model import has_value
 from ..randomness import generator
 from ._stamps import LabelledStamps
 
@@ -94,15 +95,16 @@ def _tame(values: Floats) -> Floats:
 
 def _central(pixels: npt.NDArray[np.float32], sign: Floats) -> tuple[Floats, Floats]:
     """Return the central 9 by 9 pixels in units of the noise, 0 where missing; and what is missing."""
-    bad = ~np.isfinite(pixels)
-    flat = np.where(bad, np.nan, pixels).reshape(len(pixels), -1).astype(np.float64)
+    bad = ~has_value(pixels)
+    known = np.where(bad, np.nan, pixels).astype(np.float64)
+    flat = known.reshape(len(pixels), -1).copy()
     empty = bad.reshape(len(pixels), -1).all(axis=1)
     flat[empty] = 0.0
     level = np.nanmedian(flat, axis=1)
     noise = 1.4826 * np.nanmedian(np.abs(flat - level[:, None]), axis=1)
     noise[~(noise > 0)] = 1.0
     row, column = (size // 2 for size in pixels.shape[1:])
-    middle = pixels[:, row - 4 : row + 5, column - 4 : column + 5].astype(np.float64)
+    middle = known[:, row - 4 : row + 5, column - 4 : column + 5]
     scaled = (middle - level[:, None, None]) * (sign / noise)[:, None, None]
     return np.nan_to_num(scaled, posinf=0.0, neginf=0.0), bad.mean(axis=(1, 2))
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.ndimage
 
+from ..model import has_value
 from ..options import Options, option
 from ..randomness import generator
 from ._stamps import LabelledStamps
@@ -137,7 +138,7 @@ def _changes(stamps: LabelledStamps) -> Iterator[tuple[tuple[npt.NDArray[np.intp
 
 def _in_sigmas(image: npt.NDArray[np.float32], fwhm: float) -> Floats:
     """Return a smoothed image over its scatter, 0 where pixels are missing."""
-    known = np.isfinite(image)
+    known = has_value(image)
     if not known.any():
         return np.zeros(image.shape)
     middle = np.median(image[known])

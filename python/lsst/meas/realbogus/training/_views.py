@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..model import fit_stamps, pixel_cover, resampling_matrix
+from ..model import fit_stamps, has_value, pixel_cover, resampling_matrix
 from ..randomness import generator
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def show(stamps: npt.NDArray[Any], view: View, size: int) -> Pixels:
     Parameters
     ----------
     stamps
-        Shape ``(n, h, w)``, NaN where a pixel is missing.
+        Shape ``(n, h, w)``, NaN or 1e37 and more where a pixel is missing.
     view
         How.
     size
@@ -95,26 +95,30 @@ def show(stamps: npt.NDArray[Any], view: View, size: int) -> Pixels:
     """
     odd = 2 * (size // 2) + 1  # mirrored about the central pixel
     plain = view.zoom == 1 and view.shift == (0, 0)
-    shown = _fitted(stamps, odd) if plain else _resampled(stamps, view, odd)
+    pixels = np.array(stamps, np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):
+        damaged = np.flatnonzero(
+            ~has_value(pixels.sum(axis=(1, 2)))
+        )  # another sum proves that none is missing
+    pixels[damaged] = np.where(has_value(pixels[damaged]), pixels[damaged], np.float32(np.nan))
+    shown = _fitted(pixels, odd) if plain else _resampled(pixels, damaged, view, odd)
     shown = shown[:, :: -1 if view.element & 1 else 1, :: -1 if view.element & 2 else 1]
     return (shown.swapaxes(1, 2) if view.element & 4 else shown)[:, :size, :size]
 
 
-def _fitted(stamps: npt.NDArray[Any], size: int) -> Pixels:
-    fitted, outside = fit_stamps(np.asarray(stamps, np.float32), size)
+def _fitted(stamps: Pixels, size: int) -> Pixels:
+    fitted, outside = fit_stamps(stamps, size)
     if outside is not None:
         fitted[:, outside] = np.nan
     return fitted
 
 
-def _resampled(stamps: npt.NDArray[Any], view: View, size: int) -> Pixels:
+def _resampled(stamps: Pixels, damaged: npt.NDArray[np.intp], view: View, size: int) -> Pixels:
     (rows, across_rows, cover_rows), (columns, across_columns, cover_columns) = (
         _axis(length, 1 / view.zoom, shift, size)
         for length, shift in zip(stamps.shape[1:], view.shift, strict=True)
     )
-    part = np.ascontiguousarray(stamps[:, rows, columns], np.float32)
-    with np.errstate(invalid="ignore", over="ignore"):
-        damaged = np.flatnonzero(~np.isfinite(part.sum(axis=(1, 2))))
+    part = np.ascontiguousarray(stamps[:, rows, columns])
     valid = np.isfinite(part[damaged])
     # A local guess, so that splines do not ring from holes: the mean of the stamp's valid pixels.
     total = np.where(valid, part[damaged], 0).sum(axis=(1, 2)) / np.maximum(valid.sum(axis=(1, 2)), 1)
