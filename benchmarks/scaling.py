@@ -15,7 +15,8 @@ DATABASE_quantum_ms_N, DATABASE_empty_ms_N
 scoring_ms
     Of these, what cutting and scoring the stamps takes (``score_cpu_seconds`` of the task's metadata).
 quantum_cost_growth
-    The largest ``quantum_ms`` of a database over its smallest, the larger of the databases.
+    The largest ``quantum_ms`` of a database over its smallest, the larger of the databases. Each divided by
+    the time that the same work took between the quanta: machines on which others work grow slower and faster.
 overhead_over_empty
     ``quantum_ms`` without ``scoring_ms`` over ``empty_ms``, SQLite, at the largest N: mostly reading images.
 DATABASE_job_ms, DATABASE_register_ms
@@ -47,6 +48,7 @@ import psutil
 from astropy.table import Table
 from click.testing import CliRunner
 from judging.memory import peak_megabytes
+from judging.same_work import time_same_work
 from lsst.ctrl.mpexec.cli.pipetask import cli as pipetask
 from lsst.daf.butler import Butler, Config, DatasetRef, DatasetType, FileDataset
 from lsst.daf.butler.cli.butler import cli as butler_command
@@ -213,20 +215,24 @@ def make_executor(survey: Survey, task: type[PipelineTask], n: int, output: str)
     return SimplePipelineExecutor.from_task_class(task, where=survey.query(n), butler=butler)
 
 
-def measure_run(survey: Survey, task: type[PipelineTask], n: int, output: str) -> tuple[float, float, float]:
-    """Return CPU milliseconds of a quantum in the graph, in the run, and of scoring."""
+def measure_run(survey: Survey, task: type[PipelineTask], n: int, output: str) -> tuple[float, ...]:
+    """Return CPU milliseconds of a quantum in the graph, in the run, of scoring, and of the same work."""
     executors: list[SimplePipelineExecutor] = []
     graph = survey.cost(lambda: executors.append(make_executor(survey, task, n, output)))
     quanta = executors[0].as_generator(register_dataset_types=True)
-    ends = [survey.cpu_seconds() for _ in quanta]
-    if len(ends) != n:
-        raise SystemExit(f"{len(ends)} quanta have run, not {n}")
+    times, same_work, before = [], [], survey.cpu_seconds()
+    for _ in quanta:
+        times.append(survey.cpu_seconds() - before)
+        same_work.append(time_same_work())
+        before = survey.cpu_seconds()
+    if len(times) != n:
+        raise SystemExit(f"{len(times)} quanta have run, not {n}")
     scoring = np.nan
     if task is RbClassifierTask:
         refs = executors[0].butler.query_datasets("rbClassifier_metadata", limit=min(n, 100), explain=False)
         times = [executors[0].butler.get(ref)["rbClassifier"]["score_cpu_seconds"] for ref in refs]
         scoring = float(np.median(times))
-    return 1e3 * graph / n, 1e3 * (ends[-1] - ends[0]) / (n - 1), 1e3 * scoring
+    return 1e3 * graph / n, 1e3 * np.mean(times[1:]), 1e3 * scoring, 1e3 * np.median(same_work)
 
 
 def measure_job(survey: Survey, n: int, folder: Path) -> tuple[float, float]:
@@ -262,9 +268,10 @@ def measure(survey: Survey, database: str, counts: list[int], folder: Path) -> d
         repeats = max(1, 20 // n)
         for name, task in (("quantum", RbClassifierTask), ("empty", EmptyTask)):
             runs = [measure_run(survey, task, n, f"u/{name}{n}-{i}") for i in range(repeats)]
-            graph, quantum, scoring = np.median(runs, axis=0)
+            graph, quantum, scoring, same_work = np.median(runs, axis=0)
             figures[f"{database}_{name}_ms_{n}"] = quantum
             if name == "quantum":
+                figures[f"{database}_quantum_over_same_work_{n}"] = quantum / same_work
                 figures[f"{database}_graph_ms_{n}"] = graph
                 figures["scoring_ms"] = scoring
                 figures[f"{database}_rss_mb_{n}"] = peak_megabytes()
@@ -311,7 +318,7 @@ def main() -> None:
                 seed = Config(str(ROOT / "config" / "butler" / config))
                 survey = make_survey(folder / database, seed, files, region, counts[-1], server)
                 figures |= measure(survey, database, counts, folder)
-                costs = [figures[f"{database}_quantum_ms_{n}"] for n in counts]
+                costs = [figures[f"{database}_quantum_over_same_work_{n}"] for n in counts]
                 growth.append(max(costs) / min(costs))
         figures["sources"] = len(Table.read(files["dia_source_unstandardized"], format="parquet"))
     ours, last = figures[f"sqlite_quantum_ms_{counts[-1]}"], counts[-1]

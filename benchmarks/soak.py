@@ -31,6 +31,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import psutil
+from judging.same_work import time_same_work
 from lsst.daf.butler import Config
 from lsst.pipe.base import Pipeline
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
@@ -54,15 +55,6 @@ class Notes:
     def time(self) -> float:
         """CPU time in units of what the same work took just then."""
         return self.seconds / self.same_work
-
-
-def time_same_work() -> float:
-    """Return the CPU time of a work that is always the same: objects, text and arrays, as in a quantum."""
-    start = time.process_time()
-    facts = {f"name {number}": {"number": number, "half": number / 2} for number in range(4000)}
-    json.loads(json.dumps(facts))
-    np.sort(np.random.default_rng(1).random(100_000))
-    return time.process_time() - start
 
 
 def run(repo: Path, where: str, output: str) -> Iterator[tuple[str, Notes]]:
