@@ -20,6 +20,7 @@ from judging.study import Study, as_text
 from judging.training import Budget, Networks, compact_contract, train_network
 
 from lsst.meas.realbogus.evaluation import Estimate
+from lsst.meas.realbogus.model import initial_weights, make_model, preset_contract, write_model
 from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.training import LabelledStamps
 
@@ -234,9 +235,13 @@ def test_studies_that_train_give_a_row_for_every_case(
     stamps = {role: pixels[:, 10:41, 10:41] for role, pixels in toy.stamps.items()}
     sets = {"ztf": dataclasses.replace(toy, name="ztf", stamps=stamps)}
     trainer = Trainer(Ledger(tmp_path / "l.json"), parts, sets, budget, (1,), Networks(tmp_path))
-    transfer = study_transfer(trainer, labels=(20,), n_folds=2)
+    contract = preset_contract("compact", "tiny", "1", filters=(4, 4))
+    model = tmp_path / "tiny.rbmodel"
+    model.write_bytes(write_model(make_model(contract, initial_weights(contract.architecture, 1))))
+    transfer = study_transfer(trainer, labels=(20,), n_folds=2, model=str(model))
     assert [row.case for row in transfer.rows] == [
-        ("without transfer", "0"), ("all layers", "20"), ("head", "20"), ("from nothing", "20"),
+        ("small", "", "0"), ("tiny-1", "", "0"), ("small", "all layers", "20"), ("small", "head", "20"),
+        ("tiny-1", "all layers", "20"), ("tiny-1", "head", "20"), ("none", "all layers", "20"),
     ]  # fmt: skip
     curve = study_learning_curve(trainer)
     assert [row.case for row in curve.rows] == [("1", "80")]

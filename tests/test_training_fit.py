@@ -64,10 +64,10 @@ def same(first: Network, second: Network) -> bool:
 def test_the_learning_rate_rises_falls_and_ends_near_zero() -> None:
     config = TrainingConfig()
     rates = np.array([config.rate(step, 1000) for step in range(1000)])
-    assert rates.max() == pytest.approx(config.learning_rate)
+    assert rates.max() == pytest.approx(config.resolved(goes_on=False).learning_rate)
     top = int(rates.argmax())
     assert np.all(np.diff(rates[:top]) > 0) and np.all(np.diff(rates[top + 1 :]) < 0)
-    assert rates[-1] < 1e-3 * config.learning_rate
+    assert rates[-1] < 1e-3 * rates.max()
 
 
 def test_the_published_rates_are_constant_and_then_linear() -> None:
@@ -254,10 +254,27 @@ def test_training_stops_when_nothing_gets_better_for_long() -> None:
 @pytest.mark.tensorflow
 def test_only_the_head_learns_where_only_it_may() -> None:
     (start,) = trained().members
-    config = TrainingConfig(epochs=1, transfer=TransferConfig(layers="head", anchor=0.0))
+    transfer = TransferConfig(layers="head", anchor=0.0)
+    config = TrainingConfig(epochs=2, first_epoch=1, transfer=transfer)
     (end,) = fit(SMALL, ONE, batches(64), batches(64), config, start=start)[0].members
     changed = {key.partition("/")[0] for key in start if not np.array_equal(start[key], end[key])}
     assert changed == {"dense", "dense_1"}
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+def test_a_network_that_goes_on_stays_as_it_was_if_nothing_gets_better(tmp_path: Path) -> None:
+    (start,) = trained().members
+    forgetting = TrainingConfig(epochs=2, learning_rate=3.0, schedule="constant")
+    for _ in range(2):  # the second run finds the first one's checkpoint
+        network, history = fit(
+            SMALL, ONE, batches(64), batches(100), forgetting, start=start, checkpoint=tmp_path / "state"
+        )
+        assert history.best == -1 and len(history.epochs) == 2 and history.best_figures is history.start
+        assert all(np.array_equal(network.members[0][key], start[key]) for key in start)
+    assert TrainingConfig().resolved(goes_on=True).learning_rate < 1e-3
+    _, history = fit(SMALL, ONE, batches(256), batches(100), SHORT.replace(seed=2), start=start)
+    assert history.start is not None and history.best_figures.loss <= history.start.loss
 
 
 @pytest.mark.slow
@@ -266,7 +283,8 @@ def test_the_anchor_holds_weights_near_their_start() -> None:
     (start,) = trained().members
 
     def moved(anchor: float) -> float:
-        config = TrainingConfig(epochs=2, transfer=TransferConfig(anchor=anchor))
+        transfer = TransferConfig(anchor=anchor)
+        config = TrainingConfig(epochs=2, first_epoch=1, learning_rate=1.5e-3, transfer=transfer)
         (end,) = fit(SMALL, ONE, batches(64), batches(64), config, start=start)[0].members
         kernels = [key for key in start if key.endswith("kernel")]
         return sum(float(np.square(end[key] - start[key]).sum()) for key in kernels)

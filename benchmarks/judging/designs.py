@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from lsst.meas.realbogus.evaluation import judge_scores
-from lsst.meas.realbogus.model import Contract, MissingRule, NormalizationChoice, PsfInput, preset_contract
+from lsst.meas.realbogus.model import (
+    Contract,
+    MissingRule,
+    NormalizationChoice,
+    PsfInput,
+    Weights,
+    preset_contract,
+    read_model,
+    read_model_file,
+)
 from lsst.meas.realbogus.randomness import generator
 from lsst.meas.realbogus.survey import training_regime
-from lsst.meas.realbogus.training import Augmentation, LabelledStamps
+from lsst.meas.realbogus.training import Augmentation, LabelledStamps, Network, TrainingConfig
 
 from .ledger import Figures, Ledger, Record
 from .models import Scoring
 from .out_of_distribution import measure_real_set
 from .sets import JudgedSet, as_judged, object_numbers
 from .study import Study
-from .training import Budget, Networks, TrainedModel, compact_contract, identity, split_anew, train_network
+from .training import (
+    Budget,
+    Networks,
+    compact_contract,
+    identity,
+    raw_scores,
+    split_anew,
+    train_network,
+)
 
 type Parts = Mapping[str, LabelledStamps]
 type Sets = Mapping[str, JudgedSet]
@@ -73,6 +92,8 @@ DESIGNS: Mapping[str, Callable[[], Contract]] = {
     "stamps of 41": lambda: compact_contract(stamp_size=41),
     "science and template only": lambda: compact_contract(inputs=("science", "template")),
 }
+TRANSFER = "at the usual rate, the start stays if no epoch is better"
+"""How a network of the study goes on learning."""
 SHOWN = 2_000
 """Stamps shown at least to a network that goes on learning with a few labels."""
 NETWORKS = ("compact", "dia", "nodia", "deepshadows", "ml4transients", "braai")
@@ -221,7 +242,12 @@ def study_splits(trainer: Trainer, numbers: Sequence[int]) -> Study:
     return Study("splits", "Split to split", text, ("what",), records)
 
 
-def study_transfer(trainer: Trainer, labels: Sequence[int] = (50, 200, 500), n_folds: int = 5) -> Study:
+def study_transfer(
+    trainer: Trainer,
+    labels: Sequence[int] = (50, 200, 500),
+    n_folds: int = 5,
+    model: str = "package:dia",
+) -> Study:
     """Go on learning with a few labels of ZTF, and judge by those that were not used.
 
     Each fifth of the labelled alerts is scored by a network that has learnt from labels of the other four;
@@ -230,46 +256,65 @@ def study_transfer(trainer: Trainer, labels: Sequence[int] = (50, 200, 500), n_f
     ztf = trainer.sets["ztf"]
     known = ztf[ztf.label >= 0]
     fold = generator(1, "transfer-folds").permutation(len(known)) % n_folds
-    records: list[Record] = []
     most = int(min((fold != f).sum() for f in range(n_folds)))
     counts = sorted({min(n, most) for n in labels})
-    ways = {"without transfer": (0,), "all layers": counts, "head": counts, "from nothing": counts}
-    contract = compact_contract()
+    small = compact_contract()
+    packaged = read_model(read_model_file(model))
+    packaged_name = f"{packaged.contract.name}-{packaged.contract.version}"
+    records: list[Record] = []
     for seed in trainer.seeds:
-        base: list[TrainedModel] = []
-
-        def start(seed: int = seed, base: list[TrainedModel] = base) -> TrainedModel:
-            if not base:
-                base.append(
-                    trainer.networks.train(
-                        "base", contract, trainer.parts["learn"], trainer.parts["choose"], trainer.budget,
-                        seed=seed, augmentation=Augmentation(),
-                    )
-                )  # fmt: skip
-            return base[0]
-
-        for way, numbers in ways.items():
-            for n in numbers:
-                inputs = (trainer.budget, n_folds, *(identity(part) for part in trainer.parts.values()))
-
-                def compute() -> Figures:
-                    scores = np.empty(len(known))
-                    for f in range(n_folds):
-                        model = start() if not n else _transferred(  # noqa: B023
-                            contract, known[fold != f], n, way, None if way == "from nothing" else start(),  # noqa: B023
-                            seed, f,  # noqa: B023
-                        )  # fmt: skip
-                        scores[fold == f] = model.score(known[fold == f])
-                    figures = measure_real_set(known, scores)
-                    return {key: value for key, value in figures.items() if "without" not in key}
-
-                records.append(trainer.ledger.figures((way, str(n)), seed, inputs, compute))
+        trained = functools.partial(
+            trainer.networks.train,
+            "base", small, trainer.parts["learn"], trainer.parts["choose"], trainer.budget,
+            seed=seed, augmentation=Augmentation(),
+        )  # fmt: skip
+        starts: dict[str, tuple[Contract, Callable[[], Weights | None]]] = {
+            "small": (small, functools.cache(lambda trained=trained: trained().network.members[0])),
+            packaged_name: (packaged.contract, lambda: packaged.weights),
+            "none": (small, lambda: None),
+        }
+        cases = [(name, "", 0) for name in starts if name != "none"]
+        cases += [(name, way, n) for name in starts for way in ("all layers", "head") for n in counts]
+        for name, way, n in cases:
+            if (name, way) == ("none", "head"):
+                continue
+            contract, weights = starts[name]
+            inputs = (TRANSFER, trainer.budget, n_folds, *(identity(part) for part in trainer.parts.values()))
+            measure = functools.partial(_measure_transfer, known, fold, contract, weights, n, way, seed)
+            records.append(trainer.ledger.figures((name, way, str(n)), seed, inputs, measure))
     text = (
-        "A network trained on simulated surveys goes on learning with some labels of real ZTF alerts, in all "
-        f"layers or in the head. Each of {n_folds} parts of the alerts is scored by a network that has not "
-        f"seen it, so that no more than {most} labels can be learnt from."
+        "Networks go on learning with some labels of real ZTF alerts, in all layers or in the head, and stay "
+        "as they were if the fifth of these labels that chooses the epoch finds none better; small: trained "
+        f"on simulated surveys for this study. Each of {n_folds} parts of the alerts is scored by a network "
+        f"that has not seen it, so that no more than {most} labels can be learnt from. Scores are not "
+        "calibrated."
     )
-    return Study("transfer", "A few labels of another survey", text, ("way", "labels"), records)
+    return Study("transfer", "A few labels of another survey", text, ("start", "learns", "labels"), records)
+
+
+def _measure_transfer(
+    known: JudgedSet,
+    fold: npt.NDArray[np.int64],
+    contract: Contract,
+    weights: Callable[[], Weights | None],
+    n: int,
+    way: str,
+    seed: int,
+) -> Figures:
+    """Give the figures of all folds together, each scored by a network that learnt from the others."""
+    start, scores = weights(), np.empty(len(known))
+    for f in np.unique(fold).tolist():
+        here = fold == f
+        if n:
+            network = _transferred(contract, known[~here], n, way, start, seed, f)
+        else:
+            assert contract.architecture is not None and start is not None
+            network = Network(contract.architecture, contract.output, (start,))
+        psf_fwhm = known.psf_fwhm[here] if contract.psf is not None else None
+        stamps = {role: pixels[here] for role, pixels in known.stamps.items()}
+        scores[here] = raw_scores(contract, network, stamps, known.is_negative[here], psf_fwhm)
+    figures = measure_real_set(known, scores)
+    return {key: value for key, value in figures.items() if "without" not in key}
 
 
 def _transferred(
@@ -277,10 +322,10 @@ def _transferred(
     known: JudgedSet,
     n: int,
     way: str,
-    base: TrainedModel | None,
+    start: Weights | None,
     seed: int,
     fold: int,
-) -> TrainedModel:
+) -> Network:
     """Learn from ``n`` labels, a fifth of which choose the epoch."""
     order = generator(seed, "transfer-labels", fold).permutation(len(known))[:n]
     rank = np.empty(n, int)
@@ -296,9 +341,11 @@ def _transferred(
         psf_fwhm=known.psf_fwhm[order],
     )
     chooses = rank % 5 == 0
-    budget = Budget(shown=max(SHOWN, 20 * n), batch=32, learning_rate=5e-4 if base else 1.5e-3)
+    rate = TrainingConfig().resolved(goes_on=start is not None).learning_rate
+    assert rate is not None
     return train_network(
-        way, contract, stamps[~chooses], stamps[chooses], budget,
+        way, contract, stamps[~chooses], stamps[chooses],
+        Budget(shown=max(SHOWN, 10 * n), batch=32, learning_rate=rate),
         seed=seed, augmentation=Augmentation(), layers="head" if way == "head" else "all",
-        start=None if base is None else base.network.members[0], calibrate=False,
-    )  # fmt: skip
+        start=start, calibrate=False,
+    ).network  # fmt: skip

@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from ..options import Options, option
 
+_RATE, _RATE_GOING_ON = 1.5e-3, 1e-4
+
 METRICS = ("loss", "auc", "tpr", "accuracy", "fnr")
 
 
@@ -85,7 +87,12 @@ class TrainingConfig(Options):
     optimizer: str = option(
         "adamw", "What turns gradients into steps.", choices=("adamw", "adam", "sgd", "adadelta")
     )
-    learning_rate: float = option(1.5e-3, "Largest learning rate.", above=0.0)
+    learning_rate: float | None = option(
+        None,
+        "Largest learning rate; none: 0.0015, and 0.0001 for a network that goes on learning, which more "
+        "would make forget.",
+        above=0.0,
+    )
     schedule: str = option(
         "one-cycle",
         "Course of the learning rate. one-cycle: a rise over warm_up of the steps, then a cosine to zero "
@@ -126,7 +133,12 @@ class TrainingConfig(Options):
         None, "Epochs without a better one after which training stops; none: it runs to its end.", min=1
     )
     min_delta: float = option(0.0, "By how much an epoch must be better to count as better.", min=0.0)
-    first_epoch: int = option(0, "Epochs before the first one that can be the best.", min=0)
+    first_epoch: int = option(
+        0,
+        "Epochs before the first one that can be the best. With 0, a network that goes on learning stays as "
+        "it was at the start if no epoch is better.",
+        min=0,
+    )
     precision: str = option(
         "auto",
         "mixed: layers compute in bfloat16, weights and loss are float32; auto: mixed where there is a GPU.",
@@ -187,6 +199,23 @@ class TrainingConfig(Options):
         pairs = (setting.rpartition("=") for setting in self.kind_weights)
         return {name.strip(): float(weight) for name, _, weight in pairs}
 
+    def resolved(self, *, goes_on: bool) -> TrainingConfig:
+        """Return the options with the learning rate that they stand for.
+
+        Parameters
+        ----------
+        goes_on
+            Whether the network was trained elsewhere.
+
+        Returns
+        -------
+        TrainingConfig
+            With a learning rate.
+        """
+        if self.learning_rate is not None:
+            return self
+        return self.replace(learning_rate=_RATE_GOING_ON if goes_on else _RATE)
+
     def rate(self, step: int, n_steps: int) -> float:
         """Return the learning rate of a step.
 
@@ -202,16 +231,17 @@ class TrainingConfig(Options):
         float
             Learning rate.
         """
+        highest = _RATE if self.learning_rate is None else self.learning_rate
         if self.schedule == "constant":
-            return self.learning_rate
+            return highest
         if self.schedule == "linear":
             start = self.decay_start * n_steps
-            return self.learning_rate * min(1.0, (n_steps - step) / max(1.0, n_steps - start))
+            return highest * min(1.0, (n_steps - step) / max(1.0, n_steps - start))
         rise = max(1.0, self.warm_up * n_steps)
         if step < rise:
-            return self.learning_rate * (step + 1) / rise
+            return highest * (step + 1) / rise
         phase = (step - rise) / max(1.0, n_steps - rise)
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * phase))
+        return highest * 0.5 * (1 + math.cos(math.pi * phase))
 
     def beta_1(self, step: int, n_steps: int) -> float:
         """Return the decay of the first moment of Adam in a step.

@@ -20,7 +20,7 @@ class EpochFigures:
     Parameters
     ----------
     training_loss
-        Mean loss of the steps.
+        Mean loss of the steps; `None` of a network that has not learnt yet.
     loss
         Weighted mean of minus the logarithm of the probability given to the label.
     auc
@@ -33,7 +33,7 @@ class EpochFigures:
         Fraction of reals below 0.5.
     """
 
-    training_loss: float
+    training_loss: float | None
     loss: float
     auc: float
     tpr: float
@@ -58,7 +58,7 @@ class EpochFigures:
 
 
 def figures_of_epoch(
-    training_loss: float,
+    training_loss: float | None,
     is_real: npt.NDArray[np.bool_],
     score: npt.NDArray[np.float64],
     weight: npt.NDArray[np.float32],
@@ -68,7 +68,7 @@ def figures_of_epoch(
     Parameters
     ----------
     training_loss
-        Mean loss of the steps of the epoch.
+        Mean loss of the steps of the epoch, if there were any.
     is_real, score, weight
         Label, probability of being real and weight of each stamp, shape ``(n,)``; both classes are there.
 

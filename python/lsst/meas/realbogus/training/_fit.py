@@ -60,11 +60,19 @@ class TrainingHistory:
     epochs
         Figures of each epoch.
     best
-        Number of the best epoch, from 0; that of the weights that stay.
+        Number of the best epoch, from 0; that of the weights that stay. -1 if those at the start do.
+    start
+        Figures of the weights at the start, where these can stay.
     """
 
     epochs: list[EpochFigures] = field(default_factory=list)
     best: int = 0
+    start: EpochFigures | None = None
+
+    @property
+    def best_figures(self) -> EpochFigures:
+        """Figures of the weights that stay."""
+        return self.start if self.best < 0 and self.start is not None else self.epochs[self.best]
 
 
 @dataclass
@@ -93,7 +101,10 @@ class _Course:
         learner.restore(arrays)
         self.epoch, self.step = notes["epoch"], notes["step"]
         epochs = [EpochFigures(**figures) for figures in notes["history"]["epochs"]]
-        self.history = TrainingHistory(epochs, notes["history"]["best"])
+        start = notes["history"]["start"]
+        self.history = TrainingHistory(
+            epochs, notes["history"]["best"], None if start is None else EpochFigures(**start)
+        )
         members: dict[str, dict[str, Any]] = {}
         for name, array in arrays.items():
             member, _, key = name.partition("/")
@@ -153,6 +164,7 @@ def fit(
         Raised if the stamps to choose by are not of both classes, if a label has no output, or if the
         checkpoint is that of another run.
     """
+    config = config.resolved(goes_on=start is not None)
     strategy = Independent() if teacher is not None else make_strategy(config.strategy, config.seed)
     learner = Learner(architecture, output, strategy, config, start, teacher)
     run = {
@@ -165,6 +177,9 @@ def fit(
     kept = None if checkpoint is None else Checkpoint(checkpoint, run)
     course = _Course()
     course.load(kept, learner)
+    if start is not None and config.first_epoch == 0 and not course.best:
+        figures = _figures(learner, choose, None)
+        course.history.start, course.history.best, course.best = figures, -1, learner.weights()
     while course.epoch < config.epochs and not _is_over(course, config):
         _learn_epoch(learner, learn, course, config, kept, watchers)
         _judge_epoch(learner, learn.n_steps, choose, course, config, watchers)
@@ -204,14 +219,7 @@ def _learn_epoch(
         )
 
 
-def _judge_epoch(
-    learner: Learner,
-    n_steps: int,
-    choose: Batches,
-    course: _Course,
-    config: TrainingConfig,
-    watchers: Sequence[Watcher],
-) -> None:
+def _figures(learner: Learner, choose: Batches, training_loss: float | None) -> EpochFigures:
     judged = [
         (learner.probabilities(batch.inputs), batch.label == 1, batch.weight)
         for batch in _prefetched(choose.epoch(0))
@@ -223,13 +231,24 @@ def _judge_epoch(
             f"stamps to choose the epoch by must be of both classes; got {is_real.sum()} real of "
             f"{len(is_real)}"
         )
-    figures = figures_of_epoch(learner.take_mean_loss(n_steps), is_real, score, weight)
+    return figures_of_epoch(training_loss, is_real, score, weight)
+
+
+def _judge_epoch(
+    learner: Learner,
+    n_steps: int,
+    choose: Batches,
+    course: _Course,
+    config: TrainingConfig,
+    watchers: Sequence[Watcher],
+) -> None:
+    figures = _figures(learner, choose, learner.take_mean_loss(n_steps))
     history = course.history
     history.epochs.append(figures)
     for watcher in watchers:
         watcher.epoch(course.epoch, figures)
     merit = figures.merit(config.choose_by)
-    least = history.epochs[history.best].merit(config.choose_by) + config.min_delta
+    least = history.best_figures.merit(config.choose_by) + config.min_delta
     if course.epoch >= config.first_epoch and (not course.best or merit > least):
         history.best, course.best = course.epoch, learner.weights()
 

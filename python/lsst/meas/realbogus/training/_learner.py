@@ -149,7 +149,8 @@ class Learner:
         except ImportError as error:
             raise MissingDependencyError("TensorFlow is needed; install the extra 'train'") from error
         self._architecture, self._output, self._strategy = architecture, output, strategy
-        self._config, self._start, self._teacher = config, start, teacher
+        self._start, self._teacher = start, teacher
+        self._config = config = config.resolved(goes_on=start is not None)
         logits = ending_in_logits(architecture)
         has_gpu = bool(tf.config.list_physical_devices("GPU"))
         if has_gpu:

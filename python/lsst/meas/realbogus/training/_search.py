@@ -120,7 +120,7 @@ def search_options(
         choose = StampBatches(stamps, contract, batch_size=512, rows=split.rows("choose"), count=count)
         told = [*watchers, _Pruner(trial, config.choose_by)]
         _, history = fit(contract.architecture, contract.output, learn, choose, config, watchers=told)
-        return history.epochs[history.best].merit(config.choose_by)
+        return history.best_figures.merit(config.choose_by)
 
     storage.parent.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(

@@ -93,6 +93,7 @@ def train_model(
     if contract.architecture is None:
         raise InvalidInputError(f"the layers of {contract.name!r} are not known: there is nothing to train")
     columns = stamps.columns() if isinstance(stamps, StampSet) else stamps.columns
+    config = config.resolved(goes_on=start is not None)
     parts = _parts(columns["label"], split)
     count = config.count(columns["kind"])
     learning = StampBatches(
@@ -129,6 +130,7 @@ def train_model(
         "stamps": {name: describe_stamps(_of(columns, rows)) for name, rows in parts.items()},
         "chosen_epoch": history.best,
         "epochs": [dataclasses.asdict(figures) for figures in history.epochs],
+        **({} if history.start is None else {"start": dataclasses.asdict(history.start)}),
         "judge": figures_of_scores(score, _of(columns, parts["judge"])),
     }
     card = dict(json.loads(json.dumps(card)))  # as a reader of the model finds it
