@@ -78,7 +78,7 @@ MISTAKES = [
     ("model list nowhere", NO_REPOSITORY),
     ("truth budget nowhere u/x", NO_REPOSITORY),
     ("truth labels repo u/me/first", "u/me/first has no dia_source_unstandardized"),
-    ("truth budget repo u/me/first --ap-matches fakes_x", "u/me/first has no fakes_x"),
+    ("truth budget repo u/me/first --match fakes_x", "u/me/first has no dia_source_unstandardized"),
     ("truth dc2 repo u/me/first --supernovae fakes.csv", "u/me/first has no dia_source_unstandardized"),
     ("model ingest nowhere package:dia", NO_REPOSITORY),
     ("cutouts show repo u/me/frist -o a.html", "repo has no collection u/me/frist; .*u/me/first"),

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 ONLY_PARSED = {
     r"(?!realbogus).* doc/rubin\.md": "Rubin's pipelines: tests/test_pipelines_rubin.py runs them",
     r"realbogus truth dc2 ": "needs the truth of DC2: tests/test_truth_dc2.py",
-    r".*--ap-matches ": "needs a run of Rubin's AP: tests/test_truth_ap_matches.py",
+    r".*truth budget .*--match ": "needs a run of Rubin's AP: tests/test_truth_ap_matches.py",
     r"bps ": "starts jobs: tests/test_beyond_jobs.py",
     r"(pipetask|butler) .*run\.qg|butler .*provenance": "tests/test_beyond_jobs.py runs them",
     r".*(postgresql|s3://)": "needs a server: tests/test_beyond_stores.py",

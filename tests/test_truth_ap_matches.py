@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from judging.differences import same_matches
 
 from lsst.meas.realbogus.cli import main
-from lsst.meas.realbogus.errors import InvalidCatalogError, InvalidInputError
+from lsst.meas.realbogus.errors import InvalidCatalogError
 from lsst.meas.realbogus.evaluation import summarize
-from lsst.meas.realbogus.repository import read_ap_collection
+from lsst.meas.realbogus.repository import LabelSource, read_collection
 from lsst.meas.realbogus.tables import NO_ID, read_table_file
 from lsst.meas.realbogus.truth import (
     DIA_SOURCE_MATCH,
@@ -119,18 +119,20 @@ def test_a_run_of_the_ap_pipeline_is_read_with_its_own_labels(tmp_path: Path) ->
     with table_repository(tmp_path / "repo", tables, (3,), run="u/ap") as butler:
         for name, table in tables.items():
             butler.put(table, name, instrument="RealBogusCam", visit=3, detector=0)
-    results = read_ap_collection(tmp_path / "repo", "u/ap", unmatched_is_bogus=True)
+    name = "fakes_goodSeeingDiff_matchDiaSrc"
+    labels = LabelSource(name, unmatched_is_bogus=True)
+    results = read_collection(tmp_path / "repo", "u/ap", labels=labels)
     assert results.sources["label"].tolist() == [1, 0, 1, 0]
     assert (summarize(results).n_found, summarize(results).n_injected) == (3, 4)
-    name = "fakes_goodSeeingDiff_matchDiaSrc"
-    words = ["truth", "budget", str(tmp_path / "repo"), "u/ap", "--ap-matches", name]
+    words = ["truth", "budget", str(tmp_path / "repo"), "u/ap", "--match", name]
     output = CliRunner().invoke(main, words).output
     lines = [line.split() for line in output.splitlines()]
     assert ["detected", "undetected", "1", "25.0%", "3"] in lines, output
     assert ["above", "threshold", "below", "threshold", "1", "25.0%", "1"] in lines, output
     assert ["injected", "4", "100.0%"] in lines
-    with pytest.raises(InvalidInputError, match="u/ap has no fakes_deepDiff_matchDiaSrc"):
-        read_ap_collection(tmp_path / "repo", "u/ap", matches="fakes_deepDiff_matchDiaSrc")
+    missing = CliRunner().invoke(main, [*words[:-1], "fakes_deepDiff_matchDiaSrc"])
+    assert missing.exit_code == 1
+    assert "no injected sources (no injected_supernova_fate or fakes_deepDiff_matchDiaSrc)" in missing.output
     command = ["evaluate", str(tmp_path / "repo"), "u/ap", "-o", str(tmp_path / "out"), "-c", "n_resamples=0"]
     result = CliRunner().invoke(main, [*command, "--match", name, "--unmatched-is-bogus"])
     assert result.exit_code == 0, result.output

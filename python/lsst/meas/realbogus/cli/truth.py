@@ -13,7 +13,7 @@ import click
 
 from ..errors import InvalidInputError
 from ._command import Group, say
-from ._common import FILE, OUTPUT, FiniteRange, overwrite_option
+from ._common import FILE, OUTPUT, FiniteRange, label_options, label_source, overwrite_option
 from ._terminal import plain_table, terminal
 
 if typing.TYPE_CHECKING:
@@ -35,7 +35,7 @@ def command() -> None:
     examples="""
     realbogus truth budget repo u/me/realbogus
     realbogus truth budget repo u/me/realbogus --threshold 0.7 -o losses.parquet
-    realbogus truth budget repo u/me/ap --ap-matches fakes_goodSeeingDiff_matchDiaSrc
+    realbogus truth budget repo u/me/ap --match fakes_goodSeeingDiff_matchDiaSrc
     """,
 )
 @click.argument("repo")
@@ -46,11 +46,10 @@ def command() -> None:
     "--threshold", type=FiniteRange(0, 1), default=0.5, show_default=True, help="Score of a kept source."
 )
 @click.option("--flag", "flags", multiple=True, help="Flag of which none may be set; may be repeated.")
-@click.option("--ap-matches", metavar="TYPE",
-              help="Take AP's own matches, such as fakes_goodSeeingDiff_matchDiaSrc.")  # fmt: skip
 @click.option("--association", default="dia_source_association", show_default=True,
               help="Dataset type of the objects that sources are of.")  # fmt: skip
 @click.option("-o", "--output", type=OUTPUT, help="Table with the end of every injected source.")
+@label_options
 @overwrite_option
 def budget(
     repo: str,
@@ -59,22 +58,22 @@ def budget(
     model: str | None,
     threshold: float,
     flags: tuple[str, ...],
-    ap_matches: str | None,
     association: str,
     output: Path | None,
+    match: str,
+    unmatched_is_bogus: bool,
     overwrite: bool,
 ) -> None:
     """Say of COLLECTION in the Butler REPO at which step injected sources were lost, and why."""
-    from ..repository import read_ap_collection, read_associations, read_collection
+    from ..repository import read_associations, read_collection
     from ..tables import write_table_file
     from ..truth import BudgetRules, loss_budget
 
-    if ap_matches is None:
-        results = read_collection(repo, collection, where=where)
-    else:
-        results = read_ap_collection(repo, collection, where=where, matches=ap_matches)
+    source = label_source(match, unmatched_is_bogus)
+    results = read_collection(repo, collection, where=where, labels=source)
     if not len(results.fates):
-        raise InvalidInputError(f"{collection} has no injected sources (no injected_supernova_fate)")
+        tables = " or ".join(dict.fromkeys(("injected_supernova_fate", match)))
+        raise InvalidInputError(f"{collection} has no injected sources (no {tables})")
     if model is not None and model not in results.models:
         raise InvalidInputError(f"no scores of {model}; there are {', '.join(results.models) or 'none'}")
     score = results.models[model] if model else next(iter(results.models.values()), "score")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ._ap_runs import read_ap_collection
 from ._campaign import Campaign, validate_campaign, validate_collection
 from ._cutouts import StoredCutouts, read_cutouts, read_stamps_with_labels
 from ._dc2 import Dc2Comparison, compare_with_dc2
@@ -39,7 +38,6 @@ __all__ = (
     "open_repository",
     "pipetask_command",
     "put_shards",
-    "read_ap_collection",
     "read_associations",
     "read_collection",
     "read_cutouts",
