@@ -248,6 +248,8 @@ class _Run:
             part.remove_column("diaSourceId")
             for name in part.colnames:
                 table[name] = part[name]
+        for name in ("detector", "visit"):  # which not every pipeline writes as columns
+            table[name] = np.full(len(table), ref.dataId[name], np.int64)
         table.meta.clear()
         return table, fates
 
