@@ -86,7 +86,7 @@ def acero_cuellar(network: str) -> Contract:
 MODELS: dict[str, tuple[Callable[[], Contract], TrainingConfig]] = {
     "dia": (
         partial(compact, "dia", "difference", "science", "template"),
-        TRAINING.replace(epochs=6),
+        TRAINING.replace(epochs=14),
     ),
     "nodia": (partial(compact, "nodia", "science", "template"), TRAINING.replace(epochs=5)),
     "acero-cuellar-dia": (partial(acero_cuellar, "dia"), TRAINING.replace(epochs=3)),
