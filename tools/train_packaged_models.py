@@ -88,7 +88,7 @@ MODELS: dict[str, tuple[Callable[[], Contract], TrainingConfig]] = {
         partial(compact, "dia", "difference", "science", "template"),
         TRAINING.replace(epochs=14),
     ),
-    "nodia": (partial(compact, "nodia", "science", "template"), TRAINING.replace(epochs=5)),
+    "nodia": (partial(compact, "nodia", "science", "template"), TRAINING.replace(epochs=12)),
     "acero-cuellar-dia": (partial(acero_cuellar, "dia"), TRAINING.replace(epochs=3)),
     "acero-cuellar-nodia": (partial(acero_cuellar, "nodia"), TRAINING.replace(epochs=3)),
 }
