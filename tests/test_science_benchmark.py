@@ -225,6 +225,7 @@ def test_studies_that_train_give_a_row_for_every_case(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(designs, "SHOWN", 64)
+    monkeypatch.setattr("judging.training.SMALL", (4, 4))
     parts, budget = _parts(80), Budget(shown=160, batch=32)  # how well they do is not looked at
     co_teaching = study_co_teaching(Ledger(None), parts, budget, (1,), hidden=(0.15,))
     assert [row.case[1] for row in co_teaching.rows] == [
