@@ -15,8 +15,8 @@ DATABASE_quantum_ms_N, DATABASE_empty_ms_N
 scoring_ms
     Of these, what cutting and scoring the stamps takes (``score_cpu_seconds`` of the task's metadata).
 quantum_cost_growth
-    The largest ``quantum_ms`` of a database over its smallest, the larger of the databases. Each divided by
-    the time that the same work took between the quanta: machines on which others work grow slower and faster.
+    The largest ``quantum_ms`` of a database over its smallest, the larger of the databases; each in units
+    of the time that a work that is always the same took between its quanta.
 overhead_over_empty
     ``quantum_ms`` without ``scoring_ms`` over ``empty_ms``, SQLite, at the largest N: mostly reading images.
 DATABASE_job_ms, DATABASE_register_ms
@@ -220,19 +220,19 @@ def measure_run(survey: Survey, task: type[PipelineTask], n: int, output: str) -
     executors: list[SimplePipelineExecutor] = []
     graph = survey.cost(lambda: executors.append(make_executor(survey, task, n, output)))
     quanta = executors[0].as_generator(register_dataset_types=True)
-    times, same_work, before = [], [], survey.cpu_seconds()
+    spent, same_work, before = [], [], survey.cpu_seconds()
     for _ in quanta:
-        times.append(survey.cpu_seconds() - before)
+        spent.append(survey.cpu_seconds() - before)
         same_work.append(time_same_work())
         before = survey.cpu_seconds()
-    if len(times) != n:
-        raise SystemExit(f"{len(times)} quanta have run, not {n}")
+    if len(spent) != n:
+        raise SystemExit(f"{len(spent)} quanta have run, not {n}")
     scoring = np.nan
     if task is RbClassifierTask:
         refs = executors[0].butler.query_datasets("rbClassifier_metadata", limit=min(n, 100), explain=False)
         times = [executors[0].butler.get(ref)["rbClassifier"]["score_cpu_seconds"] for ref in refs]
         scoring = float(np.median(times))
-    return 1e3 * graph / n, 1e3 * np.mean(times[1:]), 1e3 * scoring, 1e3 * np.median(same_work)
+    return 1e3 * graph / n, 1e3 * np.mean(spent[1:]), 1e3 * scoring, 1e3 * np.median(same_work)
 
 
 def measure_job(survey: Survey, n: int, folder: Path) -> tuple[float, float]:

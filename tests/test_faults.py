@@ -11,10 +11,11 @@ from pathlib import Path
 import faults
 import pytest
 from breaking.workshop import Fault, NotTriedError, Workshop
-from lsst.daf.butler import Butler
-from scaling import find_stand_ins
+from lsst.daf.butler import Butler, Config
+from scaling import ROOT, EmptyTask, find_stand_ins, make_survey, measure_run
 from soak import TASKS, Notes, growth, soak
 
+from lsst.meas.realbogus.tasks.rb_classifier import RbClassifierTask
 from small_survey import COLLECTION
 
 pytestmark = pytest.mark.slow
@@ -68,6 +69,16 @@ def test_memory_and_open_files_do_not_grow_with_the_quanta(small_run: Path, tmp_
     assert figures["soak_quanta"] == 24
     assert figures["soak_rss_growth"] < 1.05
     assert figures["soak_open_files_growth"] <= 0
+
+
+def test_a_quantum_costs_more_than_the_scoring_in_it(small_run: Path, tmp_path: Path) -> None:
+    with Butler.from_config(small_run, collections=COLLECTION) as butler:
+        files, region = find_stand_ins(butler)
+    seed = Config(str(ROOT / "config" / "butler" / "embedded.yaml"))
+    survey = make_survey(tmp_path / "survey", seed, files, region, 4, None)
+    graph, quantum, scoring, same_work = measure_run(survey, RbClassifierTask, 4, "u/scored")
+    assert quantum > 1.05 * scoring > 0 and min(graph, same_work) > 0
+    assert measure_run(survey, EmptyTask, 4, "u/empty")[1] < 0.7 * quantum
 
 
 def test_what_grows_is_seen() -> None:
